@@ -1,0 +1,1 @@
+//! Looks at what the service needs and says what to do.

@@ -1,0 +1,6 @@
+//! The clock, the daemon loop, replay, simulator, demo, doctor. Layer 3.
+pub mod daemon;
+pub mod demo;
+pub mod doctor;
+pub mod replay;
+pub mod simulate;

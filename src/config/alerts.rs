@@ -1,0 +1,1 @@
+//! alerts.toml → `RuleSet`, or every problem at once.

@@ -1,0 +1,1 @@
+//! fleet.csv → units, or every bad row at once.

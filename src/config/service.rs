@@ -1,0 +1,1 @@
+//! buttonwatch.toml → settings of the service, or every problem at once.

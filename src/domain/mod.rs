@@ -1,0 +1,38 @@
+//! The words of DESIGN §2 as types. Layer 0: std, serde and chrono's types at most.
+//! Never decides, never reads a clock, never does I/O.
+
+pub mod component;
+pub mod effect;
+pub mod event;
+pub mod fleet;
+pub mod ids;
+pub mod message;
+pub mod metric;
+pub mod notice;
+pub mod order;
+pub mod readiness;
+pub mod reason;
+pub mod rule;
+pub mod settings;
+pub mod severity;
+pub mod time;
+pub mod view;
+
+pub use component::Component;
+pub use effect::{AlertState, Effect, EffectKind, IncidentState};
+pub use event::{Action, Event, Hearing, MaintenanceScope, OrderMove};
+pub use fleet::{Fleet, GroupKind, Unit, UnitIx};
+pub use ids::{
+    City, CrewId, District, FeederId, GroupName, IncidentRuleId, InvalidId, MessageId, OrderId, RuleId, SiteId, UnitId,
+    UplinkId,
+};
+pub use message::{Kind, Message, Outcome};
+pub use metric::Metric;
+pub use notice::{Notice, NoticeKind, Recipient};
+pub use order::{Order, OrderState, Subject, Suspect};
+pub use readiness::Readiness;
+pub use reason::Reason;
+pub use rule::{Rule, RuleSet};
+pub use settings::Settings;
+pub use severity::{Priority, Severity};
+pub use time::{Timestamp, span_text};

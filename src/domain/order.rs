@@ -1,0 +1,108 @@
+//! Work orders: what a crew is asked to do, and everything that was said about it since.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use super::component::{Component, words};
+use super::fleet::GroupKind;
+use super::ids::{CrewId, GroupName, OrderId, RuleId, SiteId, UnitId};
+use super::reason::Reason;
+use super::severity::Priority;
+use super::time::Timestamp;
+
+words!(
+    /// ```text
+    ///                    ┌──────────── 8 ────────────┐
+    ///            ┌───────┴──────┐                    │
+    ///  1 ──▶ opened ──2──▶ acknowledged ──3──▶ en-route ──4──▶ repaired ──5──▶ verified ──6──▶ closed
+    ///            │                                              │                              │
+    ///            └── 7 cleared before anyone acknowledged ─▶ closed   ◀── 9 test failed ──┘    │
+    ///                                       reopened ◀──────────── 10 relapse within 7 days ───┘
+    /// ```
+    /// 1 the engine decides · 2, 3, 4 a person says so (steps may be skipped forward) · 5 every test of the component
+    /// has passed since the repair and its alerts stayed resolved for the hold · 6 at once after 5 · 7 by itself ·
+    /// 8 `cancelled`, from any open state, by a person · 9 back to `reopened` when a test of the component fails after
+    /// "repaired" · 10 the same order again, counted. `reopened` moves on like `opened`.
+    OrderState {
+        Opened = "opened",
+        Acknowledged = "acknowledged",
+        EnRoute = "en-route",
+        Repaired = "repaired",
+        Verified = "verified",
+        Closed = "closed",
+        Reopened = "reopened",
+        Cancelled = "cancelled",
+    }
+);
+
+impl OrderState {
+    pub fn is_open(self) -> bool {
+        match self {
+            OrderState::Opened
+            | OrderState::Acknowledged
+            | OrderState::EnRoute
+            | OrderState::Repaired
+            | OrderState::Verified
+            | OrderState::Reopened => true,
+            OrderState::Closed | OrderState::Cancelled => false,
+        }
+    }
+}
+
+/// What the order is about.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Subject {
+    Unit { unit: UnitId, component: Component },
+    Incident { kind: GroupKind, name: GroupName },
+}
+
+/// What may be broken, with how sure we are.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Suspect {
+    pub component: Component,
+    /// Percent; the suspects of one order add up to 100.
+    pub certainty: u8,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Order {
+    pub id: OrderId,
+    pub subject: Subject,
+    pub priority: Priority,
+    pub state: OrderState,
+    pub crew: CrewId,
+    /// None: an incident over several sites.
+    pub site: Option<SiteId>,
+    pub opened_at: Timestamp,
+    /// None: at the next visit.
+    pub due_at: Option<Timestamp>,
+    pub closed_at: Option<Timestamp>,
+    /// What is wrong, in one sentence.
+    pub summary: String,
+    pub action: String,
+    pub parts: Vec<String>,
+    pub suspects: Vec<Suspect>,
+    /// In words and figures, oldest first.
+    pub evidence: Vec<String>,
+    /// The rules whose alerts it stands on.
+    pub rules: Vec<RuleId>,
+    /// The units of its incident; empty for an order on one unit.
+    pub units: Vec<UnitId>,
+    /// How often it came back after it was closed.
+    pub relapses: u32,
+    pub flapping: bool,
+    pub history: Vec<Change>,
+}
+
+/// One line of an order's history: who, when and why.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Change {
+    pub at: Timestamp,
+    pub state: OrderState,
+    /// `buttonwatch`, or the person.
+    pub by: String,
+    pub why: Reason,
+}

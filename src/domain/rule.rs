@@ -1,0 +1,207 @@
+//! What `alerts.toml` says, checked. `config` makes these; the engine reads them.
+
+use std::time::Duration;
+
+use super::component::{Component, words};
+use super::fleet::{GroupKind, Unit};
+use super::ids::{CrewId, IncidentRuleId, RuleId};
+use super::message::{Kind, Outcome};
+use super::metric::Metric;
+use super::severity::{Priority, Severity};
+use super::time::Timestamp;
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+/// Everything of one `alerts.toml`. Rules keep the file's order; their index is their place.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct RuleSet {
+    pub rules: Vec<Rule>,
+    pub incidents: Vec<IncidentRule>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct Rule {
+    pub id: RuleId,
+    pub component: Component,
+    pub severity: Severity,
+    pub condition: Condition,
+    /// The condition must hold this long before the alert fires.
+    pub for_: Duration,
+    /// And must be gone this long before the alert is resolved.
+    pub clear_for: Duration,
+    /// One sentence for people; `{value}`, `{limit}`, `{for}`, `{unit}`, `{name}`, `{site}` are filled in.
+    pub summary: String,
+    /// None: sends nobody out.
+    pub order: Option<OrderPlan>,
+    /// What a firing alert does to readiness.
+    pub readiness: ReadinessEffect,
+    /// Which units it is for.
+    pub only: Selection,
+    /// Other limits for some units; the first that selects the unit counts.
+    pub overrides: Vec<RuleOverride>,
+}
+
+words!(
+    /// How a firing alert lowers readiness.
+    ReadinessEffect {
+        NotReady = "not-ready",
+        Impaired = "impaired",
+        Unproven = "unproven",
+        /// Says nothing about whether the button can summon help.
+        Unchanged = "unchanged",
+    }
+);
+
+#[derive(Debug, Clone, PartialEq)]
+pub enum Condition {
+    /// No message of this kind for `missed` intervals and the slack. For `heartbeat`, any message is a sign of life.
+    Silent {
+        kind: Kind,
+        missed: u32,
+        /// None: half an interval.
+        slack: Option<Duration>,
+    },
+    /// A reading beyond a limit, until it is back beyond `clear`; so often in a row.
+    Threshold {
+        metric: MetricRef,
+        side: Side,
+        limit: f64,
+        /// On the good side of `limit`, or equal to it.
+        clear: f64,
+        consecutive: u32,
+    },
+    /// A self-test's result, so often in a row. `inconclusive` and `skipped` neither count nor break the row.
+    Result { test: Component, is: Outcome, consecutive: u32 },
+    /// So many events in a sliding window.
+    Count { event: CountedEvent, at_least: u32, within: Duration },
+    /// Too long since it last happened, or since the unit came into service.
+    Overdue { event: OverdueEvent, every: Duration },
+}
+
+/// A catalogue metric, or a vendor's own (`x.<name>`, kept without the `x.`).
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum MetricRef {
+    Known(Metric),
+    Vendor(Box<str>),
+}
+
+words!(
+    Side {
+        Below = "below",
+        Above = "above",
+    }
+);
+
+impl Side {
+    /// Is `value` on the bad side of `limit`? The limit itself is still good.
+    pub fn beyond(self, value: f64, limit: f64) -> bool {
+        match self {
+            Side::Below => value < limit,
+            Side::Above => value > limit,
+        }
+    }
+}
+
+words!(
+    CountedEvent {
+        Boot = "boot",
+        RealPress = "real-press",
+        TestPress = "test-press",
+        /// A press that the control room did not answer.
+        UnansweredPress = "unanswered-press",
+    }
+);
+
+words!(
+    OverdueEvent {
+        /// A test press that the control room answered.
+        PressTest = "press-test",
+        Selftest = "selftest",
+    }
+);
+
+/// Empty lists select everything; several keys must all match.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Selection {
+    pub unit: Vec<String>,
+    pub site: Vec<String>,
+    pub site_type: Vec<String>,
+    pub city: Vec<String>,
+    pub district: Vec<String>,
+    pub crew: Vec<String>,
+    pub uplink: Vec<String>,
+    pub feeder: Vec<String>,
+    pub model: Vec<String>,
+}
+
+impl Selection {
+    pub fn is_everything(&self) -> bool {
+        *self == Selection::default()
+    }
+    pub fn selects(&self, u: &Unit) -> bool {
+        let any = |list: &[String], value: Option<&str>| {
+            list.is_empty() || value.is_some_and(|v| list.iter().any(|l| l == v))
+        };
+        any(&self.unit, Some(u.unit.as_str()))
+            && any(&self.site, Some(u.site.as_str()))
+            && any(&self.site_type, Some(&u.site_type))
+            && any(&self.city, Some(u.city.as_str()))
+            && any(&self.district, u.district.as_ref().map(|d| d.as_str()))
+            && any(&self.crew, Some(u.crew.as_str()))
+            && any(&self.uplink, u.uplink.as_ref().map(|d| d.as_str()))
+            && any(&self.feeder, u.feeder.as_ref().map(|d| d.as_str()))
+            && any(&self.model, Some(&u.model))
+    }
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct RuleOverride {
+    pub only: Selection,
+    pub condition: Condition,
+    pub for_: Duration,
+    pub clear_for: Duration,
+}
+
+/// What the crew is asked to do when the alert has fired for `after`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OrderPlan {
+    pub priority: Priority,
+    /// Long enough for siblings on the same circuit to show the common cause first.
+    pub after: Duration,
+    /// None: the unit's own crew.
+    pub crew: Option<CrewId>,
+    pub action: String,
+    pub parts: Vec<String>,
+    pub suspects: Vec<super::order::Suspect>,
+}
+
+/// `[[incident]]`: one common cause over several units.
+#[derive(Debug, Clone, PartialEq)]
+pub struct IncidentRule {
+    pub id: IncidentRuleId,
+    pub group_by: GroupKind,
+    /// The rule whose alerts are counted.
+    pub of: RuleId,
+    pub at_least: u32,
+    /// Of the units that were heard before.
+    pub fraction: f64,
+    /// Only alerts that began within this span count as "at once". None: any.
+    pub within: Option<Duration>,
+    /// Alerts of these rules make no order and no mail for its units. Judgement goes on.
+    pub inhibits: Vec<RuleId>,
+    /// None: only told, not ordered.
+    pub order: Option<OrderPlan>,
+    /// Its units' readiness is `unknown`: more likely that we are deaf than that they all died.
+    pub doubts_hearing: bool,
+}
+
+/// When a unit that is in the fleet file begins to owe us tests.
+pub fn in_service_since(unit: &Unit, first_heard: Option<Timestamp>) -> Option<Timestamp> {
+    match (unit.commissioned, first_heard) {
+        (Some(c), Some(f)) => Some(c.max(f)),
+        (c, f) => f.or(c),
+    }
+}

@@ -1,0 +1,240 @@
+//! What can be asked of a running service, and the shapes of its answers: the JSON API, the CLI's tables and the
+//! screens all read these.
+
+use serde::{Deserialize, Serialize};
+
+use super::component::Component;
+use super::effect::{AlertState, IncidentState};
+use super::event::{MaintenanceScope, OrderMove};
+use super::fleet::GroupKind;
+use super::ids::{City, CrewId, FeederId, GroupName, OrderId, RuleId, SiteId, UnitId, UplinkId};
+use super::message::Outcome;
+use super::order::Order;
+use super::readiness::Readiness;
+use super::severity::Severity;
+use super::time::Timestamp;
+
+#[derive(Debug, Clone, PartialEq)]
+pub enum Ask {
+    Health,
+    Units,
+    Unit(UnitId),
+    Alerts,
+    Incidents,
+    Orders {
+        closed_too: bool,
+    },
+    Order(OrderId),
+    SetOrder {
+        order: OrderId,
+        to: OrderMove,
+        by: String,
+        note: String,
+    },
+    Maintenance {
+        scope: MaintenanceScope,
+        until: Timestamp,
+        by: String,
+    },
+    Quarantine,
+    /// Takes a quarantined unit into the fleet: a row of fleet.csv (without header) or just its id with a site and crew.
+    Accept {
+        unit: UnitId,
+        site: SiteId,
+        crew: CrewId,
+        city: City,
+        by: String,
+    },
+    ImportFleet {
+        csv: String,
+        dry_run: bool,
+        by: String,
+    },
+    Refusals,
+    Outbox,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub enum Answer {
+    Health(Health),
+    Units(Vec<UnitRow>),
+    Unit(Box<UnitCard>),
+    Alerts(Vec<AlertRow>),
+    Incidents(Vec<IncidentRow>),
+    Orders(Vec<Order>),
+    Order(Box<Order>),
+    Quarantine(Vec<QuarantineRow>),
+    Import(ImportPlan),
+    Refusals(Vec<RefusalRow>),
+    Outbox(Vec<OutboxRow>),
+    Done,
+}
+
+/// Why a question or an instruction was not answered. The text says what to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AskError {
+    NotFound(String),
+    Invalid(Vec<String>),
+    Conflict(String),
+    /// The service is starting or stopping.
+    Unavailable(String),
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Health {
+    pub version: String,
+    pub started_at: Timestamp,
+    /// False while the broker cannot be heard.
+    pub hearing: bool,
+    pub units: usize,
+    pub open_alerts: usize,
+    pub open_orders: usize,
+    pub outbox_waiting: usize,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct UnitRow {
+    pub unit: UnitId,
+    pub name: String,
+    pub site: SiteId,
+    pub site_type: String,
+    pub city: City,
+    pub crew: CrewId,
+    pub uplink: Option<UplinkId>,
+    pub feeder: Option<FeederId>,
+    pub model: String,
+    /// Latitude, longitude in degrees.
+    pub position: Option<(f64, f64)>,
+    pub readiness: Readiness,
+    pub reason: String,
+    /// When readiness became what it is.
+    pub since: Option<Timestamp>,
+    pub last_heard: Option<Timestamp>,
+    pub open_alerts: usize,
+    pub open_orders: usize,
+}
+
+/// One unit, whole.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct UnitCard {
+    #[serde(flatten)]
+    pub row: UnitRow,
+    pub address: String,
+    pub contact: String,
+    pub firmware: Option<String>,
+    pub hardware: Option<String>,
+    pub boot: Option<u32>,
+    /// Percent of the last 128 messages that never came.
+    pub loss_pct: Option<f64>,
+    /// When it will count as silent if nothing more is heard.
+    pub silent_at: Option<Timestamp>,
+    pub readings: Vec<ReadingView>,
+    pub tests: Vec<TestView>,
+    pub alerts: Vec<AlertRow>,
+    pub orders: Vec<Order>,
+    /// Other units on the same uplink and feeder.
+    pub siblings: Vec<SiblingView>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ReadingView {
+    pub metric: String,
+    pub value: f64,
+    /// With its unit, as people read it.
+    pub text: String,
+    pub at: Timestamp,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TestView {
+    pub component: Component,
+    pub result: Outcome,
+    pub at: Timestamp,
+    pub code: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SiblingView {
+    pub unit: UnitId,
+    /// `uplink` or `feeder`.
+    pub shares: GroupKind,
+    pub readiness: Readiness,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct AlertRow {
+    pub unit: UnitId,
+    pub rule: RuleId,
+    pub component: Component,
+    pub severity: Severity,
+    pub state: AlertState,
+    pub flapping: bool,
+    pub since: Timestamp,
+    pub reason: String,
+    pub order: Option<OrderId>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct IncidentRow {
+    pub kind: GroupKind,
+    pub name: GroupName,
+    pub state: IncidentState,
+    pub since: Timestamp,
+    pub units: Vec<UnitId>,
+    pub reason: String,
+    pub order: Option<OrderId>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct QuarantineRow {
+    pub unit: UnitId,
+    pub first_heard: Timestamp,
+    pub last_heard: Timestamp,
+    pub messages: u64,
+    pub last_topic: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Default)]
+pub struct ImportPlan {
+    pub added: Vec<UnitId>,
+    pub removed: Vec<UnitId>,
+    pub changed: Vec<UnitChange>,
+    pub unchanged: usize,
+    pub dry_run: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UnitChange {
+    pub unit: UnitId,
+    pub field: String,
+    pub from: String,
+    pub to: String,
+}
+
+/// One kind of refused input, with its newest example.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RefusalRow {
+    pub kind: String,
+    pub count: u64,
+    pub last_at: Timestamp,
+    pub unit: Option<String>,
+    pub topic: String,
+    pub why: String,
+    /// The first bytes of the payload, made printable.
+    pub example: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OutboxRow {
+    pub message_id: String,
+    pub kind: String,
+    pub to: String,
+    pub orders: Vec<OrderId>,
+    pub decided_at: Timestamp,
+    /// `waiting`, `sent`, `refused`.
+    pub state: String,
+    pub tries: u32,
+    pub next_try_at: Option<Timestamp>,
+    pub sent_at: Option<Timestamp>,
+    pub last_error: Option<String>,
+}

@@ -1,0 +1,1 @@
+//! The observers' bus: rumqttd on a listener of its own, expendable.

@@ -1,0 +1,1 @@
+//! The listener for units: MQTT 3.1.1, identity, own-topic ACL, PUBACK after commit.

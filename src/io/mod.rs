@@ -1,0 +1,7 @@
+//! Sockets, files, databases. Layer 2: never the engine, never each other.
+pub mod bus;
+pub mod gateway;
+pub mod http;
+pub mod mqtt;
+pub mod smtp;
+pub mod store;

@@ -1,0 +1,1 @@
+//! An external broker, by rumqttc: manual acks after commit.

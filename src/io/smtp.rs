@@ -1,0 +1,1 @@
+//! Mails out: SMTP, or .eml files in a folder.

@@ -1,0 +1,1 @@
+//! SQLite: one writer, one transaction per batch.

@@ -1,0 +1,1 @@
+//! Notices → mails: text and HTML, one thread per order.

@@ -1,0 +1,1 @@
+//! Rows → tables for people, 80 columns wide.

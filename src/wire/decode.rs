@@ -1,0 +1,1 @@
+//! Topic and bytes → a domain message, or a refusal that says why.

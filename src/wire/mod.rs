@@ -1,0 +1,7 @@
+//! MQTT topic + bytes ↔ domain, and recordings. Layer 1. Never judges, never does I/O.
+
+pub mod decode;
+pub mod ingest;
+pub mod payload;
+pub mod recording;
+pub mod refusal;

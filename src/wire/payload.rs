@@ -1,0 +1,1 @@
+//! The payloads as they stand on the wire, with their JSON Schemas.
