@@ -48,6 +48,8 @@ pub enum EffectKind {
     },
     /// The order as it is after the change; the change is the last line of its history.
     Order(Box<Order>),
+    /// An order whose evidence or priority grew without a change of state: kept, not told.
+    OrderUpdated(Box<Order>),
     /// For the outbox.
     Mail(Box<Notice>),
     /// For the unit.
