@@ -1,0 +1,470 @@
+//! Decides when several units have one common cause. Holds back their orders and mails, never their judgement.
+//!
+//! ```text
+//!   quiet ──1──▶ settling ──2──▶ open ──4──▶ quiet
+//!     ▲             │3             └──5──▶ quiet, taken over by a wider incident
+//!     └─────────────┘
+//! ```
+//! 1 enough of the group's units are affected · 2 still so after the settling time, and no wider incident covers them ·
+//! 3 not so · 4 too few are left: those still affected are ordered on their own merits · 5 see `open_incident`
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use crate::domain::effect::IncidentState;
+use crate::domain::notice::{IncidentFacts, NoticeKind};
+use crate::domain::rule::IncidentRule;
+use crate::domain::{
+    AlertState, EffectKind, Fleet, GroupKind, GroupName, OrderId, Reason, Recipient, Timestamp, UnitId, UnitIx,
+};
+
+use super::Engine;
+use super::compiled::{Compiled, IncidentIx, RuleIx};
+use super::timer::Timer;
+use super::unit_state::Alert;
+
+/// A dead link shows unit by unit over one heartbeat interval. Waiting this long lets the widest cause show itself
+/// first; the orders of single units wait longer still.
+const SETTLE: Duration = Duration::from_secs(45);
+
+#[derive(Debug)]
+pub(super) struct Groups {
+    /// Per incident rule.
+    lists: Vec<Vec<Group>>,
+    /// Per incident rule and unit: its group. [`NO_GROUP`]: the unit shares no such thing.
+    of_unit: Vec<Vec<u32>>,
+    /// How many uplinks the fleet has.
+    uplinks: usize,
+}
+
+const NO_GROUP: u32 = u32::MAX;
+
+#[derive(Debug)]
+pub(super) struct Group {
+    pub name: GroupName,
+    pub members: Vec<UnitIx>,
+    /// Members that were ever heard: the others prove nothing.
+    pub heard: usize,
+    /// Members whose alert is active.
+    pub active: usize,
+    /// For rules with `within`: the active ones that began so recently, by when they began.
+    pub recent: BTreeSet<(Timestamp, UnitIx)>,
+    pub settles_at: Option<Timestamp>,
+    pub open: Option<OpenIncident>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct OpenIncident {
+    pub since: Timestamp,
+    /// Affected at some time during it.
+    pub units: BTreeSet<UnitIx>,
+    pub order_due: Option<Timestamp>,
+    pub order: Option<OrderId>,
+    pub reason: Reason,
+    pub doubted: (usize, usize),
+}
+
+impl Groups {
+    pub(super) fn new(rules: &Compiled, fleet: &Fleet) -> Self {
+        let mut lists = Vec::new();
+        let mut of_unit = Vec::new();
+        for incident in &rules.set.incidents {
+            let mut of = vec![NO_GROUP; fleet.len()];
+            let mut list = Vec::new();
+            for ((kind, name), members) in fleet.groups() {
+                if *kind != incident.group_by {
+                    continue;
+                }
+                for m in members {
+                    of[m.index()] = list.len() as u32;
+                }
+                list.push(Group {
+                    name: name.clone(),
+                    members: members.clone(),
+                    heard: 0,
+                    active: 0,
+                    recent: BTreeSet::new(),
+                    settles_at: None,
+                    open: None,
+                });
+            }
+            lists.push(list);
+            of_unit.push(of);
+        }
+        let uplinks = fleet.groups().keys().filter(|(k, _)| *k == GroupKind::Uplink).count();
+        Groups { lists, of_unit, uplinks }
+    }
+
+    fn group_of(&self, incident: IncidentIx, unit: UnitIx) -> Option<u32> {
+        let group = self.of_unit[incident.0 as usize][unit.index()];
+        (group != NO_GROUP).then_some(group)
+    }
+    pub(super) fn get(&self, incident: IncidentIx, group: u32) -> &Group {
+        &self.lists[incident.0 as usize][group as usize]
+    }
+    pub(super) fn get_mut(&mut self, incident: IncidentIx, group: u32) -> &mut Group {
+        &mut self.lists[incident.0 as usize][group as usize]
+    }
+    pub(super) fn name(&self, rules: &Compiled, incident: IncidentIx, group: u32) -> (GroupKind, GroupName) {
+        (rules.incident(incident).group_by, self.get(incident, group).name.clone())
+    }
+    pub(super) fn all(&self) -> impl Iterator<Item = (IncidentIx, u32, &Group)> {
+        self.lists.iter().enumerate().flat_map(|(i, list)| {
+            list.iter().enumerate().map(move |(g, group)| (IncidentIx(i as u16), g as u32, group))
+        })
+    }
+    pub(super) fn find(&self, rules: &Compiled, kind: GroupKind, name: &GroupName) -> Option<(IncidentIx, u32)> {
+        self.all()
+            .find(|(i, _, g)| rules.incident(*i).group_by == kind && g.name == *name && g.open.is_some())
+            .map(|(i, g, _)| (i, g))
+    }
+
+    /// The open incident that holds back this rule's orders for this unit; the widest first.
+    pub(super) fn holder(&self, rules: &Compiled, unit: UnitIx, rule: RuleIx) -> Option<(IncidentIx, u32)> {
+        let id = &rules.rule(rule).id;
+        let holds = |i: IncidentIx| {
+            let r = rules.incident(i);
+            let group = self.group_of(i, unit)?;
+            self.get(i, group).open.as_ref()?;
+            r.inhibits.contains(id).then_some((breadth(r.group_by), i, group))
+        };
+        (0..self.lists.len()).filter_map(|i| holds(IncidentIx(i as u16))).max_by_key(|h| h.0).map(|(_, i, g)| (i, g))
+    }
+
+    /// Is it more likely that we are deaf than that this unit is silent? Then: how many of how many fell silent.
+    pub(super) fn doubt(&self, rules: &Compiled, unit: UnitIx) -> Option<(usize, usize)> {
+        (0..self.lists.len()).find_map(|i| {
+            let i = IncidentIx(i as u16);
+            if !rules.incident(i).doubts_hearing {
+                return None;
+            }
+            let open = self.get(i, self.group_of(i, unit)?).open.as_ref()?;
+            open.units.contains(&unit).then_some(open.doubted)
+        })
+    }
+}
+
+/// Which of two causes explains more.
+fn breadth(kind: GroupKind) -> u8 {
+    match kind {
+        GroupKind::Fleet => 4,
+        GroupKind::City => 3,
+        GroupKind::Uplink => 2,
+        GroupKind::Feeder => 1,
+        GroupKind::Site => 0,
+    }
+}
+
+impl Group {
+    /// Affected now, and the number they are compared with.
+    fn share(&self, within: Option<Duration>) -> (usize, usize) {
+        match within {
+            None => (self.active, self.heard),
+            // Those already silent before can no longer fall silent.
+            Some(_) => {
+                let earlier = self.active.saturating_sub(self.recent.len());
+                (self.recent.len(), self.heard.saturating_sub(earlier))
+            }
+        }
+    }
+
+    fn reached(&self, rule: &IncidentRule) -> bool {
+        let (active, of) = self.share(rule.within);
+        active >= rule.at_least as usize && active as f64 >= rule.fraction * of as f64
+    }
+
+    /// Fewer than half of what opened it: the common cause is gone, what is left is on its own.
+    fn is_over(&self, rule: &IncidentRule, still: usize) -> bool {
+        still < rule.at_least as usize || (still as f64) < rule.fraction * self.heard as f64 / 2.0
+    }
+}
+
+impl Engine {
+    fn incident_indices(&self) -> impl Iterator<Item = IncidentIx> + use<> {
+        (0..self.rules.set.incidents.len()).map(|i| IncidentIx(i as u16))
+    }
+
+    pub(super) fn count_heard(&mut self, unit: UnitIx) {
+        for i in self.incident_indices() {
+            if let Some(group) = self.groups.group_of(i, unit) {
+                self.groups.get_mut(i, group).heard += 1;
+            }
+        }
+    }
+
+    fn forget_old(&mut self, at: Timestamp, incident: IncidentIx, group: u32) {
+        let rules = self.rules.clone();
+        let rule = rules.incident(incident);
+        let Some(within) = rule.within else { return };
+        let group = self.groups.get_mut(incident, group);
+        while group.recent.first().is_some_and(|(began, _)| at.since(*began) > within) {
+            group.recent.pop_first();
+        }
+    }
+
+    /// An alert began.
+    pub(super) fn count_firing(&mut self, at: Timestamp, unit: UnitIx, rule: RuleIx) {
+        let rules = self.rules.clone();
+        for incident in rules.incidents_of(rule).iter().copied() {
+            let Some(group) = self.groups.group_of(incident, unit) else { continue };
+            self.forget_old(at, incident, group);
+            let within = rules.incident(incident).within;
+            let g = self.groups.get_mut(incident, group);
+            g.active += 1;
+            if within.is_some() {
+                g.recent.insert((at, unit));
+            }
+            if let Some(open) = &mut g.open {
+                open.units.insert(unit);
+                self.update_incident_order(at, incident, group);
+            } else {
+                self.consider_incident(at, incident, group);
+            }
+        }
+    }
+
+    /// An alert that began before the restart.
+    pub(super) fn count_restored(&mut self, began: Timestamp, unit: UnitIx, rule: RuleIx) {
+        let rules = self.rules.clone();
+        let now = self.now.unwrap_or(began);
+        for incident in rules.incidents_of(rule).iter().copied() {
+            let Some(group) = self.groups.group_of(incident, unit) else { continue };
+            let within = rules.incident(incident).within;
+            let g = self.groups.get_mut(incident, group);
+            g.active += 1;
+            if within.is_some_and(|w| now.since(began) <= w) {
+                g.recent.insert((began, unit));
+            }
+        }
+    }
+
+    fn consider_incident(&mut self, at: Timestamp, incident: IncidentIx, group: u32) {
+        let rules = self.rules.clone();
+        let rule = rules.incident(incident);
+        let g = self.groups.get(incident, group);
+        if g.open.is_some() || g.settles_at.is_some() || !g.reached(rule) {
+            return;
+        }
+        if rule.group_by == GroupKind::Fleet {
+            // Nothing is wider: no need to wait for something that explains more.
+            if self.spans_uplinks(incident, group) {
+                self.open_incident(at, incident, group);
+            }
+            return;
+        }
+        self.groups.get_mut(incident, group).settles_at = Some(at + SETTLE);
+        self.timers.arm(at + SETTLE, Timer::IncidentSettle(incident, group));
+    }
+
+    pub(super) fn incident_settled(&mut self, at: Timestamp, incident: IncidentIx, group: u32) {
+        let rules = self.rules.clone();
+        let rule = rules.incident(incident);
+        if self.groups.get(incident, group).settles_at != Some(at) {
+            return;
+        }
+        self.groups.get_mut(incident, group).settles_at = None;
+        self.forget_old(at, incident, group);
+        let g = self.groups.get(incident, group);
+        if g.open.is_some() || !g.reached(rule) {
+            return;
+        }
+        let covered = self.affected(incident, group).iter().all(|(unit, alert)| {
+            self.units[unit.index()].alert(*alert).is_some_and(|a| a.held_by.is_some_and(|h| h != (incident, group)))
+        });
+        if !covered {
+            self.open_incident(at, incident, group);
+        }
+    }
+
+    /// One dead uplink that carries half the fleet is that uplink's fault, not our deafness.
+    fn spans_uplinks(&self, incident: IncidentIx, group: u32) -> bool {
+        if self.groups.uplinks < 2 {
+            return true;
+        }
+        let mut uplinks = self.affected(incident, group).into_iter().map(|(u, _)| &self.fleet.unit(u).uplink);
+        let first = uplinks.next();
+        uplinks.any(|u| Some(u) != first)
+    }
+
+    /// The units whose alert is active, with that alert's rule.
+    fn affected(&self, incident: IncidentIx, group: u32) -> Vec<(UnitIx, RuleIx)> {
+        let Some(of) = self.rules.find(&self.rules.incident(incident).of) else { return Vec::new() };
+        let within = self.rules.incident(incident).within;
+        let g = self.groups.get(incident, group);
+        let active = |u: &UnitIx| self.units[u.index()].is_active(of);
+        match within {
+            None => g.members.iter().copied().filter(active).map(|u| (u, of)).collect(),
+            Some(_) => {
+                let recent: BTreeSet<UnitIx> = g.recent.iter().map(|(_, u)| *u).collect();
+                recent.into_iter().map(|u| (u, of)).collect()
+            }
+        }
+    }
+
+    fn open_incident(&mut self, at: Timestamp, incident: IncidentIx, group: u32) {
+        let rules = self.rules.clone();
+        let rule = rules.incident(incident);
+        let units: BTreeSet<UnitIx> = self.affected(incident, group).into_iter().map(|(u, _)| u).collect();
+        let (active, of) = self.groups.get(incident, group).share(rule.within);
+        let reason = Reason::SilentTogether { silent: active, of, group: rule.group_by };
+        let (kind, name) = self.groups.name(&rules, incident, group);
+        // What this one explains better is taken over.
+        let narrower: Vec<(IncidentIx, u32)> = self
+            .groups
+            .all()
+            .filter(|(i, g, other)| {
+                (*i, *g) != (incident, group)
+                    && breadth(rules.incident(*i).group_by) <= breadth(kind)
+                    && other.open.as_ref().is_some_and(|o| o.units.is_subset(&units))
+            })
+            .map(|(i, g, _)| (i, g))
+            .collect();
+        for (i, g) in narrower {
+            self.close_incident(at, i, g, Reason::IncidentWidened { kind, name: name.clone() }, false);
+        }
+        let order_due = rule.order.as_ref().map(|plan| at + plan.after);
+        self.groups.get_mut(incident, group).open = Some(OpenIncident {
+            since: at,
+            units: units.clone(),
+            order_due,
+            order: None,
+            reason: reason.clone(),
+            doubted: (active, of),
+        });
+        let state = IncidentState::Open;
+        self.emit(
+            at,
+            EffectKind::Incident { kind, name: name.clone(), state, units: self.ids(&units), reason: reason.clone() },
+        );
+        self.hold_members(at, incident, group);
+        match order_due {
+            Some(due) => self.timers.arm(due, Timer::IncidentOrder(incident, group)),
+            None => self.tell_operator(at, incident, group, NoticeKind::IncidentOpened, &reason),
+        }
+        if rule.doubts_hearing {
+            for unit in units {
+                self.judge_readiness(at, unit, None);
+            }
+        }
+    }
+
+    fn hold_members(&mut self, at: Timestamp, incident: IncidentIx, group: u32) {
+        let rules = self.rules.clone();
+        let rule = rules.incident(incident);
+        let (kind, name) = self.groups.name(&rules, incident, group);
+        let held: Vec<RuleIx> = rule.inhibits.iter().filter_map(|id| rules.find(id)).collect();
+        for unit in self.groups.get(incident, group).members.clone() {
+            for r in &held {
+                let Some(alert) = self.units[unit.index()].alert(*r) else { continue };
+                // An order that is already out stays out: the crew may be on its way.
+                if !alert.is_active() || alert.held_by.is_some() || alert.order.is_some() {
+                    continue;
+                }
+                let alert = self.state(unit).alert_mut(*r).expect("just seen");
+                alert.held_by = Some((incident, group));
+                alert.order_due = None;
+                let reason = Reason::InhibitedBy { kind, name: name.clone() };
+                self.emit_alert(at, unit, *r, AlertState::Inhibited, reason);
+            }
+        }
+    }
+
+    /// An alert ended.
+    pub(super) fn count_resolved(&mut self, at: Timestamp, unit: UnitIx, rule: RuleIx, alert: &Alert) {
+        let rules = self.rules.clone();
+        for incident in rules.incidents_of(rule).iter().copied() {
+            let Some(group) = self.groups.group_of(incident, unit) else { continue };
+            self.forget_old(at, incident, group);
+            let r = rules.incident(incident);
+            let g = self.groups.get_mut(incident, group);
+            g.active = g.active.saturating_sub(1);
+            if let Some(began) = alert.fired_at {
+                g.recent.remove(&(began, unit));
+            }
+            let Some(open) = &self.groups.get(incident, group).open else { continue };
+            let still = open.units.iter().filter(|u| self.units[u.index()].is_active(rule)).count();
+            let g = self.groups.get(incident, group);
+            if g.is_over(r, still) {
+                let of = open.units.len();
+                self.close_incident(at, incident, group, Reason::BackTogether { still_silent: still, of }, true);
+            }
+        }
+    }
+
+    fn close_incident(&mut self, at: Timestamp, incident: IncidentIx, group: u32, reason: Reason, hand_over: bool) {
+        let rules = self.rules.clone();
+        let Some(open) = self.groups.get_mut(incident, group).open.take() else { return };
+        let (kind, name) = self.groups.name(&rules, incident, group);
+        let state = IncidentState::Closed;
+        let units = self.ids(&open.units);
+        self.emit(at, EffectKind::Incident { kind, name: name.clone(), state, units, reason: reason.clone() });
+        let mut released = BTreeSet::new();
+        for unit in self.groups.get(incident, group).members.clone() {
+            for slot in 0..self.units[unit.index()].alerts.len() {
+                let alert = &self.units[unit.index()].alerts[slot];
+                if alert.held_by != Some((incident, group)) {
+                    continue;
+                }
+                let rule = alert.rule;
+                let active = alert.is_active();
+                let due = self.order_wait(unit, rule).map(|w| at + w);
+                let alert = &mut self.state(unit).alerts[slot];
+                alert.held_by = None;
+                if hand_over && active {
+                    alert.order_due = due;
+                    let over = Reason::IncidentOver { kind, name: name.clone() };
+                    self.emit_alert(at, unit, rule, AlertState::Firing, over);
+                    if let Some(due) = due {
+                        self.timers.arm(due, Timer::OrderDue(unit, rule));
+                    }
+                    released.insert(unit);
+                }
+            }
+        }
+        match open.order {
+            Some(order) => self.incident_cleared(at, order, &reason),
+            None if rules.incident(incident).order.is_none() => {
+                self.tell_operator_about(at, &open, kind, name, NoticeKind::IncidentClosed, &reason)
+            }
+            None => {}
+        }
+        if rules.incident(incident).doubts_hearing {
+            for unit in open.units {
+                self.judge_readiness(at, unit, None);
+            }
+        }
+        // What is left may have a narrower common cause.
+        for unit in released {
+            for i in self.incident_indices() {
+                if let Some(g) = self.groups.group_of(i, unit) {
+                    self.forget_old(at, i, g);
+                    self.consider_incident(at, i, g);
+                }
+            }
+        }
+    }
+
+    pub(super) fn ids(&self, units: &BTreeSet<UnitIx>) -> Vec<UnitId> {
+        units.iter().map(|u| self.fleet.unit(*u).unit.clone()).collect()
+    }
+
+    fn tell_operator(&mut self, at: Timestamp, incident: IncidentIx, group: u32, notice: NoticeKind, reason: &Reason) {
+        let rules = self.rules.clone();
+        let (kind, name) = self.groups.name(&rules, incident, group);
+        let Some(open) = self.groups.get(incident, group).open.clone() else { return };
+        self.tell_operator_about(at, &open, kind, name, notice, reason);
+    }
+
+    fn tell_operator_about(
+        &mut self,
+        at: Timestamp,
+        open: &OpenIncident,
+        kind: GroupKind,
+        name: GroupName,
+        notice: NoticeKind,
+        reason: &Reason,
+    ) {
+        let facts = IncidentFacts { kind, name, opened_at: open.since, units: self.ids(&open.units) };
+        self.notify_incident(at, Recipient::Operator, facts, notice, reason);
+    }
+}

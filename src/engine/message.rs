@@ -1,0 +1,194 @@
+//! One message of one unit, taken apart: sign of life, numbers, clock, readings, tests, presses. Decides nothing itself;
+//! it calls those who do.
+
+use std::time::Duration;
+
+use crate::domain::message::{Body, Message, Outcome, Press, PressKind, Selftest};
+use crate::domain::rule::{CountedEvent, OverdueEvent};
+use crate::domain::{EffectKind, Metric, Timestamp, UnitIx};
+
+use super::Engine;
+use super::clock::Taken;
+use super::sequence::Arrival;
+use super::timer::Timer;
+use super::unit_state::TestState;
+
+/// What a unit may call its heartbeat interval; outside, the fleet file's or the default counts.
+const INTERVAL_S: std::ops::RangeInclusive<f64> = 1.0..=86_400.0;
+
+impl Engine {
+    pub(super) fn handle_message(&mut self, now: Timestamp, unit: UnitIx, message: Message, retained: bool) {
+        let Message { ts, boot, seq, body, extra } = message;
+        let kind = body.kind();
+        let arrival = match (boot, seq) {
+            (Some(boot), Some(seq)) => self.state(unit).sequence.arrive(now, boot, seq, ts),
+            // A last will carries no numbers: it can be neither late nor doubled.
+            (_, _) => {
+                let _ = self.state(unit);
+                Arrival::New
+            }
+        };
+        if arrival == Arrival::Duplicate {
+            return;
+        }
+        // A kept message was sent at an unknown time, and a last will by the broker: no signs of life.
+        let is_sign_of_life = !retained && !matches!(&body, Body::Status(s) if !s.online);
+        let taken = if retained {
+            Taken { at: ts.unwrap_or(now).min(now), late: true }
+        } else {
+            self.units[unit.index()].clock.take(now, ts, arrival == Arrival::Late)
+        };
+        if let Body::Heartbeat(h) = &body
+            && !taken.late
+        {
+            let interval = h.interval_s.filter(|s| INTERVAL_S.contains(s)).map(Duration::from_secs_f64);
+            if interval.is_some() && interval != self.units[unit.index()].interval {
+                self.units[unit.index()].interval = interval;
+                self.interval_changed(unit);
+            }
+            let state = &mut self.units[unit.index()];
+            if h.fw.is_some() && h.fw != state.firmware {
+                state.firmware.clone_from(&h.fw);
+            }
+            if h.hw.is_some() && h.hw != state.hardware {
+                state.hardware.clone_from(&h.hw);
+            }
+        }
+        if is_sign_of_life {
+            self.heard(now, unit, kind);
+        }
+        if arrival == Arrival::NewBoot {
+            self.count_event(now, unit, CountedEvent::Boot);
+        }
+        match &body {
+            // Its figures are taken test by test, each with its result.
+            Body::Selftest(_) => {}
+            Body::Heartbeat(_) | Body::Power(_) | Body::Press(_) | Body::Status(_) | Body::Reply(_) => {
+                body.readings(|metric, value| self.take_reading(now, unit, metric, value, taken))
+            }
+        }
+        self.take_vendor_readings(now, unit, &extra, taken);
+        if !retained {
+            self.take_link_readings(now, unit, taken);
+        }
+        match body {
+            Body::Selftest(test) => self.take_selftest(now, unit, test, taken),
+            Body::Press(press) => self.take_press(now, unit, &press, taken),
+            Body::Heartbeat(_) | Body::Power(_) | Body::Status(_) | Body::Reply(_) => {}
+        }
+    }
+
+    fn take_reading(&mut self, now: Timestamp, unit: UnitIx, metric: Metric, value: f64, taken: Taken) {
+        if self.settings.readings.contains(&metric) {
+            let id = self.fleet.unit(unit).unit.clone();
+            self.emit(now, EffectKind::Reading { unit: id, metric, value });
+        }
+        if !self.units[unit.index()].store_reading(metric, value, taken.at) || taken.late {
+            return;
+        }
+        if !self.rules.for_metric(metric).is_empty() {
+            let rules = self.rules.clone();
+            for rule in rules.for_metric(metric) {
+                self.judge_reading(now, unit, *rule, value);
+            }
+        }
+    }
+
+    fn take_vendor_readings(&mut self, now: Timestamp, unit: UnitIx, extra: &[(Box<str>, f64)], taken: Taken) {
+        for (name, value) in extra {
+            if self.rules.for_vendor(name).is_empty() {
+                continue;
+            }
+            let state = &mut self.units[unit.index()];
+            match state.vendor.iter_mut().find(|(n, _, _)| n == name) {
+                Some((_, _, at)) if taken.at < *at => continue,
+                Some((_, v, at)) => (*v, *at) = (*value, taken.at),
+                None => state.vendor.push((name.clone(), *value, taken.at)),
+            }
+            if taken.late {
+                continue;
+            }
+            let rules = self.rules.clone();
+            for rule in rules.for_vendor(name) {
+                self.judge_reading(now, unit, *rule, *value);
+            }
+        }
+    }
+
+    /// Readings that nobody sent: what the stream of messages itself says about link and clock.
+    fn take_link_readings(&mut self, now: Timestamp, unit: UnitIx, taken: Taken) {
+        let live = Taken { at: now, late: false };
+        if let Some(loss) = self.units[unit.index()].sequence.loss_pct() {
+            self.take_reading(now, unit, Metric::LinkLoss, loss, live);
+        }
+        if !taken.late
+            && let Some(skew) = self.units[unit.index()].clock.skew_s()
+        {
+            self.take_reading(now, unit, Metric::ClockSkew, skew, live);
+        }
+    }
+
+    fn take_selftest(&mut self, now: Timestamp, unit: UnitIx, selftest: Selftest, taken: Taken) {
+        for result in selftest.results {
+            let component = result.component;
+            let state = &mut self.units[unit.index()];
+            let slot = match state.tests.iter().position(|t| t.component == component) {
+                Some(slot) if taken.at < state.tests[slot].at => continue,
+                Some(slot) => slot,
+                None => {
+                    state.tests.push(TestState {
+                        component,
+                        result: result.result,
+                        at: taken.at,
+                        code: None,
+                        mode: None,
+                        last_pass: None,
+                    });
+                    state.tests.len() - 1
+                }
+            };
+            let test = &mut state.tests[slot];
+            test.result = result.result;
+            test.at = taken.at;
+            test.code.clone_from(&result.code);
+            test.mode = result.mode.or(test.mode);
+            if result.result == Outcome::Pass {
+                test.last_pass = Some(now);
+            }
+            for (metric, value) in &result.figures {
+                self.take_reading(now, unit, *metric, *value, taken);
+            }
+            if taken.late {
+                continue;
+            }
+            let rules = self.rules.clone();
+            for rule in rules.for_test(component) {
+                self.judge_result(now, unit, *rule, result.result, result.code.as_deref());
+            }
+            self.judge_repair(now, unit, component, result.result, result.code.as_deref());
+        }
+        let state = &mut self.units[unit.index()];
+        state.last_selftest = state.last_selftest.max(Some(taken.at));
+        if !state.proof_armed {
+            state.proof_armed = true;
+            self.timers.arm(taken.at + self.settings.selftest_valid, Timer::Proof(unit));
+        }
+        self.done(now, unit, OverdueEvent::Selftest, taken.at);
+        self.judge_readiness(now, unit, None);
+    }
+
+    fn take_press(&mut self, now: Timestamp, unit: UnitIx, press: &Press, taken: Taken) {
+        let counted = match press.kind {
+            PressKind::Real => CountedEvent::RealPress,
+            PressKind::Test => CountedEvent::TestPress,
+        };
+        self.count_event(taken.at, unit, counted);
+        if press.ack == Some(false) {
+            self.count_event(taken.at, unit, CountedEvent::UnansweredPress);
+        }
+        // A unit that cannot tell whether it was answered is believed: the person at the button can.
+        if press.kind == PressKind::Test && press.ack != Some(false) {
+            self.done(now, unit, OverdueEvent::PressTest, taken.at);
+        }
+    }
+}

@@ -1,0 +1,197 @@
+//! Decides when a unit is silent, and when we are deaf. Never reads a clock.
+
+use std::time::Duration;
+
+use crate::domain::message::Kind;
+use crate::domain::rule::Condition;
+use crate::domain::{Reason, Timestamp, UnitIx};
+
+use super::compiled::{RuleIx, silence_span};
+use super::timer::Timer;
+use super::unit_state::Presence;
+use super::{Engine, HearingState};
+
+/// Stands for the default presence deadline of units that no silent rule selects.
+const NO_RULE: RuleIx = RuleIx(u16::MAX);
+
+/// Self-tests are daily (DESIGN §5); a silent rule on them counts missed days.
+const SELFTEST_INTERVAL: Duration = Duration::from_secs(86_400);
+
+impl Engine {
+    pub(super) fn heartbeat_interval(&self, unit: UnitIx) -> Duration {
+        self.units[unit.index()].interval.or(self.fleet.unit(unit).heartbeat).unwrap_or(self.settings.heartbeat)
+    }
+
+    /// A sign of life at `at`.
+    pub(super) fn heard(&mut self, at: Timestamp, unit: UnitIx, kind: Kind) {
+        let presence_rule = self.rules.presence_rule(unit).unwrap_or(NO_RULE);
+        let state = &mut self.units[unit.index()];
+        let before = std::mem::replace(&mut state.presence, Presence::Present);
+        let last = state.last_heard.replace(at);
+        if kind != Kind::Heartbeat && self.rules.silences().len() > 1 {
+            match state.last_of_kind.iter_mut().find(|(k, _)| *k == kind) {
+                Some((_, last)) => *last = at,
+                None => state.last_of_kind.push((kind, at)),
+            }
+        }
+        if state.first_heard.is_none() {
+            state.first_heard = Some(at);
+            self.count_heard(unit);
+            self.arm_overdue_rules(at, unit);
+        }
+        match before {
+            Presence::Present => {}
+            Presence::Never => self.judge_readiness(at, unit, Some(Reason::FirstHeard)),
+            Presence::Silent | Presence::Unknown => {
+                let silence = at.since(last.expect("a unit that was heard before has a last time"));
+                let reason = Reason::HeardAgain { silence };
+                if presence_rule == NO_RULE {
+                    self.judge_readiness(at, unit, Some(reason));
+                } else {
+                    self.condition_gone(at, unit, presence_rule, reason.clone());
+                    self.judge_readiness(at, unit, Some(reason));
+                }
+            }
+        }
+        self.arm_silences(unit, presence_rule, kind);
+    }
+
+    fn arm_silences(&mut self, unit: UnitIx, presence_rule: RuleIx, kind: Kind) {
+        if !self.units[unit.index()].armed.iter().any(|(r, _)| *r == presence_rule) {
+            self.arm_silence(unit, presence_rule);
+        }
+        if self.rules.silences().len() <= 1 {
+            return;
+        }
+        let rules = self.rules.clone();
+        for rule in rules.silences().iter().copied().filter(|r| *r != presence_rule) {
+            let watched = match rules.demand(rule, unit).map(|d| d.condition) {
+                Some(Condition::Silent { kind: k, .. }) => *k == Kind::Heartbeat || *k == kind,
+                Some(_) | None => false,
+            };
+            if !watched {
+                continue;
+            }
+            if self.units[unit.index()].alert(rule).is_some() {
+                let at = self.units[unit.index()].last_heard.expect("just heard");
+                self.condition_gone(at, unit, rule, Reason::HeardAgain { silence: Duration::ZERO });
+            }
+            if !self.units[unit.index()].armed.iter().any(|(r, _)| *r == rule) {
+                self.arm_silence(unit, rule);
+            }
+        }
+    }
+
+    fn arm_silence(&mut self, unit: UnitIx, rule: RuleIx) {
+        if let Some(deadline) = self.silence_deadline(unit, rule) {
+            self.state(unit).armed.push((rule, deadline));
+            self.timers.arm(deadline, Timer::Silence(unit, rule));
+        }
+    }
+
+    /// The unit said another interval: its deadline may be earlier than the one in the queue.
+    pub(super) fn interval_changed(&mut self, unit: UnitIx) {
+        let armed: Vec<RuleIx> = self.units[unit.index()].armed.drain(..).map(|(r, _)| r).collect();
+        for rule in armed {
+            self.arm_silence(unit, rule);
+        }
+    }
+
+    /// None: nothing of this kind was ever heard.
+    fn silence_deadline(&self, unit: UnitIx, rule: RuleIx) -> Option<Timestamp> {
+        let state = &self.units[unit.index()];
+        let condition = if rule == NO_RULE { None } else { self.rules.demand(rule, unit).map(|d| d.condition) };
+        let heartbeat = self.heartbeat_interval(unit);
+        let (last, interval) = match condition {
+            Some(Condition::Silent { kind: Kind::Heartbeat, .. }) | None => (state.last_heard?, heartbeat),
+            Some(Condition::Silent { kind, .. }) => {
+                let last = state.last_of_kind.iter().find(|(k, _)| k == kind)?.1;
+                (last, if *kind == Kind::Selftest { SELFTEST_INTERVAL } else { heartbeat })
+            }
+            Some(
+                Condition::Threshold { .. }
+                | Condition::Result { .. }
+                | Condition::Count { .. }
+                | Condition::Overdue { .. },
+            ) => return None,
+        };
+        let base = match self.hearing {
+            HearingState::Up { since: Some(since) } => last.max(since),
+            HearingState::Up { since: None } | HearingState::Down { .. } => last,
+        };
+        Some(base + silence_span(condition, interval))
+    }
+
+    /// When the unit counts as silent if nothing more is heard.
+    pub(super) fn silent_at(&self, unit: UnitIx) -> Option<Timestamp> {
+        self.silence_deadline(unit, self.rules.presence_rule(unit).unwrap_or(NO_RULE))
+    }
+
+    pub(super) fn silence_due(&mut self, at: Timestamp, unit: UnitIx, rule: RuleIx) {
+        let Some(slot) = self.units[unit.index()].armed.iter().position(|(r, d)| *r == rule && *d == at) else {
+            return;
+        };
+        let deadline = self.silence_deadline(unit, rule);
+        if let Some(deadline) = deadline
+            && deadline > at
+        {
+            self.units[unit.index()].armed[slot].1 = deadline;
+            self.timers.arm(deadline, Timer::Silence(unit, rule));
+            return;
+        }
+        self.state(unit).armed.swap_remove(slot);
+        let is_presence = rule == NO_RULE || self.rules.presence_rule(unit) == Some(rule);
+        if let HearingState::Down { since } = self.hearing {
+            if is_presence && self.units[unit.index()].presence == Presence::Present {
+                self.state(unit).presence = Presence::Unknown;
+                self.judge_readiness(at, unit, Some(Reason::Deaf { since }));
+            }
+            return;
+        }
+        let last = self.units[unit.index()].last_heard.expect("a deadline follows from having been heard");
+        let kind = match self.rules.demand_condition(rule, unit) {
+            Some(Condition::Silent { kind, .. }) => *kind,
+            Some(_) | None => Kind::Heartbeat,
+        };
+        let reason = Reason::NothingFor { kind, last, silence: at.since(last) };
+        if is_presence {
+            self.state(unit).presence = Presence::Silent;
+        }
+        if rule != NO_RULE {
+            self.condition_holds(at, unit, rule, reason.clone());
+        }
+        if is_presence {
+            self.judge_readiness(at, unit, Some(reason));
+        }
+    }
+
+    pub(super) fn lose_hearing(&mut self, at: Timestamp) {
+        if let HearingState::Up { .. } = self.hearing {
+            self.hearing = HearingState::Down { since: at };
+        }
+    }
+
+    pub(super) fn regain_hearing(&mut self, at: Timestamp) {
+        let was_down = matches!(self.hearing, HearingState::Down { .. });
+        self.hearing = HearingState::Up { since: Some(at) };
+        if !was_down {
+            return;
+        }
+        for i in 0..self.units.len() {
+            let unit = UnitIx(i as u32);
+            match self.units[i].presence {
+                Presence::Unknown => {
+                    let rule = self.rules.presence_rule(unit).unwrap_or(NO_RULE);
+                    if !self.units[i].armed.iter().any(|(r, _)| *r == rule) {
+                        self.arm_silence(unit, rule);
+                    }
+                    let last = self.units[i].last_heard.expect("unknown units were heard before");
+                    self.note_readiness_reason(unit, Reason::DeafAndNotHeardSince { last });
+                }
+                Presence::Never | Presence::Present | Presence::Silent => {}
+            }
+            self.resume_after_deafness(at, unit);
+        }
+        self.resume_incident_orders(at);
+    }
+}

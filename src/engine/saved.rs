@@ -1,0 +1,472 @@
+//! The engine's whole state as text, and back: a restored engine and one that never stopped decide the same.
+//! Never touches a file.
+//!
+//! JSON with names, not places: rules and fleet may have changed in between, and an operator can read it.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::fmt;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::domain::event::MaintenanceScope;
+use crate::domain::message::Kind;
+use crate::domain::rule::{Condition, OverdueEvent};
+use crate::domain::{
+    AlertState, Effect, Fleet, GroupName, IncidentRuleId, Metric, Order, OrderId, OrderState, Readiness, Reason,
+    RuleId, RuleSet, Settings, Subject, Timestamp, UnitId, UnitIx,
+};
+
+use super::clock::Clock;
+use super::compiled::{IncidentIx, RuleIx};
+use super::incident::OpenIncident;
+use super::sequence::Sequence;
+use super::timer::Timer;
+use super::unit_state::{Alert, Phase, Presence, Reading, TestState, UnitState};
+use super::work_order::{CaseKey, OrderLife, OrderRecord};
+use super::{Engine, HearingState};
+
+/// Raised when an older program could not read what this one writes.
+const VERSION: u32 = 1;
+
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Saved {
+    /// Everything that is not of one unit.
+    pub global: String,
+    /// JSON of each unit.
+    pub units: Vec<(UnitId, String)>,
+}
+
+/// A saved state that cannot be read back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SavedError {
+    pub part: String,
+    pub why: String,
+}
+
+impl fmt::Display for SavedError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the saved state of {} cannot be read: {}; restore a backup", self.part, self.why)
+    }
+}
+
+impl std::error::Error for SavedError {}
+
+#[derive(Serialize, Deserialize)]
+struct SavedGlobal {
+    version: u32,
+    now: Option<Timestamp>,
+    hearing: HearingState,
+    next_order: u32,
+    orders: Vec<SavedOrder>,
+    maintenance: Vec<(MaintenanceScope, Timestamp)>,
+    groups: Vec<SavedGroup>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct SavedOrder {
+    order: Order,
+    life: OrderLife,
+}
+
+#[derive(Serialize, Deserialize)]
+struct SavedGroup {
+    rule: IncidentRuleId,
+    name: GroupName,
+    settles_at: Option<Timestamp>,
+    open: Option<SavedIncident>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct SavedIncident {
+    since: Timestamp,
+    units: Vec<UnitId>,
+    order_due: Option<Timestamp>,
+    order: Option<OrderId>,
+    reason: Reason,
+    doubted: (usize, usize),
+}
+
+#[derive(Serialize, Deserialize)]
+struct SavedUnit {
+    presence: Presence,
+    last_heard: Option<Timestamp>,
+    first_heard: Option<Timestamp>,
+    last_of_kind: Vec<(Kind, Timestamp)>,
+    interval_s: Option<f64>,
+    armed: Vec<Option<RuleId>>,
+    sequence: Sequence,
+    clock: Clock,
+    readings: Vec<(Metric, f64, Timestamp)>,
+    vendor: Vec<(Box<str>, f64, Timestamp)>,
+    tests: Vec<TestState>,
+    last_selftest: Option<Timestamp>,
+    proof_armed: bool,
+    in_a_row: Vec<(RuleId, u32)>,
+    events: Vec<(RuleId, VecDeque<Timestamp>)>,
+    last_done: Vec<(OverdueEvent, Timestamp)>,
+    alerts: Vec<SavedAlert>,
+    firings: Vec<(RuleId, Timestamp)>,
+    readiness: Readiness,
+    readiness_since: Option<Timestamp>,
+    readiness_reason: Reason,
+    firmware: Option<Box<str>>,
+    hardware: Option<Box<str>>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct SavedAlert {
+    rule: RuleId,
+    phase: Phase,
+    since: Timestamp,
+    fired_at: Option<Timestamp>,
+    deadline: Option<Timestamp>,
+    order_due: Option<Timestamp>,
+    held_by: Option<(IncidentRuleId, GroupName)>,
+    flapping: bool,
+    reason: Reason,
+    order: Option<OrderId>,
+}
+
+fn json<T: Serialize>(value: &T) -> String {
+    serde_json::to_string(value).expect("saved state has text keys only")
+}
+
+impl Engine {
+    /// What has changed since the last call, for a checkpoint.
+    pub fn save_dirty(&mut self) -> Saved {
+        let dirty: BTreeSet<UnitIx> = std::mem::take(&mut self.dirty).into_iter().collect();
+        for unit in &dirty {
+            self.units[unit.index()].dirty = false;
+        }
+        Saved { global: self.save_global(), units: dirty.into_iter().map(|u| self.save_unit(u)).collect() }
+    }
+
+    /// Everything.
+    pub fn save(&self) -> Saved {
+        let all = (0..self.units.len()).map(|i| self.save_unit(UnitIx(i as u32)));
+        Saved { global: self.save_global(), units: all.collect() }
+    }
+
+    fn save_global(&self) -> String {
+        let groups = self.groups.all().filter(|(_, _, g)| g.open.is_some() || g.settles_at.is_some());
+        let global = SavedGlobal {
+            version: VERSION,
+            now: self.now,
+            hearing: self.hearing,
+            next_order: self.next_order,
+            orders: self.orders.values().map(|r| SavedOrder { order: r.order.clone(), life: r.life.clone() }).collect(),
+            maintenance: self.maintenance.iter().map(|(s, u)| (s.clone(), *u)).collect(),
+            groups: groups
+                .map(|(i, _, g)| SavedGroup {
+                    rule: self.rules.incident(i).id.clone(),
+                    name: g.name.clone(),
+                    settles_at: g.settles_at,
+                    open: g.open.as_ref().map(|o| SavedIncident {
+                        since: o.since,
+                        units: self.ids(&o.units),
+                        order_due: o.order_due,
+                        order: o.order,
+                        reason: o.reason.clone(),
+                        doubted: o.doubted,
+                    }),
+                })
+                .collect(),
+        };
+        json(&global)
+    }
+
+    fn save_unit(&self, unit: UnitIx) -> (UnitId, String) {
+        let s = &self.units[unit.index()];
+        let id = |rule: RuleIx| self.rules.rule(rule).id.clone();
+        let saved = SavedUnit {
+            presence: s.presence,
+            last_heard: s.last_heard,
+            first_heard: s.first_heard,
+            last_of_kind: s.last_of_kind.clone(),
+            interval_s: s.interval.map(|i| i.as_secs_f64()),
+            armed: s.armed.iter().map(|(r, _)| self.rules.set.rules.get(r.0 as usize).map(|r| r.id.clone())).collect(),
+            sequence: s.sequence.clone(),
+            clock: s.clock.clone(),
+            readings: s.readings.iter().map(|r| (r.metric, r.value, r.at)).collect(),
+            vendor: s.vendor.clone(),
+            tests: s.tests.clone(),
+            last_selftest: s.last_selftest,
+            proof_armed: s.proof_armed,
+            in_a_row: s.in_a_row.iter().map(|(r, n)| (id(*r), *n)).collect(),
+            events: s.events.iter().map(|(r, e)| (id(*r), e.clone())).collect(),
+            last_done: s.last_done.clone(),
+            alerts: s
+                .alerts
+                .iter()
+                .map(|a| SavedAlert {
+                    rule: id(a.rule),
+                    phase: a.phase,
+                    since: a.since,
+                    fired_at: a.fired_at,
+                    deadline: a.deadline,
+                    order_due: a.order_due,
+                    held_by: a
+                        .held_by
+                        .map(|(i, g)| (self.rules.incident(i).id.clone(), self.groups.get(i, g).name.clone())),
+                    flapping: a.flapping,
+                    reason: a.reason.clone(),
+                    order: a.order,
+                })
+                .collect(),
+            firings: s.firings.iter().map(|(r, t)| (id(*r), *t)).collect(),
+            readiness: s.readiness,
+            readiness_since: s.readiness_since,
+            readiness_reason: s.readiness_reason.clone(),
+            firmware: s.firmware.clone(),
+            hardware: s.hardware.clone(),
+        };
+        (self.fleet.unit(unit).unit.clone(), json(&saved))
+    }
+
+    /// As it was. Units that are no longer in the fleet and rules that no longer exist are left out; to end what they
+    /// had begun, restore with the old ones and call [`Engine::reload`].
+    /// Err: the text is not what `save` wrote.
+    pub fn restore(rules: RuleSet, fleet: Fleet, settings: Settings, saved: &Saved) -> Result<Engine, SavedError> {
+        let mut engine = Engine::new(rules, fleet, settings);
+        let bad = |part: &str, why: serde_json::Error| SavedError { part: part.to_owned(), why: why.to_string() };
+        for (id, text) in &saved.units {
+            let Some(unit) = engine.fleet.find(id.as_str()) else { continue };
+            let s: SavedUnit = serde_json::from_str(text).map_err(|e| bad(id.as_str(), e))?;
+            engine.restore_unit(unit, s);
+        }
+        if !saved.global.is_empty() {
+            let g: SavedGlobal = serde_json::from_str(&saved.global).map_err(|e| bad("the service", e))?;
+            if g.version > VERSION {
+                let why = format!("it was written by a newer program (state version {})", g.version);
+                return Err(SavedError { part: "the service".to_owned(), why });
+            }
+            engine.restore_global(g);
+        }
+        engine.arm_restored();
+        Ok(engine)
+    }
+
+    fn restore_unit(&mut self, unit: UnitIx, s: SavedUnit) {
+        let rules = self.rules.clone();
+        let groups: BTreeMap<(IncidentRuleId, GroupName), (IncidentIx, u32)> = if s.alerts.is_empty() {
+            BTreeMap::new()
+        } else {
+            self.groups
+                .all()
+                .map(|(i, g, group)| ((rules.incident(i).id.clone(), group.name.clone()), (i, g)))
+                .collect()
+        };
+        let find = |id: &RuleId| rules.find(id).filter(|r| rules.demand(*r, unit).is_some());
+        let alerts: Vec<Alert> = s
+            .alerts
+            .into_iter()
+            .filter_map(|a| {
+                Some(Alert {
+                    rule: find(&a.rule)?,
+                    phase: a.phase,
+                    since: a.since,
+                    fired_at: a.fired_at,
+                    deadline: a.deadline,
+                    order_due: a.order_due,
+                    held_by: a.held_by.and_then(|key| groups.get(&key).copied()),
+                    flapping: a.flapping,
+                    reason: a.reason,
+                    order: a.order,
+                })
+            })
+            .collect();
+        let state = UnitState {
+            presence: s.presence,
+            last_heard: s.last_heard,
+            first_heard: s.first_heard,
+            last_of_kind: s.last_of_kind,
+            interval: s.interval_s.map(Duration::from_secs_f64),
+            // Deadlines are worked out anew by `arm_restored`.
+            armed: s
+                .armed
+                .iter()
+                .filter_map(|id| match id {
+                    Some(id) => Some((find(id)?, Timestamp::MIN)),
+                    None => Some((RuleIx(u16::MAX), Timestamp::MIN)),
+                })
+                .collect(),
+            sequence: s.sequence,
+            clock: s.clock,
+            readings: s.readings.into_iter().map(|(metric, value, at)| Reading { metric, value, at }).collect(),
+            vendor: s.vendor,
+            tests: s.tests,
+            last_selftest: s.last_selftest,
+            proof_armed: s.proof_armed,
+            in_a_row: s.in_a_row.into_iter().filter_map(|(r, n)| Some((find(&r)?, n))).collect(),
+            events: s.events.into_iter().filter_map(|(r, e)| Some((find(&r)?, e))).collect(),
+            last_done: s.last_done,
+            alerts,
+            firings: s.firings.into_iter().filter_map(|(r, t)| Some((find(&r)?, t))).collect(),
+            readiness: s.readiness,
+            readiness_since: s.readiness_since,
+            readiness_reason: s.readiness_reason,
+            firmware: s.firmware,
+            hardware: s.hardware,
+            dirty: false,
+        };
+        let mut state = state;
+        state.readings.sort_by_key(|r| r.metric);
+        self.units[unit.index()] = state;
+    }
+
+    fn restore_global(&mut self, g: SavedGlobal) {
+        self.now = g.now;
+        self.hearing = g.hearing;
+        self.next_order = g.next_order;
+        self.maintenance = g.maintenance.into_iter().collect();
+        for SavedOrder { order, life } in g.orders {
+            let case = match &order.subject {
+                Subject::Unit { unit, component } => {
+                    let Some(ix) = self.fleet.find(unit.as_str()) else { continue };
+                    CaseKey::Unit(ix, *component)
+                }
+                Subject::Incident { kind, name } => CaseKey::Incident(*kind, name.clone()),
+            };
+            // In the order of their numbers, so the newest of a case stands.
+            self.cases.insert(case.clone(), order.id);
+            self.orders.insert(order.id, OrderRecord { order, case, life });
+        }
+        for saved in g.groups {
+            let found = self
+                .groups
+                .all()
+                .find(|(i, _, g)| self.rules.incident(*i).id == saved.rule && g.name == saved.name)
+                .map(|(i, g, _)| (i, g));
+            let Some((incident, group)) = found else { continue };
+            let units = |list: Vec<UnitId>| list.iter().filter_map(|u| self.fleet.find(u.as_str())).collect();
+            let open = saved.open.map(|o| OpenIncident {
+                since: o.since,
+                units: units(o.units),
+                order_due: o.order_due,
+                order: o.order,
+                reason: o.reason,
+                doubted: o.doubted,
+            });
+            let g = self.groups.get_mut(incident, group);
+            g.settles_at = saved.settles_at;
+            g.open = open;
+        }
+    }
+
+    /// Puts every deadline that the state implies into the queue, and counts the groups.
+    fn arm_restored(&mut self) {
+        self.timers.clear();
+        let mut began: Vec<(Timestamp, UnitIx, RuleIx)> = Vec::new();
+        for i in 0..self.units.len() {
+            let unit = UnitIx(i as u32);
+            if self.units[i].first_heard.is_some() {
+                self.count_heard(unit);
+                let at = self.now.unwrap_or_default();
+                self.arm_overdue_rules(at, unit);
+            }
+            self.interval_changed(unit);
+            let expires = self.units[i].last_selftest.map(|l| l + self.settings.selftest_valid);
+            if let (true, Some(expires)) = (self.units[i].proof_armed, expires) {
+                self.timers.arm(expires, Timer::Proof(unit));
+            }
+            for alert in &self.units[i].alerts {
+                if let Some(deadline) = alert.deadline {
+                    self.timers.arm(deadline, Timer::Phase(unit, alert.rule));
+                }
+                if let Some(due) = alert.order_due.filter(|_| alert.order.is_none()) {
+                    self.timers.arm(due, Timer::OrderDue(unit, alert.rule));
+                }
+                if alert.is_active() {
+                    began.push((alert.fired_at.unwrap_or(alert.since), unit, alert.rule));
+                }
+                if let Some(Condition::Count { within, .. }) = self.rules.demand_condition(alert.rule, unit)
+                    && let Some((_, times)) = self.units[i].events.iter().find(|(r, _)| *r == alert.rule)
+                    && let Some(oldest) = times.front()
+                {
+                    self.timers.arm(*oldest + *within, Timer::Count(unit, alert.rule));
+                }
+            }
+            self.units[i].dirty = false;
+        }
+        self.dirty.clear();
+        began.sort();
+        for (at, unit, rule) in began {
+            self.count_restored(at, unit, rule);
+        }
+        for until in self.maintenance.values() {
+            self.timers.arm(*until, Timer::MaintenanceEnd);
+        }
+        for (id, record) in &self.orders {
+            if let (OrderState::Repaired, Some(repaired)) = (record.order.state, record.life.repaired_at) {
+                let from = repaired.max(record.life.quiet_since.unwrap_or(repaired));
+                self.timers.arm(from + self.settings.hold, Timer::Hold(*id));
+            }
+        }
+        let waiting: Vec<(Timestamp, Timer)> = self
+            .groups
+            .all()
+            .flat_map(|(i, g, group)| {
+                let settle = group.settles_at.map(|at| (at, Timer::IncidentSettle(i, g)));
+                let order = group.open.as_ref().filter(|o| o.order.is_none()).and_then(|o| o.order_due);
+                settle.into_iter().chain(order.map(|at| (at, Timer::IncidentOrder(i, g))))
+            })
+            .collect();
+        for (at, timer) in waiting {
+            self.timers.arm(at, timer);
+        }
+    }
+
+    /// New rules or a new fleet from now on. What belonged to a rule or unit that is gone ends, with that reason.
+    #[must_use]
+    pub fn reload(&mut self, now: Timestamp, rules: RuleSet, fleet: Fleet, settings: Settings) -> Vec<Effect> {
+        let now = self.not_before_last(now);
+        self.advance_to(now);
+        for i in 0..self.units.len() {
+            let unit = UnitIx(i as u32);
+            let row = self.fleet.unit(unit).clone();
+            let stays = fleet.find(row.unit.as_str()).map(|ix| fleet.unit(ix).clone());
+            let gone: Vec<(RuleIx, Reason)> = self.units[i]
+                .alerts
+                .iter()
+                .filter_map(|a| {
+                    let id = &self.rules.rule(a.rule).id;
+                    match &stays {
+                        None => Some((a.rule, Reason::UnitGone)),
+                        Some(u) if rules.rules.iter().any(|r| r.id == *id && r.only.selects(u)) => None,
+                        Some(_) => Some((a.rule, Reason::RuleGone)),
+                    }
+                })
+                .collect();
+            for (rule, why) in gone {
+                self.end_alert(now, unit, rule, why);
+            }
+            if stays.is_none() {
+                self.cancel_orders_of(now, unit, Reason::UnitGone);
+            }
+        }
+        let effects = std::mem::take(&mut self.out);
+        let saved = self.save();
+        match Engine::restore(rules, fleet, settings, &saved) {
+            Ok(restored) => *self = restored,
+            Err(e) => unreachable!("an engine reads what it has just written: {e}"),
+        }
+        // Everything is written again: places have moved.
+        for i in 0..self.units.len() {
+            let _ = self.state(UnitIx(i as u32));
+        }
+        effects
+    }
+
+    fn end_alert(&mut self, at: Timestamp, unit: UnitIx, rule: RuleIx, why: Reason) {
+        let state = self.state(unit);
+        let Some(slot) = state.alerts.iter().position(|a| a.rule == rule) else { return };
+        let alert = state.alerts.remove(slot);
+        self.emit_alert(at, unit, rule, AlertState::Resolved, why.clone());
+        if alert.is_active() {
+            self.count_resolved(at, unit, rule, &alert);
+            self.fault_cleared(at, unit, rule, &why);
+        }
+        self.judge_readiness(at, unit, None);
+    }
+}

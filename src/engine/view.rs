@@ -1,0 +1,171 @@
+//! What people may see of the engine's state, as rows. Never changes it.
+
+use crate::domain::effect::{AlertState, IncidentState};
+use crate::domain::view::{AlertRow, IncidentRow, ReadingView, SiblingView, TestView, UnitCard, UnitRow};
+use crate::domain::{GroupKind, Order, OrderId, Reason, Subject, UnitId, UnitIx};
+
+use super::Engine;
+use super::unit_state::{Alert, Phase, Presence};
+
+impl Engine {
+    /// In the order of their ids.
+    pub fn unit_rows(&self) -> Vec<UnitRow> {
+        let mut open = std::collections::BTreeMap::<&UnitId, usize>::new();
+        for order in self.orders.values().filter(|r| r.order.state.is_open()) {
+            if let Subject::Unit { unit, .. } = &order.order.subject {
+                *open.entry(unit).or_default() += 1;
+            }
+        }
+        let count = |unit: UnitIx| open.get(&self.fleet.unit(unit).unit).copied().unwrap_or(0);
+        self.fleet.units().map(|(ix, _)| self.unit_row(ix, count(ix))).collect()
+    }
+
+    fn unit_row(&self, unit: UnitIx, open_orders: usize) -> UnitRow {
+        let row = self.fleet.unit(unit);
+        let s = &self.units[unit.index()];
+        let reason = match (s.presence, &s.readiness_reason) {
+            (Presence::Never, Reason::NeverPassed { .. }) => "has never been heard".to_owned(),
+            (_, reason) => reason.to_string(),
+        };
+        UnitRow {
+            unit: row.unit.clone(),
+            name: row.name.clone(),
+            site: row.site.clone(),
+            site_type: row.site_type.clone(),
+            city: row.city.clone(),
+            crew: row.crew.clone(),
+            uplink: row.uplink.clone(),
+            feeder: row.feeder.clone(),
+            model: row.model.clone(),
+            position: row.position,
+            readiness: s.readiness,
+            reason,
+            since: s.readiness_since,
+            last_heard: s.last_heard,
+            open_alerts: s.alerts.iter().filter(|a| a.is_active()).count(),
+            open_orders,
+        }
+    }
+
+    /// None: not in the fleet.
+    pub fn unit_card(&self, id: &UnitId) -> Option<UnitCard> {
+        let unit = self.fleet.find(id.as_str())?;
+        let row = self.fleet.unit(unit);
+        let s = &self.units[unit.index()];
+        let mut siblings = Vec::new();
+        for kind in [GroupKind::Uplink, GroupKind::Feeder] {
+            let members = row.group(kind).and_then(|name| self.fleet.groups().get(&(kind, name)));
+            for sibling in members.into_iter().flatten().filter(|m| **m != unit) {
+                siblings.push(SiblingView {
+                    unit: self.fleet.unit(*sibling).unit.clone(),
+                    shares: kind,
+                    readiness: self.units[sibling.index()].readiness,
+                });
+            }
+        }
+        let mut readings: Vec<ReadingView> = s
+            .readings
+            .iter()
+            .map(|r| ReadingView {
+                metric: r.metric.name().to_owned(),
+                value: r.value,
+                text: r.metric.figure(r.value),
+                at: r.at,
+            })
+            .collect();
+        readings.extend(s.vendor.iter().map(|(name, value, at)| ReadingView {
+            metric: format!("x.{name}"),
+            value: *value,
+            text: crate::domain::metric::plain_number(*value),
+            at: *at,
+        }));
+        Some(UnitCard {
+            row: self.unit_row(unit, self.open_orders_of(id)),
+            address: row.address.clone(),
+            contact: row.contact.clone(),
+            firmware: s.firmware.as_deref().map(str::to_owned),
+            hardware: s.hardware.as_deref().map(str::to_owned),
+            boot: s.sequence.boot(),
+            loss_pct: s.sequence.loss_pct(),
+            silent_at: (s.presence == Presence::Present).then(|| self.silent_at(unit)).flatten(),
+            readings,
+            tests: s
+                .tests
+                .iter()
+                .map(|t| TestView {
+                    component: t.component,
+                    result: t.result,
+                    at: t.at,
+                    code: t.code.as_deref().map(str::to_owned),
+                })
+                .collect(),
+            alerts: s.alerts.iter().map(|a| self.alert_row(unit, a)).collect(),
+            orders: self
+                .orders
+                .values()
+                .map(|r| &r.order)
+                .filter(|o| matches!(&o.subject, Subject::Unit { unit, .. } if unit == id) || o.units.contains(id))
+                .cloned()
+                .collect(),
+            siblings,
+        })
+    }
+
+    /// Pending, firing and inhibited ones; by unit, then by the rules' order.
+    pub fn alert_rows(&self) -> Vec<AlertRow> {
+        let mut rows = Vec::new();
+        for (unit, _) in self.fleet.units() {
+            let mut alerts: Vec<&Alert> = self.units[unit.index()].alerts.iter().collect();
+            alerts.sort_by_key(|a| a.rule);
+            rows.extend(alerts.into_iter().map(|a| self.alert_row(unit, a)));
+        }
+        rows
+    }
+
+    fn alert_row(&self, unit: UnitIx, alert: &Alert) -> AlertRow {
+        let rule = self.rules.rule(alert.rule);
+        AlertRow {
+            unit: self.fleet.unit(unit).unit.clone(),
+            rule: rule.id.clone(),
+            component: rule.component,
+            severity: rule.severity,
+            state: match (alert.phase, alert.held_by) {
+                (Phase::Pending, _) => AlertState::Pending,
+                (Phase::Firing | Phase::Clearing, Some(_)) => AlertState::Inhibited,
+                (Phase::Firing | Phase::Clearing, None) => AlertState::Firing,
+            },
+            flapping: alert.flapping,
+            since: alert.fired_at.unwrap_or(alert.since),
+            reason: alert.reason.to_string(),
+            order: alert.order,
+        }
+    }
+
+    /// Open ones.
+    pub fn incident_rows(&self) -> Vec<IncidentRow> {
+        self.groups
+            .all()
+            .filter_map(|(i, _, g)| {
+                let open = g.open.as_ref()?;
+                Some(IncidentRow {
+                    kind: self.rules.incident(i).group_by,
+                    name: g.name.clone(),
+                    state: IncidentState::Open,
+                    since: open.since,
+                    units: self.ids(&open.units),
+                    reason: open.reason.to_string(),
+                    order: open.order,
+                })
+            })
+            .collect()
+    }
+
+    pub fn open_orders(&self) -> impl Iterator<Item = &Order> {
+        self.orders.values().map(|r| &r.order).filter(|o| o.state.is_open())
+    }
+
+    /// None: never opened, or closed too long ago to come back.
+    pub fn order(&self, id: OrderId) -> Option<&Order> {
+        self.orders.get(&id).map(|r| &r.order)
+    }
+}

@@ -1,0 +1,653 @@
+//! Decides when a work order opens, what it asks for, and when it may close. The states stand above
+//! `domain::order::OrderState`; the numbers below are theirs. Never sends anything.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::domain::event::COMMAND_EXPIRES_AFTER;
+use crate::domain::message::{Command, Do, Outcome};
+use crate::domain::notice::{IncidentFacts, NoticeKind};
+use crate::domain::order::{Change, Suspect};
+use crate::domain::rule::{Condition, OrderPlan};
+use crate::domain::{
+    Component, EffectKind, GroupKind, GroupName, MessageId, Notice, Order, OrderId, OrderMove, OrderState, Reason,
+    Recipient, Subject, Timestamp, UnitId, UnitIx, span_text,
+};
+
+use super::compiled::{IncidentIx, RuleIx};
+use super::timer::Timer;
+use super::{Engine, HearingState};
+
+/// Signed under what the engine itself decides.
+const ITSELF: &str = "buttonwatch";
+
+/// What has at most one open order.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum CaseKey {
+    Unit(UnitIx, Component),
+    Incident(GroupKind, GroupName),
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct OrderRecord {
+    pub order: Order,
+    pub case: CaseKey,
+    pub life: OrderLife,
+}
+
+/// What the engine must remember of an order beside the order itself.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub(super) struct OrderLife {
+    pub repaired_at: Option<Timestamp>,
+    /// Since when none of its alerts is active. None: one is.
+    pub quiet_since: Option<Timestamp>,
+}
+
+impl Engine {
+    pub(super) fn order_due(&mut self, at: Timestamp, unit: UnitIx, rule: RuleIx) {
+        let rules = self.rules.clone();
+        let Some(plan) = &rules.rule(rule).order else { return };
+        let deaf = matches!(self.hearing, HearingState::Down { .. });
+        let silent = matches!(rules.rule(rule).condition, Condition::Silent { .. });
+        let maintenance = self.in_maintenance(unit).is_some();
+        let Some(alert) = self.units[unit.index()].alert(rule) else { return };
+        if alert.order_due != Some(at) || !alert.is_active() || alert.order.is_some() || alert.held_by.is_some() {
+            return;
+        }
+        if maintenance || (deaf && silent) {
+            // `leave_maintenance` and `resume_after_deafness` set it anew.
+            self.state(unit).alert_mut(rule).expect("just seen").order_due = None;
+            return;
+        }
+        let case = CaseKey::Unit(unit, rules.rule(rule).component);
+        let what = alert.reason.clone();
+        let flapping = alert.flapping;
+        let id = match self.cases.get(&case).copied().filter(|id| self.orders.contains_key(id)) {
+            Some(id) if self.orders[&id].order.state.is_open() => {
+                self.join_order(at, id, unit, rule, plan, what);
+                id
+            }
+            Some(id) if self.may_relapse(at, id) => {
+                self.reopen_relapsed(at, id, rule, what);
+                id
+            }
+            Some(_) | None => self.open_unit_order(at, case, unit, rule, plan, what),
+        };
+        if flapping {
+            self.record(id).order.flapping = true;
+        }
+        self.state(unit).alert_mut(rule).expect("just seen").order = Some(id);
+    }
+
+    fn may_relapse(&self, at: Timestamp, id: OrderId) -> bool {
+        let order = &self.orders[&id].order;
+        order.state == OrderState::Closed
+            && order.closed_at.is_some_and(|closed| at.since(closed) <= self.settings.relapse_within)
+    }
+
+    fn record(&mut self, id: OrderId) -> &mut OrderRecord {
+        self.orders.get_mut(&id).expect("the id comes from the engine's own index")
+    }
+
+    fn next_id(&mut self) -> OrderId {
+        let id = OrderId::new(self.next_order);
+        self.next_order += 1;
+        id
+    }
+
+    fn open_unit_order(
+        &mut self,
+        at: Timestamp,
+        case: CaseKey,
+        unit: UnitIx,
+        rule: RuleIx,
+        plan: &OrderPlan,
+        what: Reason,
+    ) -> OrderId {
+        let rules = self.rules.clone();
+        let r = rules.rule(rule);
+        let row = self.fleet.unit(unit).clone();
+        let fired_at = self.units[unit.index()].alert(rule).and_then(|a| a.fired_at).unwrap_or(at);
+        let why = Reason::FiredFor { after: at.since(fired_at), what: Box::new(what.clone()) };
+        let id = self.next_id();
+        let suspects = match plan.suspects.as_slice() {
+            [] => vec![Suspect { component: r.component, certainty: 100 }],
+            suspects => suspects.to_vec(),
+        };
+        let order = Order {
+            id,
+            subject: Subject::Unit { unit: row.unit.clone(), component: r.component },
+            priority: plan.priority,
+            state: OrderState::Opened,
+            crew: plan.crew.clone().unwrap_or_else(|| row.crew.clone()),
+            site: Some(row.site.clone()),
+            opened_at: at,
+            due_at: self.settings.targets.target(plan.priority).map(|t| at + t),
+            closed_at: None,
+            summary: self.summary(at, unit, rule),
+            action: plan.action.clone(),
+            parts: plan.parts.clone(),
+            suspects,
+            evidence: self.evidence(at, unit, rule, &what),
+            rules: vec![r.id.clone()],
+            units: Vec::new(),
+            relapses: 0,
+            flapping: false,
+            history: Vec::new(),
+        };
+        self.forget_old_orders(at);
+        self.cases.insert(case.clone(), id);
+        self.orders.insert(id, OrderRecord { order, case, life: OrderLife::default() });
+        self.change(at, id, OrderState::Opened, ITSELF, why);
+        self.notify_order(at, id, NoticeKind::OrderOpened);
+        id
+    }
+
+    /// Another alert of the same case: one order, more evidence. The more urgent priority counts.
+    fn join_order(&mut self, at: Timestamp, id: OrderId, unit: UnitIx, rule: RuleIx, plan: &OrderPlan, what: Reason) {
+        let rules = self.rules.clone();
+        let rule_id = rules.rule(rule).id.clone();
+        let more = self.evidence(at, unit, rule, &what);
+        let due = self.settings.targets.target(plan.priority);
+        let record = self.record(id);
+        record.life.quiet_since = None;
+        let order = &mut record.order;
+        if !order.rules.contains(&rule_id) {
+            order.rules.push(rule_id);
+        }
+        for line in more {
+            if !order.evidence.contains(&line) {
+                order.evidence.push(line);
+            }
+        }
+        for part in &plan.parts {
+            if !order.parts.contains(part) {
+                order.parts.push(part.clone());
+            }
+        }
+        if plan.priority < order.priority {
+            order.priority = plan.priority;
+            order.due_at = due.map(|t| at + t);
+        }
+        let order = order.clone();
+        self.emit(at, EffectKind::OrderUpdated(Box::new(order)));
+    }
+
+    fn reopen_relapsed(&mut self, at: Timestamp, id: OrderId, rule: RuleIx, what: Reason) {
+        let rule_id = self.rules.rule(rule).id.clone();
+        let target = self.settings.targets.target(self.orders[&id].order.priority);
+        let record = self.record(id);
+        let after = at.since(record.order.closed_at.expect("a closed order has its time"));
+        record.life = OrderLife::default();
+        let order = &mut record.order;
+        order.relapses += 1;
+        order.closed_at = None;
+        order.due_at = target.map(|t| at + t);
+        if !order.rules.contains(&rule_id) {
+            order.rules.push(rule_id);
+        }
+        order.evidence.push(format!("{at} {what}"));
+        self.change(at, id, OrderState::Reopened, ITSELF, Reason::Relapsed { after, what: Box::new(what) });
+        self.notify_order(at, id, NoticeKind::OrderReopened);
+    }
+
+    pub(super) fn incident_order_due(&mut self, at: Timestamp, incident: IncidentIx, group: u32) {
+        let rules = self.rules.clone();
+        let rule = rules.incident(incident);
+        let Some(plan) = &rule.order else { return };
+        let (kind, name) = self.groups.name(&rules, incident, group);
+        let g = self.groups.get(incident, group);
+        let Some(open) = g.open.clone().filter(|o| o.order_due == Some(at) && o.order.is_none()) else { return };
+        if matches!(self.hearing, HearingState::Down { .. }) {
+            // `resume_incident_orders` asks again when we can hear.
+            return;
+        }
+        let case = CaseKey::Incident(kind, name.clone());
+        let what = open.reason.clone();
+        let units = self.ids(&open.units);
+        let id = match self.cases.get(&case).copied().filter(|id| self.orders.contains_key(id)) {
+            Some(id) if self.orders[&id].order.state.is_open() => id,
+            Some(id) if self.may_relapse(at, id) => {
+                let record = self.record(id);
+                let after = at.since(record.order.closed_at.expect("a closed order has its time"));
+                record.life = OrderLife::default();
+                record.order.relapses += 1;
+                record.order.closed_at = None;
+                record.order.units = units;
+                self.change(at, id, OrderState::Reopened, ITSELF, Reason::Relapsed { after, what: Box::new(what) });
+                self.notify_order(at, id, NoticeKind::OrderReopened);
+                id
+            }
+            Some(_) | None => {
+                let id = self.next_id();
+                let crew = plan.crew.clone().unwrap_or_else(|| {
+                    let first = open.units.first().copied().expect("an incident has units");
+                    self.fleet.unit(first).crew.clone()
+                });
+                let why = Reason::IncidentOrdered { kind, name: name.clone(), units: open.units.len() };
+                let component = match kind {
+                    GroupKind::Feeder => Component::Mains,
+                    GroupKind::Uplink | GroupKind::Site | GroupKind::City | GroupKind::Fleet => Component::Uplink,
+                };
+                let suspects = match plan.suspects.as_slice() {
+                    [] => vec![Suspect { component, certainty: 100 }],
+                    suspects => suspects.to_vec(),
+                };
+                let order = Order {
+                    id,
+                    subject: Subject::Incident { kind, name: name.clone() },
+                    priority: plan.priority,
+                    state: OrderState::Opened,
+                    crew,
+                    site: None,
+                    opened_at: at,
+                    due_at: self.settings.targets.target(plan.priority).map(|t| at + t),
+                    closed_at: None,
+                    summary: format!("{} units on {kind} {name} went silent together", open.units.len()),
+                    action: plan.action.clone(),
+                    parts: plan.parts.clone(),
+                    suspects,
+                    evidence: vec![format!("{} {what}", open.since)],
+                    rules: vec![rule.of.clone()],
+                    units,
+                    relapses: 0,
+                    flapping: false,
+                    history: Vec::new(),
+                };
+                self.forget_old_orders(at);
+                self.cases.insert(case.clone(), id);
+                self.orders.insert(id, OrderRecord { order, case, life: OrderLife::default() });
+                self.change(at, id, OrderState::Opened, ITSELF, why);
+                self.notify_order(at, id, NoticeKind::OrderOpened);
+                id
+            }
+        };
+        if let Some(open) = &mut self.groups.get_mut(incident, group).open {
+            open.order = Some(id);
+        }
+    }
+
+    pub(super) fn resume_incident_orders(&mut self, at: Timestamp) {
+        let rules = self.rules.clone();
+        let waiting: Vec<(IncidentIx, u32)> = self
+            .groups
+            .all()
+            .filter(|(_, _, g)| g.open.as_ref().is_some_and(|o| o.order.is_none() && o.order_due.is_some()))
+            .map(|(i, g, _)| (i, g))
+            .collect();
+        for (incident, group) in waiting {
+            let Some(plan) = &rules.incident(incident).order else { continue };
+            if let Some(open) = &mut self.groups.get_mut(incident, group).open {
+                let due = open.order_due.map_or(at, |d| d.max(at + plan.after));
+                open.order_due = Some(due);
+                self.timers.arm(due, Timer::IncidentOrder(incident, group));
+            }
+        }
+    }
+
+    /// One more unit of an open incident.
+    pub(super) fn update_incident_order(&mut self, at: Timestamp, incident: IncidentIx, group: u32) {
+        let Some(open) = self.groups.get(incident, group).open.clone() else { return };
+        let Some(id) = open.order else { return };
+        let units = self.ids(&open.units);
+        let record = self.record(id);
+        if record.order.units.len() != units.len() && record.order.state.is_open() {
+            record.order.units = units;
+            let order = record.order.clone();
+            self.emit(at, EffectKind::OrderUpdated(Box::new(order)));
+        }
+    }
+
+    /// An alert of this unit was resolved.
+    pub(super) fn fault_cleared(&mut self, at: Timestamp, unit: UnitIx, rule: RuleIx, what: &Reason) {
+        let component = self.rules.rule(rule).component;
+        let Some(id) = self.cases.get(&CaseKey::Unit(unit, component)).copied() else { return };
+        if self.is_fault_present(unit, id) {
+            return;
+        }
+        self.cleared(at, id, what);
+    }
+
+    pub(super) fn incident_cleared(&mut self, at: Timestamp, id: OrderId, what: &Reason) {
+        self.cleared(at, id, what);
+    }
+
+    fn cleared(&mut self, at: Timestamp, id: OrderId, what: &Reason) {
+        let hold = self.settings.hold;
+        let Some(record) = self.orders.get_mut(&id) else { return };
+        match record.order.state {
+            OrderState::Opened | OrderState::Reopened => {
+                self.close(at, id, Reason::ClearedByItself { what: Box::new(what.clone()) });
+            }
+            OrderState::Acknowledged | OrderState::EnRoute | OrderState::Repaired => {
+                record.life.quiet_since = Some(at);
+                self.timers.arm(at + hold, Timer::Hold(id));
+            }
+            OrderState::Verified | OrderState::Closed | OrderState::Cancelled => {}
+        }
+    }
+
+    fn is_fault_present(&self, unit: UnitIx, id: OrderId) -> bool {
+        let Some(record) = self.orders.get(&id) else { return false };
+        let state = &self.units[unit.index()];
+        state.alerts.iter().any(|a| a.is_active() && record.order.rules.contains(&self.rules.rule(a.rule).id))
+    }
+
+    fn is_case_quiet(&self, id: OrderId) -> bool {
+        match &self.orders[&id].case {
+            CaseKey::Unit(unit, _) => !self.is_fault_present(*unit, id),
+            CaseKey::Incident(kind, name) => self.groups.find(&self.rules, *kind, name).is_none(),
+        }
+    }
+
+    /// 2, 3, 4, 8: a person says so.
+    pub(super) fn set_order(&mut self, at: Timestamp, id: OrderId, to: OrderMove, by: String, note: String) {
+        let refuse = |engine: &mut Engine, why: String| {
+            engine.emit(at, EffectKind::Refused { order: Some(id), why });
+        };
+        let Some(record) = self.orders.get(&id) else {
+            return refuse(self, format!("there is no open order {id}; `orders list` shows those there are"));
+        };
+        let from = record.order.state;
+        let (state, allowed) = match to {
+            OrderMove::Acknowledged => {
+                (OrderState::Acknowledged, matches!(from, OrderState::Opened | OrderState::Reopened))
+            }
+            OrderMove::EnRoute => (
+                OrderState::EnRoute,
+                matches!(from, OrderState::Opened | OrderState::Reopened | OrderState::Acknowledged),
+            ),
+            OrderMove::Repaired => (OrderState::Repaired, from.is_open() && from != OrderState::Verified),
+            OrderMove::Cancelled => (OrderState::Cancelled, from.is_open()),
+        };
+        if !allowed {
+            return refuse(self, format!("{id} is {from}: it cannot become {state}"));
+        }
+        let by = if by.trim().is_empty() { "unnamed".to_owned() } else { by };
+        if state == OrderState::Cancelled {
+            let record = self.record(id);
+            record.order.closed_at = Some(at);
+            self.change(at, id, state, &by, Reason::Said { note });
+            self.notify_order(at, id, NoticeKind::OrderClosed);
+            return;
+        }
+        if state == OrderState::Repaired {
+            let quiet = self.is_case_quiet(id);
+            let record = self.record(id);
+            record.life.repaired_at = Some(at);
+            record.life.quiet_since = quiet.then_some(at);
+        }
+        self.change(at, id, state, &by, Reason::Said { note });
+        if state == OrderState::Repaired {
+            self.ask_for_selftest(at, id);
+            self.timers.arm(at + self.settings.hold, Timer::Hold(id));
+        }
+    }
+
+    fn ask_for_selftest(&mut self, at: Timestamp, id: OrderId) {
+        let record = &self.orders[&id];
+        let CaseKey::Unit(unit, component) = &record.case else { return };
+        let components = if is_tested(*component) { vec![*component] } else { Vec::new() };
+        let command = Command {
+            id: format!("{id}-{}", record.order.history.len()),
+            act: Do::Selftest,
+            components,
+            expires: at + COMMAND_EXPIRES_AFTER,
+        };
+        let unit = self.fleet.unit(*unit).unit.clone();
+        self.emit(at, EffectKind::Command { unit, command });
+    }
+
+    /// 9, or one step towards 5: a test of this component came in.
+    pub(super) fn judge_repair(
+        &mut self,
+        at: Timestamp,
+        unit: UnitIx,
+        component: Component,
+        outcome: Outcome,
+        code: Option<&str>,
+    ) {
+        let Some(id) = self.cases.get(&CaseKey::Unit(unit, component)).copied() else { return };
+        let Some(record) = self.orders.get(&id) else { return };
+        if record.order.state != OrderState::Repaired {
+            return;
+        }
+        match outcome {
+            Outcome::Fail => {
+                let why = Reason::TestFailedAfterRepair { test: component, code: code.map(str::to_owned) };
+                self.reopen_unrepaired(at, id, why);
+            }
+            Outcome::Pass => self.hold_due(at, id),
+            Outcome::Inconclusive | Outcome::Skipped => {}
+        }
+    }
+
+    /// 9: an alert of the case fired again before the repair was verified.
+    pub(super) fn repair_disproved(&mut self, at: Timestamp, unit: UnitIx, rule: RuleIx) {
+        let rules = self.rules.clone();
+        let r = rules.rule(rule);
+        let Some(id) = self.cases.get(&CaseKey::Unit(unit, r.component)).copied() else { return };
+        let Some(record) = self.orders.get_mut(&id) else { return };
+        if !record.order.state.is_open() || !record.order.rules.contains(&r.id) {
+            return;
+        }
+        record.life.quiet_since = None;
+        self.state(unit).alert_mut(rule).expect("it fired just now").order = Some(id);
+        if self.orders[&id].order.state == OrderState::Repaired {
+            self.reopen_unrepaired(at, id, Reason::StillFiringAfterRepair { rule: r.id.clone() });
+        }
+    }
+
+    fn reopen_unrepaired(&mut self, at: Timestamp, id: OrderId, why: Reason) {
+        let record = self.record(id);
+        record.life.repaired_at = None;
+        record.order.evidence.push(format!("{at} {why}"));
+        self.change(at, id, OrderState::Reopened, ITSELF, why);
+        self.notify_order(at, id, NoticeKind::OrderReopened);
+    }
+
+    /// 5 and 6, when all that they ask for is true at `at`.
+    pub(super) fn hold_due(&mut self, at: Timestamp, id: OrderId) {
+        let hold = self.settings.hold;
+        let Some(record) = self.orders.get(&id) else { return };
+        if record.order.state != OrderState::Repaired {
+            return;
+        }
+        let (Some(repaired), Some(quiet)) = (record.life.repaired_at, record.life.quiet_since) else { return };
+        if at < repaired.max(quiet) + hold {
+            return;
+        }
+        let Some(tests) = self.tests_since(id, repaired) else { return };
+        self.change(at, id, OrderState::Verified, ITSELF, Reason::Verified { tests: tests.clone(), held: hold });
+        self.close(at, id, Reason::Verified { tests, held: hold });
+    }
+
+    /// The tests that were passed after the repair. None: one that the unit has is still to pass.
+    fn tests_since(&self, id: OrderId, repaired: Timestamp) -> Option<Vec<Component>> {
+        let CaseKey::Unit(unit, component) = &self.orders[&id].case else { return Some(Vec::new()) };
+        let test = self.units[unit.index()].tests.iter().find(|t| t.component == *component);
+        match test {
+            None => Some(Vec::new()),
+            Some(t) if t.last_pass.is_some_and(|p| p > repaired) && t.result == Outcome::Pass => Some(vec![*component]),
+            Some(_) => None,
+        }
+    }
+
+    fn close(&mut self, at: Timestamp, id: OrderId, why: Reason) {
+        let case = self.orders[&id].case.clone();
+        let record = self.record(id);
+        record.order.closed_at = Some(at);
+        self.change(at, id, OrderState::Closed, ITSELF, why);
+        self.notify_order(at, id, NoticeKind::OrderClosed);
+        if let CaseKey::Unit(unit, _) = case {
+            for alert in &mut self.state(unit).alerts {
+                if alert.order == Some(id) {
+                    alert.order = None;
+                }
+            }
+        }
+    }
+
+    pub(super) fn cancel_orders_of(&mut self, at: Timestamp, unit: UnitIx, why: Reason) {
+        let about = |r: &OrderRecord| matches!(r.case, CaseKey::Unit(u, _) if u == unit);
+        let open: Vec<OrderId> =
+            self.orders.iter().filter(|(_, r)| about(r) && r.order.state.is_open()).map(|(id, _)| *id).collect();
+        for id in open {
+            self.record(id).order.closed_at = Some(at);
+            self.change(at, id, OrderState::Cancelled, ITSELF, why.clone());
+            self.notify_order(at, id, NoticeKind::OrderClosed);
+        }
+    }
+
+    fn change(&mut self, at: Timestamp, id: OrderId, state: OrderState, by: &str, why: Reason) {
+        let order = &mut self.record(id).order;
+        order.state = state;
+        order.history.push(Change { at, state, by: by.to_owned(), why });
+        let order = order.clone();
+        self.emit(at, EffectKind::Order(Box::new(order)));
+    }
+
+    /// Closed orders that can no longer come back live on in the store only.
+    fn forget_old_orders(&mut self, at: Timestamp) {
+        let within = self.settings.relapse_within;
+        let old: Vec<OrderId> = self
+            .orders
+            .iter()
+            .filter(|(_, r)| !r.order.state.is_open() && r.order.closed_at.is_some_and(|c| at.since(c) > within))
+            .map(|(id, _)| *id)
+            .collect();
+        for id in old {
+            if let Some(record) = self.orders.remove(&id)
+                && self.cases.get(&record.case) == Some(&id)
+            {
+                self.cases.remove(&record.case);
+            }
+        }
+    }
+
+    fn message_id(&self, local: &str) -> MessageId {
+        MessageId::parse(&format!("<{local}@{}>", self.settings.mail_domain))
+            .or_else(|_| MessageId::parse(&format!("<{local}@buttonwatch.invalid>")))
+            .expect("a local part of ids and digits with a valid domain is a Message-ID")
+    }
+
+    /// The same decision makes the same id; the time keeps ids apart when a store is begun anew.
+    fn notify_order(&mut self, at: Timestamp, id: OrderId, kind: NoticeKind) {
+        let order = self.orders[&id].order.clone();
+        let local = format!("{id}.{}", order.opened_at.as_millis()).to_lowercase();
+        let first = self.message_id(&local);
+        let follow_up = kind != NoticeKind::OrderOpened;
+        let message_id =
+            if follow_up { self.message_id(&format!("{local}.{}", order.history.len())) } else { first.clone() };
+        let notice = Notice {
+            at,
+            kind,
+            to: Recipient::Crew(order.crew.clone()),
+            message_id,
+            in_reply_to: follow_up.then_some(first),
+            reason: order.history.last().map(|c| c.why.to_string()).unwrap_or_default(),
+            orders: vec![order],
+            incident: None,
+        };
+        self.emit(at, EffectKind::Mail(Box::new(notice)));
+    }
+
+    pub(super) fn notify_incident(
+        &mut self,
+        at: Timestamp,
+        to: Recipient,
+        facts: IncidentFacts,
+        kind: NoticeKind,
+        reason: &Reason,
+    ) {
+        let slug = slug(facts.name.as_str());
+        let local = format!("incident.{}.{slug}.{}", facts.kind, facts.opened_at.as_millis());
+        let first = self.message_id(&local);
+        let follow_up = kind != NoticeKind::IncidentOpened;
+        let message_id = if follow_up { self.message_id(&format!("{local}.closed")) } else { first.clone() };
+        let notice = Notice {
+            at,
+            kind,
+            to,
+            message_id,
+            in_reply_to: follow_up.then_some(first),
+            reason: reason.to_string(),
+            orders: Vec::new(),
+            incident: Some(facts),
+        };
+        self.emit(at, EffectKind::Mail(Box::new(notice)));
+    }
+
+    /// The rule's sentence with its blanks filled in.
+    fn summary(&self, at: Timestamp, unit: UnitIx, rule: RuleIx) -> String {
+        let r = self.rules.rule(rule);
+        let row = self.fleet.unit(unit);
+        let state = &self.units[unit.index()];
+        let reason = state.alert(rule).map(|a| &a.reason);
+        let fired = state.alert(rule).and_then(|a| a.fired_at).unwrap_or(at);
+        let (value, limit, since) = match reason {
+            Some(Reason::Beyond { value, limit, unit, .. }) => (
+                format!("{} {unit}", crate::domain::metric::plain_number(*value)),
+                format!("{} {unit}", crate::domain::metric::plain_number(*limit)),
+                fired,
+            ),
+            Some(Reason::NothingFor { last, .. }) => (String::new(), String::new(), *last),
+            Some(_) | None => (String::new(), String::new(), fired),
+        };
+        let span = at.since(since);
+        r.summary
+            .replace("{value}", value.trim())
+            .replace("{limit}", limit.trim())
+            .replace("{for}", &span_text(span.max(Duration::from_secs(1))))
+            .replace("{unit}", row.unit.as_str())
+            .replace("{name}", &row.name)
+            .replace("{site}", row.site.as_str())
+    }
+
+    /// In words and figures: the alert itself, and what else the unit last said that bears on it.
+    fn evidence(&self, at: Timestamp, unit: UnitIx, rule: RuleIx, what: &Reason) -> Vec<String> {
+        use crate::domain::Metric::{BatteryVoltage, LinkRssi, MainsPresent};
+        let state = &self.units[unit.index()];
+        let fired = state.alert(rule).and_then(|a| a.fired_at).unwrap_or(at);
+        let mut lines = vec![format!("{fired} {what}")];
+        for metric in [LinkRssi, BatteryVoltage, MainsPresent] {
+            if let Some(reading) = state.reading(metric) {
+                lines.push(format!("{} {metric} {}", reading.at, metric.figure(reading.value)));
+            }
+        }
+        for other in state.alerts.iter().filter(|a| a.rule != rule && a.is_active()) {
+            let began = other.fired_at.unwrap_or(other.since);
+            lines.push(format!("{began} {}: {}", self.rules.rule(other.rule).id, other.reason));
+        }
+        lines
+    }
+
+    pub(super) fn open_orders_of(&self, unit: &UnitId) -> usize {
+        let about = |o: &Order| matches!(&o.subject, Subject::Unit { unit: u, .. } if u == unit);
+        self.orders.values().filter(|r| r.order.state.is_open() && about(&r.order)).count()
+    }
+}
+
+/// What a self-test can prove. The rest is proved by its alerts staying resolved.
+fn is_tested(component: Component) -> bool {
+    match component {
+        Component::Camera | Component::Microphone | Component::Speaker | Component::Button | Component::Stream => true,
+        Component::Controller
+        | Component::Battery
+        | Component::Charger
+        | Component::Mains
+        | Component::Uplink
+        | Component::Clock
+        | Component::Firmware
+        | Component::Enclosure => false,
+    }
+}
+
+/// Safe in a Message-ID: letters and digits kept, any other run becomes one hyphen. Urdu names become their bytes' sum,
+/// so that two of them on one day stay apart.
+fn slug(name: &str) -> String {
+    let ascii: String = name.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
+    let sum = name.bytes().fold(0u32, |h, b| h.wrapping_mul(31).wrapping_add(u32::from(b)));
+    format!("{}-{sum:08x}", ascii.trim_matches('-').chars().take(40).collect::<String>().to_lowercase())
+}
