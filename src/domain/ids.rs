@@ -128,6 +128,12 @@ text_id!(
     |t| t.len() <= 250 && t.starts_with('<') && t.ends_with('>') && t.contains('@')
         && t.bytes().all(|b| b.is_ascii_graphic()));
 
+impl UnitId {
+    /// For the hot path: the same rule as `parse`, without making the id.
+    pub fn is_valid(text: &str) -> bool {
+        is_unit_id(text)
+    }
+}
 impl RuleId {
     pub const RULE: &'static str = SLUG_RULE;
 }

@@ -5,9 +5,9 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use super::Component;
 use super::component::words;
 use super::time::Timestamp;
+use super::{Component, Metric};
 
 words!(
     /// The last part of a unit's topic.
@@ -54,6 +54,44 @@ impl Body {
             Body::Press(_) => Kind::Press,
             Body::Status(_) => Kind::Status,
             Body::Reply(_) => Kind::Reply,
+        }
+    }
+
+    /// Every figure of this message that has a place in the metric catalogue; yes is 1, no is 0. A self-test gives the
+    /// figures of all its results: whether an inconclusive one counts is the reader's judgement.
+    pub fn readings(&self, mut f: impl FnMut(Metric, f64)) {
+        let mut all = |figures: &[(Metric, Option<f64>)]| {
+            for (metric, value) in figures {
+                if let Some(value) = value {
+                    f(*metric, *value);
+                }
+            }
+        };
+        match self {
+            Body::Heartbeat(h) => all(&[
+                (Metric::ControllerUptime, h.uptime_s),
+                (Metric::LinkRssi, h.rssi_dbm),
+                (Metric::EnclosureTemperature, h.temp_c),
+                (Metric::DiskFree, h.disk_free_pct),
+                (Metric::MemoryFree, h.mem_free_pct),
+                (Metric::EnclosureTamper, h.tamper.map(f64::from)),
+            ]),
+            Body::Power(p) => all(&[
+                (Metric::MainsPresent, p.mains.map(f64::from)),
+                (Metric::MainsVoltage, p.mains_v),
+                (Metric::BatteryVoltage, p.battery_v),
+                (Metric::BatteryCharge, p.battery_pct),
+                (Metric::BatteryTemperature, p.battery_temp_c),
+                (Metric::BatteryCurrent, p.charge_a),
+                (Metric::PowerLoad, p.load_w),
+            ]),
+            Body::Selftest(s) => {
+                for (metric, value) in s.results.iter().flat_map(|r| &r.figures) {
+                    f(*metric, *value);
+                }
+            }
+            Body::Press(p) => all(&[(Metric::PressHeld, p.held_ms), (Metric::PressAck, p.ack_ms)]),
+            Body::Status(_) | Body::Reply(_) => {}
         }
     }
 }
@@ -119,7 +157,7 @@ pub struct TestResult {
     /// Day and infrared pictures have baselines of their own.
     pub mode: Option<CameraMode>,
     /// The test's figures, as catalogue metrics.
-    pub figures: Vec<(super::Metric, f64)>,
+    pub figures: Vec<(Metric, f64)>,
 }
 
 words!(
