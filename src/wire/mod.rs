@@ -1,7 +1,11 @@
 //! MQTT topic + bytes ↔ domain, and recordings. Layer 1. Never judges, never does I/O.
 
 pub mod decode;
+mod fields;
 pub mod ingest;
 pub mod payload;
 pub mod recording;
 pub mod refusal;
+mod scalar;
+pub mod signature;
+mod stamp;
