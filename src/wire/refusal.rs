@@ -29,6 +29,8 @@ words!(
         BadClientId = "bad-client-id",
         BadCredentials = "bad-credentials",
         MalformedPacket = "malformed-packet",
+        /// A protocol version that the gateway does not speak.
+        UnsupportedVersion = "unsupported-version",
         /// No CONNECT in time, or a CONNECT that came too slowly.
         ConnectTimeout = "connect-timeout",
         KeepAliveTimeout = "keep-alive-timeout",
