@@ -1,1 +1,0 @@
-//! alerts.toml → `RuleSet`, or every problem at once.

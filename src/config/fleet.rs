@@ -1,1 +1,0 @@
-//! fleet.csv → units, or every bad row at once.

@@ -1,1 +1,0 @@
-//! buttonwatch.toml → settings of the service, or every problem at once.

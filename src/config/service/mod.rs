@@ -1,0 +1,357 @@
+//! buttonwatch.toml → settings of the service, or every problem at once. Every key is optional; the defaults run on a
+//! laptop. What the keys are and how they relate is `check`'s.
+//!
+//! Paths are as written: relative ones start where the service was started. Secrets are in files that are named here,
+//! never in this file and never in a message.
+
+mod check;
+
+use std::collections::BTreeMap;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use chrono_tz::Tz;
+use sha2::{Digest, Sha256};
+
+use super::duration::HOUR;
+use super::problem::Problems;
+use crate::domain::severity::PriorityTargets;
+use crate::domain::{CrewId, Recipient, Settings};
+
+/// Err: every mistake of the file.
+pub fn check_service(file: &str, text: &str) -> Result<ServiceConfig, Problems> {
+    check::check(file, text)
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct ServiceConfig {
+    /// Holds the store, the spool and, by default, the mails.
+    pub data: PathBuf,
+    /// Imported at start. None: what the store holds from the last import.
+    pub fleet: Option<PathBuf>,
+    /// None: the rules that the program carries ([`super::default_rules`]).
+    pub rules: Option<PathBuf>,
+    /// First part of every topic: `buttonwatch/v1`.
+    pub root: String,
+    /// Dates and times in mails and tables, where a crew has no zone of its own.
+    pub time_zone: Tz,
+    /// Units connect to us. None: only through [`Self::external`].
+    pub gateway: Option<Gateway>,
+    /// We connect to another's broker.
+    pub external: Option<External>,
+    /// The observers' bus. None: off.
+    pub bus: Option<SocketAddr>,
+    pub http: Http,
+    pub mail: Mail,
+    /// By the crew's name in fleet.csv. A crew that is not here gets the defaults.
+    pub crews: BTreeMap<CrewId, Crew>,
+    pub signing: Signing,
+    pub judgement: Judgement,
+}
+
+/// `[gateway]`: the listener for units.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Gateway {
+    pub listen: SocketAddr,
+    /// None: plain TCP.
+    pub tls: Option<TlsServer>,
+    /// None: open; then `listen` is a loopback address.
+    pub passwords: Option<PathBuf>,
+    pub max_connections: u32,
+    /// Longest MQTT packet. A longer one ends its connection.
+    pub max_packet_bytes: u32,
+    /// From accept to a complete CONNECT.
+    pub connect_timeout: Duration,
+}
+
+/// PEM files.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TlsServer {
+    pub cert: PathBuf,
+    pub key: PathBuf,
+}
+
+/// PEM files; without `ca` the web's roots are trusted.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct TlsClient {
+    pub ca: Option<PathBuf>,
+    /// Certificate and key by which we show who we are.
+    pub identity: Option<TlsServer>,
+}
+
+/// `[external]`: a broker that is not ours.
+#[derive(Debug, Clone, PartialEq)]
+pub struct External {
+    pub host: String,
+    pub port: u16,
+    /// The broker keeps our session under this name while we are away.
+    pub client_id: String,
+    pub login: Option<Login>,
+    /// None: plain TCP.
+    pub tls: Option<TlsClient>,
+    pub keep_alive: Duration,
+}
+
+/// The password is the first line of the file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Login {
+    pub username: String,
+    pub password_file: PathBuf,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct Http {
+    pub listen: SocketAddr,
+    /// What links in mails start with. None: `http://` and `listen`.
+    pub public_url: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct Mail {
+    /// `address` or `Name <address>`.
+    pub from: String,
+    /// Hears of incidents and of the monitor's own troubles.
+    pub operator: String,
+    /// Right side of every Message-ID, and of the addresses of crews that have none.
+    pub domain: String,
+    pub transport: MailTransport,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub enum MailTransport {
+    /// One `.eml` file a mail. None: `mail` in the data folder.
+    Folder(Option<PathBuf>),
+    Smtp(Smtp),
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct Smtp {
+    pub host: String,
+    pub port: u16,
+    pub tls: SmtpTls,
+    /// PEM file of the authority to trust instead of the web's roots.
+    pub ca: Option<PathBuf>,
+    pub login: Option<Login>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SmtpTls {
+    /// Plain at first, TLS before anything that matters; refused where the server has none.
+    StartTls,
+    Implicit,
+    None,
+}
+
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Crew {
+    /// None: made from the crew's name and the mail domain.
+    pub mail: Option<String>,
+    pub phone: Option<String>,
+    pub time_zone: Option<Tz>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Signing {
+    /// Unsigned messages are refused.
+    pub required: bool,
+    /// One line a unit: id, space, key in hex.
+    pub keys: Option<PathBuf>,
+}
+
+/// Figures of the engine; the rules are in `alerts.toml`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Judgement {
+    pub hold: Duration,
+    pub relapse_within: Duration,
+    pub selftest_valid: Duration,
+    pub heartbeat: Duration,
+    pub targets: PriorityTargets,
+}
+
+/// RFC 2606: a domain that never delivers, until the operator names one.
+const NO_DOMAIN: &str = "buttonwatch.invalid";
+
+const fn loopback(port: u16) -> SocketAddr {
+    SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), port)
+}
+
+impl Default for ServiceConfig {
+    fn default() -> Self {
+        ServiceConfig {
+            data: PathBuf::from("buttonwatch-data"),
+            fleet: None,
+            rules: None,
+            root: "buttonwatch/v1".to_owned(),
+            time_zone: chrono_tz::Asia::Karachi,
+            gateway: Some(Gateway::default()),
+            external: None,
+            bus: Some(loopback(1884)),
+            http: Http { listen: loopback(8680), public_url: None },
+            mail: Mail::default(),
+            crews: BTreeMap::new(),
+            signing: Signing::default(),
+            judgement: Judgement::default(),
+        }
+    }
+}
+
+impl Default for Gateway {
+    fn default() -> Self {
+        Gateway {
+            listen: loopback(1883),
+            tls: None,
+            passwords: None,
+            // The fleet in ten years, and as many again that reconnect before their old connection has ended.
+            max_connections: 20_000,
+            // The longest payload of the protocol is 16 KiB; its topic and headers fit beside it.
+            max_packet_bytes: 32 * 1024,
+            // Ten round trips on the slowest 2G link.
+            connect_timeout: Duration::from_secs(10),
+        }
+    }
+}
+
+impl Default for Mail {
+    fn default() -> Self {
+        Mail {
+            from: format!("buttonwatch@{NO_DOMAIN}"),
+            operator: format!("operator@{NO_DOMAIN}"),
+            domain: NO_DOMAIN.to_owned(),
+            transport: MailTransport::Folder(None),
+        }
+    }
+}
+
+impl Default for Judgement {
+    fn default() -> Self {
+        let s = Settings::default();
+        Judgement {
+            hold: s.hold,
+            relapse_within: s.relapse_within,
+            selftest_valid: s.selftest_valid,
+            heartbeat: s.heartbeat,
+            targets: s.targets,
+        }
+    }
+}
+
+impl ServiceConfig {
+    pub fn settings(&self) -> Settings {
+        Settings {
+            hold: self.judgement.hold,
+            relapse_within: self.judgement.relapse_within,
+            targets: self.judgement.targets.clone(),
+            selftest_valid: self.judgement.selftest_valid,
+            mail_domain: self.mail.domain.clone(),
+            heartbeat: self.judgement.heartbeat,
+            readings: Vec::new(),
+        }
+    }
+
+    /// Where a role's mail goes. Always an address, so that no mail is lost for want of a setting.
+    pub fn mail_address(&self, to: &Recipient) -> String {
+        match to {
+            Recipient::Operator => self.mail.operator.clone(),
+            Recipient::Crew(crew) => {
+                let own = self.crews.get(crew).and_then(|c| c.mail.clone());
+                own.unwrap_or_else(|| format!("{}@{}", crew_slug(crew), self.mail.domain))
+            }
+        }
+    }
+
+    /// Whose clock a role reads.
+    pub fn time_zone_of(&self, to: &Recipient) -> Tz {
+        match to {
+            Recipient::Operator => self.time_zone,
+            Recipient::Crew(crew) => self.crews.get(crew).and_then(|c| c.time_zone).unwrap_or(self.time_zone),
+        }
+    }
+
+    /// None: mail goes by SMTP.
+    pub fn mail_folder(&self) -> Option<PathBuf> {
+        match &self.mail.transport {
+            MailTransport::Folder(Some(folder)) => Some(folder.clone()),
+            MailTransport::Folder(None) => Some(self.data.join("mail")),
+            MailTransport::Smtp(_) => None,
+        }
+    }
+
+    /// What links start with, without a slash at the end.
+    pub fn public_url(&self) -> String {
+        let own = self.http.public_url.as_ref().map(|url| url.trim_end_matches('/').to_owned());
+        own.unwrap_or_else(|| format!("http://{}", self.http.listen))
+    }
+}
+
+/// The crew's name as the left side of an address: `Ring Road` → `ring-road`. Letters of other scripts cannot stand
+/// there; a name that has them gets a mark of its own, so that two crews never share an address by accident.
+fn crew_slug(crew: &CrewId) -> String {
+    /// An address's left side has 64 characters at most; the mark needs its part of them.
+    const LONGEST: usize = 40;
+    let name = crew.as_str().to_lowercase();
+    let mut slug = String::new();
+    for c in name.chars() {
+        if c.is_ascii_alphanumeric() {
+            slug.push(c);
+        } else if !slug.is_empty() && !slug.ends_with('-') {
+            slug.push('-');
+        }
+    }
+    let is_whole = name.is_ascii() && slug.len() <= LONGEST;
+    slug.truncate(LONGEST);
+    let slug = slug.trim_end_matches('-');
+    if is_whole && !slug.is_empty() {
+        return slug.to_owned();
+    }
+    let mark = hex::encode(&Sha256::digest(crew.as_str().as_bytes())[..4]);
+    if slug.is_empty() { format!("crew-{mark}") } else { format!("{slug}-{mark}") }
+}
+
+/// The shortest hold and relapse that make sense are minutes; the longest, months.
+const LONGEST_JUDGEMENT: Duration = Duration::from_secs(366 * 24 * HOUR.as_secs());
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn crew(name: &str) -> Recipient {
+        Recipient::Crew(CrewId::parse(name).expect("a name"))
+    }
+
+    #[test]
+    fn an_empty_file_is_the_defaults() {
+        assert_eq!(check_service("buttonwatch.toml", ""), Ok(ServiceConfig::default()));
+        assert_eq!(ServiceConfig::default().settings(), Settings::default());
+        assert_eq!(ServiceConfig::default().mail_folder(), Some(PathBuf::from("buttonwatch-data/mail")));
+        assert_eq!(ServiceConfig::default().public_url(), "http://127.0.0.1:8680");
+    }
+
+    #[test]
+    fn every_crew_has_an_address_whatever_its_name() {
+        let config = ServiceConfig::default();
+        for (name, start) in [
+            ("saddar", "saddar@"),
+            ("Ring Road", "ring-road@"),
+            ("a@b <c>", "a-b-c@"),
+            ("---", "crew-"),
+            ("پشاور", "crew-"),
+        ] {
+            let address = config.mail_address(&crew(name));
+            assert!(address.starts_with(start), "{address}");
+            assert!(address.parse::<lettre::Address>().is_ok(), "{address}");
+        }
+        assert_ne!(config.mail_address(&crew("پشاور")), config.mail_address(&crew("مردان")));
+        let long = config.mail_address(&crew(&"x".repeat(120)));
+        assert!(long.parse::<lettre::Address>().is_ok(), "{long}");
+    }
+
+    #[test]
+    fn a_crews_own_address_and_zone_come_first() {
+        let text = "[crew.\"Ring Road\"]\nmail = \"ring@example.org\"\ntime_zone = \"Asia/Kabul\"\n";
+        let config = check_service("buttonwatch.toml", text).expect("no problem");
+        assert_eq!(config.mail_address(&crew("Ring Road")), "ring@example.org");
+        assert_eq!(config.time_zone_of(&crew("Ring Road")), chrono_tz::Asia::Kabul);
+        assert_eq!(config.time_zone_of(&crew("saddar")), chrono_tz::Asia::Karachi);
+    }
+}
