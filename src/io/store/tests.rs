@@ -1,0 +1,161 @@
+//! What only the inside can show: other schemas, a full disk, damaged rows.
+
+use rusqlite::Connection;
+use tempfile::TempDir;
+
+use crate::domain::{Timestamp, UnitId};
+
+use super::migration::{APPLICATION_ID, STEPS, migrate};
+use super::*;
+
+fn at(seconds: i64) -> Timestamp {
+    Timestamp::from_millis(1_795_251_600_000 + seconds * 1000)
+}
+
+fn folder() -> TempDir {
+    tempfile::tempdir().expect("a temporary folder")
+}
+
+fn batch(lines: &[u8]) -> Batch<'_> {
+    let mut batch = Batch::new(at(0));
+    batch.journal = lines;
+    batch.journal_lines = 1;
+    batch
+}
+
+fn version(db: &Connection) -> i64 {
+    db.pragma_query_value(None, "user_version", |r| r.get(0)).expect("a version")
+}
+
+#[test]
+fn an_older_schema_is_brought_up_step_by_step_and_keeps_its_rows() {
+    let dir = folder();
+    let path = dir.path().join(DATABASE_FILE);
+    let mut db = Connection::open(&path).expect("opens");
+    let first = "CREATE TABLE a (x INTEGER); INSERT INTO a VALUES (1);";
+    let second = "ALTER TABLE a ADD COLUMN y INTEGER NOT NULL DEFAULT 7;";
+    let third = "CREATE TABLE b AS SELECT x + y AS z FROM a;";
+    migrate(&mut db, &path, &[first]).expect("first");
+    assert_eq!(version(&db), 1);
+    migrate(&mut db, &path, &[first, second, third]).expect("second and third");
+    migrate(&mut db, &path, &[first, second, third]).expect("nothing to do");
+    assert_eq!(version(&db), 3);
+    assert_eq!(db.query_row("SELECT z FROM b", [], |r| r.get::<_, i64>(0)), Ok(8));
+}
+
+#[test]
+fn a_step_that_fails_leaves_the_schema_of_the_step_before() {
+    let dir = folder();
+    let path = dir.path().join(DATABASE_FILE);
+    let mut db = Connection::open(&path).expect("opens");
+    let broken = "CREATE TABLE b (x); INSERT INTO nowhere VALUES (1);";
+    migrate(&mut db, &path, &["CREATE TABLE a (x)", broken]).expect_err("the second step is broken");
+    assert_eq!(version(&db), 1);
+    let tables: i64 = db.query_row("SELECT count(*) FROM sqlite_schema", [], |r| r.get(0)).expect("a count");
+    assert_eq!(tables, 1, "the broken step's first table is gone with it");
+}
+
+#[test]
+fn every_shipped_schema_version_can_be_brought_up_to_date() {
+    for from in 0..=STEPS.len() {
+        let dir = folder();
+        let path = dir.path().join(DATABASE_FILE);
+        let mut db = Connection::open(&path).expect("opens");
+        migrate(&mut db, &path, &STEPS[..from]).expect("the older program's start");
+        drop(db);
+        let mut store = Store::open(dir.path(), StoreOptions::default()).expect("opens");
+        store.commit(batch(b"{\"at\":\"2026-11-21T09:00:00.000Z\"}\n")).expect("commits");
+        assert_eq!(store.load().expect("loads").tail.lines, 1);
+    }
+}
+
+#[test]
+fn a_full_disk_fails_the_whole_commit_and_says_so() {
+    let dir = folder();
+    let mut store = Store::open(dir.path(), StoreOptions::default()).expect("opens");
+    store.commit(batch(b"{\"at\":\"2026-11-21T09:00:00.000Z\"}\n")).expect("commits");
+    let pages: i64 = store.db.pragma_query_value(None, "page_count", |r| r.get(0)).expect("a count");
+    store.db.pragma_update(None, "max_page_count", pages + 2).expect("set");
+    // lz4 finds nothing to save in these.
+    let noise: Vec<u8> = (0..200_000u64).map(|i| (i.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 56) as u8).collect();
+    let error = store.commit(batch(&noise)).expect_err("no room");
+    assert!(matches!(error, StoreError::DiskFull { .. }), "{error:?}");
+    assert!(error.to_string().contains("free space on that disk"), "{error}");
+    assert_eq!(store.tail().batches, 1);
+    store.db.pragma_update(None, "max_page_count", 1 << 30).expect("space again");
+    store.commit(batch(&noise)).expect("commits again");
+    assert_eq!(store.load().expect("loads").tail.batches, 2);
+}
+
+#[test]
+fn a_damaged_journal_row_is_named_and_never_half_replayed() {
+    let dir = folder();
+    let mut store = Store::open(dir.path(), StoreOptions::default()).expect("opens");
+    for _ in 0..3 {
+        store.commit(batch(b"{\"at\":\"2026-11-21T09:00:00.000Z\",\"link\":\"up\"}\n")).expect("commits");
+    }
+    for damage in [
+        "UPDATE journal SET body = x'FFFFFFFF00' WHERE seq = 2",
+        "UPDATE journal SET body = substr(body, 1, 9) WHERE seq = 2",
+        "UPDATE journal SET body = 'text' WHERE seq = 2",
+        "DELETE FROM journal WHERE seq = 2",
+    ] {
+        let change = store.db.transaction().expect("begins");
+        change.execute_batch(damage).expect("damages");
+        change.commit().expect("commits");
+        let error = store.load().expect_err(damage);
+        assert!(matches!(error, StoreError::Corrupt { .. }), "{damage}: {error:?}");
+        assert!(error.to_string().contains("put back the last backup"), "{error}");
+    }
+}
+
+#[test]
+fn a_database_of_another_program_is_refused_and_left_alone() {
+    let dir = folder();
+    let path = dir.path().join(DATABASE_FILE);
+    let db = Connection::open(&path).expect("opens");
+    db.execute_batch("CREATE TABLE theirs (x)").expect("creates");
+    drop(db);
+    let before = std::fs::read(&path).expect("reads");
+    let error = Store::open(dir.path(), StoreOptions::default()).err().expect("refused");
+    assert!(matches!(error, StoreError::NotOurs { .. }), "{error:?}");
+    assert_eq!(std::fs::read(&path).expect("reads"), before);
+}
+
+#[test]
+fn a_schema_from_the_future_is_refused_by_writer_and_reader() {
+    let dir = folder();
+    drop(Store::open(dir.path(), StoreOptions::default()).expect("opens"));
+    let db = Connection::open(dir.path().join(DATABASE_FILE)).expect("opens");
+    let application: i64 = db.pragma_query_value(None, "application_id", |r| r.get(0)).expect("an id");
+    assert_eq!(application, APPLICATION_ID);
+    db.pragma_update(None, "user_version", 99).expect("set");
+    drop(db);
+    let writer = Store::open(dir.path(), StoreOptions::default()).err().expect("refused");
+    let reader = StoreReader::open(dir.path()).err().expect("refused");
+    for error in [writer, reader] {
+        assert!(matches!(error, StoreError::Newer { found: 99, .. }), "{error:?}");
+        assert!(error.to_string().contains("install the newer version"), "{error}");
+    }
+}
+
+#[test]
+fn numbering_goes_on_after_every_row_was_pruned() {
+    let dir = folder();
+    let options = StoreOptions { journal_keep: Duration::ZERO, ..StoreOptions::default() };
+    let mut store = Store::open(dir.path(), options.clone()).expect("opens");
+    let mut first = batch(b"{\"at\":\"2026-11-21T09:00:00.000Z\"}\n");
+    let unit = UnitId::parse("PSH-001").expect("valid");
+    first.checkpoint = Some(Checkpoint {
+        global: "{}",
+        units: Box::new([(unit, "{}".to_owned())].into_iter()),
+        removed_units: Vec::new(),
+    });
+    store.commit(first).expect("commits");
+    assert_eq!(store.prune(at(1_000_000_000)).expect("prunes").journal_rows, 1);
+    drop(store);
+    let mut store = Store::open(dir.path(), options).expect("opens");
+    store.commit(batch(b"{\"at\":\"2026-11-21T09:00:01.000Z\"}\n")).expect("commits");
+    let loaded = store.load().expect("loads");
+    assert_eq!(loaded.journal_tail, b"{\"at\":\"2026-11-21T09:00:01.000Z\"}\n");
+}
