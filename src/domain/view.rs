@@ -1,6 +1,8 @@
 //! What can be asked of a running service, and the shapes of its answers: the JSON API, the CLI's tables and the
 //! screens all read these.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 use super::component::Component;
@@ -9,9 +11,9 @@ use super::event::{MaintenanceScope, OrderMove};
 use super::fleet::GroupKind;
 use super::ids::{City, CrewId, FeederId, GroupName, OrderId, RuleId, SiteId, UnitId, UplinkId};
 use super::message::Outcome;
-use super::order::Order;
+use super::order::{Change, Order, OrderState, Subject, Suspect};
 use super::readiness::Readiness;
-use super::severity::Severity;
+use super::severity::{Priority, Severity};
 use super::time::Timestamp;
 
 #[derive(Debug, Clone, PartialEq)]
@@ -61,8 +63,8 @@ pub enum Answer {
     Unit(Box<UnitCard>),
     Alerts(Vec<AlertRow>),
     Incidents(Vec<IncidentRow>),
-    Orders(Vec<Order>),
-    Order(Box<Order>),
+    Orders(Vec<OrderView>),
+    Order(Box<OrderView>),
     Quarantine(Vec<QuarantineRow>),
     Import(ImportPlan),
     Refusals(Vec<RefusalRow>),
@@ -79,6 +81,17 @@ pub enum AskError {
     /// The service is starting or stopping.
     Unavailable(String),
 }
+
+impl fmt::Display for AskError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            AskError::NotFound(text) | AskError::Conflict(text) | AskError::Unavailable(text) => f.write_str(text),
+            AskError::Invalid(problems) => f.write_str(&problems.join("\n")),
+        }
+    }
+}
+
+impl std::error::Error for AskError {}
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Health {
@@ -131,7 +144,7 @@ pub struct UnitCard {
     pub readings: Vec<ReadingView>,
     pub tests: Vec<TestView>,
     pub alerts: Vec<AlertRow>,
-    pub orders: Vec<Order>,
+    pub orders: Vec<OrderView>,
     /// Other units on the same uplink and feeder.
     pub siblings: Vec<SiblingView>,
 }
@@ -237,4 +250,90 @@ pub struct OutboxRow {
     pub next_try_at: Option<Timestamp>,
     pub sent_at: Option<Timestamp>,
     pub last_error: Option<String>,
+}
+
+/// A work order as programs and people read it: every reason is a sentence, every field is always there.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct OrderView {
+    pub order: OrderId,
+    /// None: the order is on an incident.
+    pub unit: Option<UnitId>,
+    pub component: Option<Component>,
+    /// None: the order is on one unit.
+    pub incident: Option<IncidentName>,
+    pub priority: Priority,
+    pub state: OrderState,
+    pub crew: CrewId,
+    pub site: Option<SiteId>,
+    pub opened_at: Timestamp,
+    /// None: at the next visit.
+    pub due_at: Option<Timestamp>,
+    pub closed_at: Option<Timestamp>,
+    pub summary: String,
+    pub action: String,
+    pub parts: Vec<String>,
+    pub suspects: Vec<Suspect>,
+    /// Oldest first.
+    pub evidence: Vec<String>,
+    pub rules: Vec<RuleId>,
+    /// The units of its incident; empty for an order on one unit.
+    pub units: Vec<UnitId>,
+    pub relapses: u32,
+    pub flapping: bool,
+    /// Oldest first.
+    pub history: Vec<ChangeView>,
+}
+
+/// Which incident: its kind and the name of the circuit or place.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct IncidentName {
+    pub kind: GroupKind,
+    pub name: GroupName,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChangeView {
+    pub at: Timestamp,
+    pub state: OrderState,
+    /// `buttonwatch`, or the person.
+    pub by: String,
+    pub why: String,
+}
+
+impl From<&Change> for ChangeView {
+    fn from(c: &Change) -> Self {
+        ChangeView { at: c.at, state: c.state, by: c.by.clone(), why: c.why.to_string() }
+    }
+}
+
+impl From<&Order> for OrderView {
+    fn from(o: &Order) -> Self {
+        let (unit, component, incident) = match &o.subject {
+            Subject::Unit { unit, component } => (Some(unit.clone()), Some(*component), None),
+            Subject::Incident { kind, name } => (None, None, Some(IncidentName { kind: *kind, name: name.clone() })),
+        };
+        OrderView {
+            order: o.id,
+            unit,
+            component,
+            incident,
+            priority: o.priority,
+            state: o.state,
+            crew: o.crew.clone(),
+            site: o.site.clone(),
+            opened_at: o.opened_at,
+            due_at: o.due_at,
+            closed_at: o.closed_at,
+            summary: o.summary.clone(),
+            action: o.action.clone(),
+            parts: o.parts.clone(),
+            suspects: o.suspects.clone(),
+            evidence: o.evidence.clone(),
+            rules: o.rules.clone(),
+            units: o.units.clone(),
+            relapses: o.relapses,
+            flapping: o.flapping,
+            history: o.history.iter().map(ChangeView::from).collect(),
+        }
+    }
 }

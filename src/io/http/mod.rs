@@ -1,1 +1,179 @@
-//! HTTP: health, metrics and the JSON API.
+//! HTTP: health, metrics and the JSON API of `docs/api.md`. Owns the listener and who may ask.
+//! Never answers from its own knowledge, never judges, never touches the store: it asks a [`Service`].
+
+mod api;
+mod body;
+mod door;
+mod guard;
+pub mod problem;
+
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+
+use crate::domain::view::{Answer, Ask, AskError};
+
+pub use api::{AcceptBody, MaintenanceBody, SetOrderBody};
+pub use body::CSV_BYTES_MAX;
+pub use problem::Problem;
+
+use guard::{Guard, TOKEN_LENGTH_MIN};
+
+/// Whoever can answer. The daemon does; tests have their own.
+pub trait Service: Send + Sync + 'static {
+    fn ask(&self, ask: Ask) -> Pin<Box<dyn Future<Output = Result<Answer, AskError>> + Send + '_>>;
+    /// Prometheus text. May block for milliseconds.
+    fn metrics(&self) -> String;
+    /// Err: what is missing before it can do its whole job (store open, fleet loaded, hearing).
+    fn ready(&self) -> Result<(), Vec<String>>;
+}
+
+/// A request under way gets so long to end when the service stops.
+const FAREWELL: Duration = Duration::from_secs(5);
+
+/// A listener that answers. Dropped: it stops taking connections.
+pub struct Http {
+    address: SocketAddr,
+    stop: oneshot::Sender<()>,
+    serving: JoinHandle<()>,
+}
+
+impl Http {
+    /// Listens from here on. Err: the address cannot be had, or would be open to the network without a token.
+    pub async fn start(
+        listen: SocketAddr,
+        service: Arc<dyn Service>,
+        token: Option<String>,
+    ) -> Result<Http, HttpError> {
+        match &token {
+            Some(token) => check_token(token)?,
+            None if !listen.ip().is_loopback() => return Err(HttpError::OpenWithoutToken { listen }),
+            None => {}
+        }
+        let listener = TcpListener::bind(listen).await.map_err(|error| HttpError::of_bind(listen, error))?;
+        let address = listener.local_addr().map_err(|error| HttpError::of_bind(listen, error))?;
+        let door = door::Door::new(listener, door::PLACES, door::PATIENCE);
+        let router = api::router(service, Guard::new(token.as_deref()));
+        let (stop, stopped) = oneshot::channel::<()>();
+        let serving = tokio::spawn(async move {
+            // `stopped` also ends when the Http is dropped.
+            let serve = axum::serve(door, router).with_graceful_shutdown(async {
+                let _ = stopped.await;
+            });
+            if let Err(error) = serve.await {
+                tracing::error!(%error, "HTTP stopped serving");
+            }
+        });
+        Ok(Http { address, stop, serving })
+    }
+
+    /// With the port that the system chose, when 0 was asked for.
+    pub fn local_addr(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Takes no more connections, lets requests under way end, at most for 5 s.
+    pub async fn stop(self) {
+        let Http { stop, mut serving, address: _ } = self;
+        let _ = stop.send(());
+        if tokio::time::timeout(FAREWELL, &mut serving).await.is_err() {
+            serving.abort();
+        }
+    }
+}
+
+fn check_token(token: &str) -> Result<(), HttpError> {
+    if token.len() < TOKEN_LENGTH_MIN {
+        return Err(HttpError::WeakToken { length: token.len() });
+    }
+    if !token.bytes().all(|b| b.is_ascii_graphic()) {
+        return Err(HttpError::UnusableToken);
+    }
+    Ok(())
+}
+
+/// Why HTTP could not be started.
+#[derive(Debug)]
+pub enum HttpError {
+    PortTaken { listen: SocketAddr },
+    NotPermitted { listen: SocketAddr },
+    NoSuchAddress { listen: SocketAddr },
+    OpenWithoutToken { listen: SocketAddr },
+    WeakToken { length: usize },
+    UnusableToken,
+    Other { listen: SocketAddr, error: io::Error },
+}
+
+impl HttpError {
+    fn of_bind(listen: SocketAddr, error: io::Error) -> Self {
+        if error.kind() == io::ErrorKind::AddrInUse {
+            HttpError::PortTaken { listen }
+        } else if error.kind() == io::ErrorKind::PermissionDenied {
+            HttpError::NotPermitted { listen }
+        } else if error.kind() == io::ErrorKind::AddrNotAvailable {
+            HttpError::NoSuchAddress { listen }
+        } else {
+            HttpError::Other { listen, error }
+        }
+    }
+}
+
+impl fmt::Display for HttpError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            HttpError::PortTaken { listen } => write!(
+                f,
+                "HTTP cannot listen on {listen}: another program has this port (another buttonwatch?). Stop it, or \
+                 choose another address with --http"
+            ),
+            HttpError::NotPermitted { listen } => write!(
+                f,
+                "HTTP cannot listen on {listen}: the system does not permit it. Ports below 1024 need rights of their \
+                 own; choose a higher one with --http"
+            ),
+            HttpError::NoSuchAddress { listen } => write!(
+                f,
+                "HTTP cannot listen on {listen}: this machine does not have the address {}. Choose one it has with \
+                 --http, or 127.0.0.1",
+                listen.ip()
+            ),
+            HttpError::OpenWithoutToken { listen } => write!(
+                f,
+                "HTTP would be open to everyone who can reach {listen}. Set a token of at least {TOKEN_LENGTH_MIN} \
+                 characters (`openssl rand -hex 16` makes one), or listen on 127.0.0.1"
+            ),
+            HttpError::WeakToken { length } => write!(
+                f,
+                "the HTTP token has {length} characters and could be guessed. Use at least {TOKEN_LENGTH_MIN}; \
+                 `openssl rand -hex 16` makes a good one"
+            ),
+            HttpError::UnusableToken => write!(
+                f,
+                "the HTTP token has characters that cannot stand in a header. Use letters, digits and signs without \
+                 spaces; `openssl rand -hex 16` makes a good one"
+            ),
+            HttpError::Other { listen, error } => write!(f, "HTTP cannot listen on {listen}: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for HttpError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            HttpError::Other { error, .. } => Some(error),
+            HttpError::PortTaken { .. }
+            | HttpError::NotPermitted { .. }
+            | HttpError::NoSuchAddress { .. }
+            | HttpError::OpenWithoutToken { .. }
+            | HttpError::WeakToken { .. }
+            | HttpError::UnusableToken => None,
+        }
+    }
+}

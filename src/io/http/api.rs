@@ -1,0 +1,455 @@
+//! Paths ↔ `domain::view::{Ask, Answer}`, one to one. Never answers from its own knowledge: the service does.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::{Body, Bytes};
+use axum::extract::rejection::PathRejection;
+use axum::extract::{Path, Request, State};
+use axum::http::{HeaderValue, StatusCode, Uri, header};
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use serde::{Deserialize, Serialize};
+
+use crate::domain::view::{Answer, Ask};
+use crate::domain::{City, CrewId, InvalidId, MaintenanceScope, OrderId, OrderMove, SiteId, Timestamp, UnitId};
+
+use super::Service;
+use super::body::{self, CSV_BYTES_MAX, JSON_BYTES_MAX};
+use super::guard::{Guard, content_type};
+use super::problem::{Kind, Problem};
+
+/// The service answers from memory in milliseconds. Longer than this and it is stuck: better said than waited for.
+const ANSWER_WITHIN: Duration = Duration::from_secs(30);
+const NAME_CHARS_MAX: usize = 80;
+const NOTE_CHARS_MAX: usize = 2_000;
+
+const UNITS: &str = "GET /api/v1/units lists the units there are.";
+const ORDERS: &str = "GET /api/v1/orders?closed=true lists the orders there are.";
+const QUARANTINED: &str = "GET /api/v1/quarantine lists the units that wait to be accepted.";
+const PLACES: &str = "GET /api/v1/units lists the units with their sites and crews.";
+const PATHS: &str = "The paths are /healthz, /readyz, /metrics and, under /api/v1: units, units/{unit}, alerts, incidents, \
+                     orders, orders/{order}, quarantine, quarantine/{unit}/accept, refusals, outbox, health, \
+                     maintenance, fleet. docs/api.md describes them.";
+
+#[derive(Clone)]
+struct Api {
+    service: Arc<dyn Service>,
+    guard: Arc<Guard>,
+}
+
+pub fn router(service: Arc<dyn Service>, guard: Guard) -> Router {
+    let api = Api { service, guard: Arc::new(guard) };
+    let v1 = Router::new()
+        .route("/health", get(health))
+        .route("/units", get(units))
+        .route("/units/{unit}", get(unit))
+        .route("/alerts", get(alerts))
+        .route("/incidents", get(incidents))
+        .route("/orders", get(orders))
+        .route("/orders/{order}", get(order).post(set_order))
+        .route("/maintenance", post(maintenance))
+        .route("/quarantine", get(quarantine))
+        .route("/quarantine/{unit}/accept", post(accept))
+        .route("/fleet", post(import_fleet))
+        .route("/refusals", get(refusals))
+        .route("/outbox", get(outbox));
+    Router::new()
+        .route("/healthz", get(healthz))
+        .route("/readyz", get(readyz))
+        .route("/metrics", get(metrics))
+        .nest("/api/v1", v1)
+        .fallback(unknown_path)
+        .method_not_allowed_fallback(wrong_method)
+        .layer(from_fn_with_state(api.clone(), receive))
+        .with_state(api)
+}
+
+/// Everything goes through here: the guard first, then the whole body, then the path.
+async fn receive(State(api): State<Api>, request: Request, next: Next) -> Response {
+    let (parts, body) = request.into_parts();
+    let admitted = api.guard.admit(&parts.method, &parts.uri, &parts.headers);
+    let max = match (&admitted, content_type(&parts.headers).as_deref()) {
+        (Err(_), _) => 0,
+        (Ok(()), Some("text/csv")) => CSV_BYTES_MAX,
+        (Ok(()), Some(_) | None) => JSON_BYTES_MAX,
+    };
+    let body = body::read(body, max).await;
+    let mut response = match (admitted, body) {
+        (Err(problem), _) | (Ok(()), Err(problem)) => problem.into_response(),
+        (Ok(()), Ok(bytes)) => next.run(Request::from_parts(parts, Body::from(bytes))).await,
+    };
+    let headers = response.headers_mut();
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    response
+}
+
+async fn unknown_path(uri: Uri) -> Problem {
+    Problem::new(Kind::NotFound, format!("There is nothing at {}.", uri.path()), PATHS)
+}
+
+async fn wrong_method(request: Request) -> Problem {
+    let detail = format!("{} cannot be done at {}.", request.method(), request.uri().path());
+    Problem::new(Kind::MethodNotAllowed, detail, "The Allow header of this answer says what can; see docs/api.md.")
+}
+
+async fn healthz() -> &'static str {
+    "ok\n"
+}
+
+/// What `/readyz` says.
+#[derive(Serialize)]
+struct Ready {
+    ready: bool,
+    reasons: Vec<String>,
+}
+
+async fn readyz(State(api): State<Api>) -> Response {
+    match on_the_side(move || api.service.ready()).await {
+        Ok(Ok(())) => json(StatusCode::OK, &Ready { ready: true, reasons: Vec::new() }),
+        Ok(Err(reasons)) => json(StatusCode::SERVICE_UNAVAILABLE, &Ready { ready: false, reasons }),
+        Err(problem) => problem.into_response(),
+    }
+}
+
+async fn metrics(State(api): State<Api>) -> Response {
+    match on_the_side(move || api.service.metrics()).await {
+        Ok(text) => ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response(),
+        Err(problem) => problem.into_response(),
+    }
+}
+
+/// Not on the threads that serve connections: a gathering of 10,000 series, or a lock, would hold them up.
+async fn on_the_side<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Problem> {
+    tokio::task::spawn_blocking(work).await.map_err(|_| broken())
+}
+
+fn broken() -> Problem {
+    Problem::new(
+        Kind::Internal,
+        "The service failed while it answered. This is a mistake in Buttonwatch.",
+        "Report it with the service's log of this minute.",
+    )
+}
+
+fn json<T: Serialize>(status: StatusCode, value: &T) -> Response {
+    match serde_json::to_vec(value) {
+        Ok(body) => (status, [(header::CONTENT_TYPE, "application/json")], body).into_response(),
+        Err(_) => broken().into_response(),
+    }
+}
+
+/// An instruction was carried out and has nothing to show.
+#[derive(Serialize)]
+struct Done {
+    done: bool,
+}
+
+async fn ask(api: Api, ask: Ask, where_to_look: &'static str) -> Response {
+    // A task of its own: an instruction is carried out whole though the client hangs up, and a panic stays in there.
+    let asked = tokio::spawn(async move { api.service.ask(ask).await });
+    match tokio::time::timeout(ANSWER_WITHIN, asked).await {
+        Ok(Ok(Ok(answer))) => answer_json(&answer),
+        Ok(Ok(Err(error))) => Problem::from_refusal(error, where_to_look).into_response(),
+        Ok(Err(_)) => broken().into_response(),
+        Err(_) => Problem::new(
+            Kind::Unavailable,
+            format!("The service did not answer within {} s.", ANSWER_WITHIN.as_secs()),
+            "It may still do what was asked: look before you ask again. The log says what it is busy with.",
+        )
+        .with_header(header::RETRY_AFTER, "30")
+        .into_response(),
+    }
+}
+
+fn answer_json(answer: &Answer) -> Response {
+    match answer {
+        Answer::Health(a) => json(StatusCode::OK, a),
+        Answer::Units(a) => json(StatusCode::OK, a),
+        Answer::Unit(a) => json(StatusCode::OK, a),
+        Answer::Alerts(a) => json(StatusCode::OK, a),
+        Answer::Incidents(a) => json(StatusCode::OK, a),
+        Answer::Orders(a) => json(StatusCode::OK, a),
+        Answer::Order(a) => json(StatusCode::OK, a),
+        Answer::Quarantine(a) => json(StatusCode::OK, a),
+        Answer::Import(a) => json(StatusCode::OK, a),
+        Answer::Refusals(a) => json(StatusCode::OK, a),
+        Answer::Outbox(a) => json(StatusCode::OK, a),
+        Answer::Done => json(StatusCode::OK, &Done { done: true }),
+    }
+}
+
+async fn health(State(api): State<Api>, uri: Uri) -> Result<Response, Problem> {
+    Query::of(&uri)?.end(&[])?;
+    Ok(ask(api, Ask::Health, PATHS).await)
+}
+async fn units(State(api): State<Api>, uri: Uri) -> Result<Response, Problem> {
+    Query::of(&uri)?.end(&[])?;
+    Ok(ask(api, Ask::Units, UNITS).await)
+}
+async fn unit(State(api): State<Api>, path: OnePath, uri: Uri) -> Result<Response, Problem> {
+    Query::of(&uri)?.end(&[])?;
+    let unit = id(path, UnitId::parse, UNITS)?;
+    Ok(ask(api, Ask::Unit(unit), UNITS).await)
+}
+async fn alerts(State(api): State<Api>, uri: Uri) -> Result<Response, Problem> {
+    Query::of(&uri)?.end(&[])?;
+    Ok(ask(api, Ask::Alerts, PATHS).await)
+}
+async fn incidents(State(api): State<Api>, uri: Uri) -> Result<Response, Problem> {
+    Query::of(&uri)?.end(&[])?;
+    Ok(ask(api, Ask::Incidents, PATHS).await)
+}
+async fn orders(State(api): State<Api>, uri: Uri) -> Result<Response, Problem> {
+    let mut query = Query::of(&uri)?;
+    let closed_too = query.flag("closed")?;
+    query.end(&["closed"])?;
+    Ok(ask(api, Ask::Orders { closed_too }, ORDERS).await)
+}
+async fn order(State(api): State<Api>, path: OnePath, uri: Uri) -> Result<Response, Problem> {
+    Query::of(&uri)?.end(&[])?;
+    let order = id(path, OrderId::parse, ORDERS)?;
+    Ok(ask(api, Ask::Order(order), ORDERS).await)
+}
+async fn quarantine(State(api): State<Api>, uri: Uri) -> Result<Response, Problem> {
+    Query::of(&uri)?.end(&[])?;
+    Ok(ask(api, Ask::Quarantine, QUARANTINED).await)
+}
+async fn refusals(State(api): State<Api>, uri: Uri) -> Result<Response, Problem> {
+    Query::of(&uri)?.end(&[])?;
+    Ok(ask(api, Ask::Refusals, PATHS).await)
+}
+async fn outbox(State(api): State<Api>, uri: Uri) -> Result<Response, Problem> {
+    Query::of(&uri)?.end(&[])?;
+    Ok(ask(api, Ask::Outbox, PATHS).await)
+}
+
+/// `POST orders/{order}`.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SetOrderBody {
+    pub set: OrderMove,
+    pub by: String,
+    #[serde(default)]
+    pub note: String,
+}
+
+async fn set_order(State(api): State<Api>, path: OnePath, uri: Uri, request: Instruction) -> Result<Response, Problem> {
+    Query::of(&uri)?.end(&[])?;
+    let order = id(path, OrderId::parse, ORDERS)?;
+    let body: SetOrderBody = request.json(r#"{"set":"acknowledged","by":"name","note":"optional"}"#)?;
+    let (by, note) = (name(&body.by)?, note(body.note)?);
+    Ok(ask(api, Ask::SetOrder { order, to: body.set, by, note }, ORDERS).await)
+}
+
+/// `POST maintenance`: one of `unit`, `site` and `crew`.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MaintenanceBody {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unit: Option<UnitId>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub site: Option<SiteId>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub crew: Option<CrewId>,
+    pub until: Timestamp,
+    pub by: String,
+}
+
+async fn maintenance(State(api): State<Api>, uri: Uri, request: Instruction) -> Result<Response, Problem> {
+    Query::of(&uri)?.end(&[])?;
+    let example = r#"{"site":"Jinnah Park","until":"2026-11-21T14:00:00+05:00","by":"name"}"#;
+    let body: MaintenanceBody = request.json(example)?;
+    let by = name(&body.by)?;
+    let scope = match (body.unit, body.site, body.crew) {
+        (Some(unit), None, None) => MaintenanceScope::Unit(unit),
+        (None, Some(site), None) => MaintenanceScope::Site(site),
+        (None, None, Some(crew)) => MaintenanceScope::Crew(crew),
+        (unit, site, crew) => {
+            let given = usize::from(unit.is_some()) + usize::from(site.is_some()) + usize::from(crew.is_some());
+            return Err(Problem::new(
+                Kind::BadRequest,
+                format!("Maintenance is for one unit, one site or one crew; {given} were named."),
+                format!("Send one of them: {example}"),
+            ));
+        }
+    };
+    Ok(ask(api, Ask::Maintenance { scope, until: body.until, by }, PLACES).await)
+}
+
+/// `POST quarantine/{unit}/accept`.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AcceptBody {
+    pub site: SiteId,
+    pub crew: CrewId,
+    pub city: City,
+    pub by: String,
+}
+
+async fn accept(State(api): State<Api>, path: OnePath, uri: Uri, request: Instruction) -> Result<Response, Problem> {
+    Query::of(&uri)?.end(&[])?;
+    let unit = id(path, UnitId::parse, QUARANTINED)?;
+    let example = r#"{"site":"Jinnah Park","crew":"saddar","city":"Peshawar","by":"name"}"#;
+    let AcceptBody { site, crew, city, by } = request.json(example)?;
+    let by = name(&by)?;
+    Ok(ask(api, Ask::Accept { unit, site, crew, city, by }, QUARANTINED).await)
+}
+
+async fn import_fleet(State(api): State<Api>, uri: Uri, request: Instruction) -> Result<Response, Problem> {
+    let mut query = Query::of(&uri)?;
+    let dry_run = query.flag("dry_run")?;
+    let by = query.take("by");
+    query.end(&["dry_run", "by"])?;
+    let by = match by {
+        Some(by) => name(&by)?,
+        // Nothing is changed, so nobody need stand for it.
+        None if dry_run => String::new(),
+        None => {
+            return Err(Problem::new(
+                Kind::BadRequest,
+                "Who changes the fleet was not said.",
+                "Add by=NAME to the query: POST /api/v1/fleet?by=NAME, or try it with dry_run=true first.",
+            ));
+        }
+    };
+    let csv = request.csv()?;
+    Ok(ask(api, Ask::ImportFleet { csv, dry_run, by }, PATHS).await)
+}
+
+type OnePath = Result<Path<String>, PathRejection>;
+
+fn id<T>(
+    path: OnePath,
+    parse: impl FnOnce(&str) -> Result<T, InvalidId>,
+    where_to_look: &'static str,
+) -> Result<T, Problem> {
+    let bad = |detail: String| Problem::new(Kind::BadRequest, detail, where_to_look);
+    let Path(text) = path.map_err(|_| bad("The path is not UTF-8.".to_owned()))?;
+    parse(&text).map_err(|e| bad(format!("{e}.")))
+}
+
+fn name(text: &str) -> Result<String, Problem> {
+    let text = text.trim();
+    if text.is_empty() || text.chars().count() > NAME_CHARS_MAX || text.chars().any(char::is_control) {
+        return Err(Problem::new(
+            Kind::BadRequest,
+            "`by` does not name a person.",
+            format!("Write who does this in 1 to {NAME_CHARS_MAX} characters."),
+        ));
+    }
+    Ok(text.to_owned())
+}
+
+fn note(text: String) -> Result<String, Problem> {
+    let text = text.trim();
+    if text.chars().count() > NOTE_CHARS_MAX || text.chars().any(|c| c.is_control() && c != '\n' && c != '\t') {
+        return Err(Problem::new(
+            Kind::BadRequest,
+            "The note is too long, or holds control characters.",
+            format!("Write at most {NOTE_CHARS_MAX} characters of plain text."),
+        ));
+    }
+    Ok(text.to_owned())
+}
+
+/// The body of a POST, with the type it was sent as.
+struct Instruction {
+    media_type: String,
+    bytes: Bytes,
+}
+
+impl<S: Send + Sync> axum::extract::FromRequest<S> for Instruction {
+    type Rejection = Problem;
+    async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
+        let media_type = content_type(request.headers()).unwrap_or_default();
+        let bytes = body::read(request.into_body(), CSV_BYTES_MAX).await?;
+        Ok(Instruction { media_type, bytes })
+    }
+}
+
+impl Instruction {
+    fn json<T: serde::de::DeserializeOwned>(&self, example: &str) -> Result<T, Problem> {
+        self.check_type("application/json")?;
+        serde_json::from_slice(&self.bytes).map_err(|error| {
+            Problem::new(
+                Kind::BadRequest,
+                format!("The body is not the JSON that belongs here: {error}."),
+                format!("Send something like {example}"),
+            )
+        })
+    }
+
+    fn csv(self) -> Result<String, Problem> {
+        self.check_type("text/csv")?;
+        String::from_utf8(self.bytes.into()).map_err(|error| {
+            let at = error.utf8_error().valid_up_to();
+            let line = error.as_bytes()[..at].iter().filter(|b| **b == b'\n').count() + 1;
+            Problem::new(
+                Kind::BadRequest,
+                format!("The file is not UTF-8: line {line} has a byte that belongs to no character."),
+                "Save the sheet as \"CSV UTF-8\" and send it again. Nothing was changed.",
+            )
+        })
+    }
+
+    fn check_type(&self, wanted: &str) -> Result<(), Problem> {
+        if self.media_type == wanted {
+            return Ok(());
+        }
+        Err(Problem::new(
+            Kind::UnsupportedMediaType,
+            format!("The body's Content-Type is {:?}.", self.media_type),
+            format!("Send `Content-Type: {wanted}` here."),
+        ))
+    }
+}
+
+/// What stands behind the `?`. A misspelt parameter is refused: `?dryrun=true` must not import.
+struct Query(Vec<(String, String)>);
+
+impl Query {
+    fn of(uri: &Uri) -> Result<Self, Problem> {
+        axum::extract::Query::try_from_uri(uri).map(|axum::extract::Query(pairs)| Query(pairs)).map_err(|_| {
+            Problem::new(Kind::BadRequest, "The part after `?` cannot be read.", "Write it as name=value&name=value.")
+        })
+    }
+
+    /// The last one counts; all of that name are taken out.
+    fn take(&mut self, wanted: &str) -> Option<String> {
+        let mut found = None;
+        self.0.retain_mut(|(name, value)| {
+            let hit = name == wanted;
+            if hit {
+                found = Some(std::mem::take(value));
+            }
+            !hit
+        });
+        found
+    }
+
+    fn flag(&mut self, wanted: &str) -> Result<bool, Problem> {
+        match self.take(wanted).as_deref() {
+            None | Some("false" | "0") => Ok(false),
+            Some("true" | "1" | "") => Ok(true),
+            Some(other) => Err(Problem::new(
+                Kind::BadRequest,
+                format!("{wanted} is {other:?}."),
+                format!("Write {wanted}=true or {wanted}=false."),
+            )),
+        }
+    }
+
+    fn end(self, known: &[&str]) -> Result<(), Problem> {
+        let Some((name, _)) = self.0.first() else { return Ok(()) };
+        let remedy = if known.is_empty() {
+            "Drop it: nothing can be set here.".to_owned()
+        } else {
+            format!("What can be set here: {}.", known.join(", "))
+        };
+        Err(Problem::new(Kind::BadRequest, format!("The query has an unknown parameter {name:?}."), remedy))
+    }
+}
