@@ -166,12 +166,7 @@ impl Admission {
         }
     }
 
-    async fn check_password(
-        &self,
-        generation: u64,
-        file: &Arc<PasswordFile>,
-        hello: &Hello,
-    ) -> Result<UnitId, Denied> {
+    async fn check_password(&self, generation: u64, file: &Arc<PasswordFile>, hello: &Hello) -> Result<UnitId, Denied> {
         let Some(name) = &hello.username else {
             return Err(credentials(None, "no user name; a unit gives its id and its password"));
         };

@@ -315,12 +315,8 @@ impl Session {
             && speaks_will
         {
             // It is said now, and no one waits for its acknowledgement.
-            let publish = Publish {
-                sender: self.unit.clone(),
-                topic: will.topic,
-                payload: will.payload,
-                retained: false,
-            };
+            let publish =
+                Publish { sender: self.unit.clone(), topic: will.topic, payload: will.payload, retained: false };
             self.shared.stats.wills_total.add(1);
             let chunk = Chunk { publishes: vec![publish], ack: Box::new(NoAck) };
             if self.shared.ingest.send(Ingest::Publishes(chunk)).await.is_err() {
@@ -573,7 +569,11 @@ async fn hear(
 }
 
 /// Reads into the stack, then into the buffer: a connection that waits for bytes holds no memory for them.
-fn poll_read_into<R: AsyncRead>(reader: Pin<&mut R>, cx: &mut Context<'_>, buffer: &mut BytesMut) -> Poll<io::Result<usize>> {
+fn poll_read_into<R: AsyncRead>(
+    reader: Pin<&mut R>,
+    cx: &mut Context<'_>,
+    buffer: &mut BytesMut,
+) -> Poll<io::Result<usize>> {
     let mut scratch = [const { MaybeUninit::<u8>::uninit() }; READ_BYTES];
     let mut read = ReadBuf::uninit(&mut scratch);
     ready!(reader.poll_read(cx, &mut read))?;

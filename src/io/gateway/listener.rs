@@ -51,7 +51,8 @@ pub(super) async fn accept(listener: TcpListener, shared: Arc<Shared>) {
                 failing = false;
                 let Some(seat) = Seat::take(&shared) else {
                     drop(stream);
-                    let why = format!("{} connections are open, the most allowed (from {peer})", shared.max_connections);
+                    let why =
+                        format!("{} connections are open, the most allowed (from {peer})", shared.max_connections);
                     shared.report_now(Refusal::new(RefusalKind::TooManyConnections, "", why));
                     continue;
                 };

@@ -343,10 +343,11 @@ impl CommandSender {
             Route::NotSubscribed => return Err(Undelivered::NotSubscribed),
             Route::To(link, qos) => (link, qos),
         };
-        let taken = link.command(&self.shared.topics.command_of(unit), payload, qos).map_err(|refused| match refused {
-            CommandRefused::Busy => Undelivered::Busy,
-            CommandRefused::TooLong => Undelivered::TooLong,
-        })?;
+        let taken =
+            link.command(&self.shared.topics.command_of(unit), payload, qos).map_err(|refused| match refused {
+                CommandRefused::Busy => Undelivered::Busy,
+                CommandRefused::TooLong => Undelivered::TooLong,
+            })?;
         drop(link);
         self.shared.stats.commands_total.add(1);
         taken.await.map_err(|_| Undelivered::Lost)

@@ -262,10 +262,7 @@ pub fn parse_packet(frame: Frame, bytes: Bytes) -> Result<Incoming, Fault> {
             if unsubscribe.topics.is_empty() {
                 return Err(Fault::malformed("UNSUBSCRIBE without a filter"));
             }
-            Ok(Incoming::Unsubscribe {
-                pkid: packet_id("UNSUBSCRIBE", unsubscribe.pkid)?,
-                filters: unsubscribe.topics,
-            })
+            Ok(Incoming::Unsubscribe { pkid: packet_id("UNSUBSCRIBE", unsubscribe.pkid)?, filters: unsubscribe.topics })
         }
         11 => unexpected("UNSUBACK"),
         12 => plain("PINGREQ", 0, Some(0)).map(|()| Incoming::Ping),
@@ -297,7 +294,9 @@ fn packet_id(packet: &str, pkid: u16) -> Result<u16, Fault> {
 
 fn fault_of(error: Error) -> Fault {
     Fault::malformed(match error {
-        Error::BoundaryCrossed(length) => format!("a text or field of {length} bytes reaches past the end of its packet"),
+        Error::BoundaryCrossed(length) => {
+            format!("a text or field of {length} bytes reaches past the end of its packet")
+        }
         Error::TopicNotUtf8 => "a text that is not UTF-8".to_owned(),
         Error::InvalidQoS(level) => format!("QoS {level}"),
         Error::PacketIdZero => "packet id 0".to_owned(),
@@ -466,10 +465,7 @@ mod tests {
         check(b"\x00\x00", "malformed-packet: no MQTT 3.1.1 packet begins with byte 0x00");
         check(b"\x30\xff\xff\xff\xff\x01", "malformed-packet: a length field longer than 4 bytes");
         check(b"\x30\x00", "malformed-packet: Malformed packet");
-        check(
-            b"\x30\x03\x00\x05a",
-            "malformed-packet: a text or field of 5 bytes reaches past the end of its packet",
-        );
+        check(b"\x30\x03\x00\x05a", "malformed-packet: a text or field of 5 bytes reaches past the end of its packet");
         check(b"\x30\x03\x00\x01\xff", "bad-topic: a topic that is not UTF-8");
         check(b"\x32\x05\x00\x01a\x00\x00", "malformed-packet: packet id 0");
         check(b"\x36\x05\x00\x01a\x00\x01", "malformed-packet: QoS 3");
@@ -477,10 +473,7 @@ mod tests {
         check(b"\x90\x03\x00\x01\x00", "malformed-packet: SUBACK from a unit: only a server may send it");
         check(b"\xd0\x00", "malformed-packet: PINGRESP from a unit: only a server may send it");
         check(b"\x80\x05\x00\x01\x00\x00\x00", "malformed-packet: SUBSCRIBE with flags 0x0");
-        check(
-            b"\x82\x02\x00\x01",
-            "malformed-packet: A Subscribe packet must contain atleast one filter",
-        );
+        check(b"\x82\x02\x00\x01", "malformed-packet: A Subscribe packet must contain atleast one filter");
         check(b"\x82\x07\x00\x00\x00\x02ab\x00", "malformed-packet: SUBSCRIBE with packet id 0");
         check(b"\x82\x07\x00\x01\x00\x02ab\x03", "malformed-packet: QoS 3");
         check(b"\xa2\x02\x00\x01", "malformed-packet: UNSUBSCRIBE without a filter");
@@ -498,11 +491,17 @@ mod tests {
             b"\x10\x0e\x00\x06MQIsdp\x03\x02\x00\x3c\x00\x00",
             "unsupported-version: MQTT 3.1 is not spoken here; set the unit to MQTT 3.1.1 (protocol level 4)",
         );
-        check(b"\x10\x0c\x00\x04MQTT\x04\x03\x00\x3c\x00\x00", "malformed-packet: a CONNECT with its reserved flag set");
+        check(
+            b"\x10\x0c\x00\x04MQTT\x04\x03\x00\x3c\x00\x00",
+            "malformed-packet: a CONNECT with its reserved flag set",
+        );
         check(
             b"\x10\x0c\x00\x04MQTT\x04\x42\x00\x3c\x00\x00",
             "malformed-packet: a CONNECT with a password but no user name",
         );
-        check(b"\x10\x0d\x00\x04MQTT\x04\x02\x00\x3c\x00\x01\x00", "malformed-packet: a CONNECT with a null character in a text");
+        check(
+            b"\x10\x0d\x00\x04MQTT\x04\x02\x00\x3c\x00\x01\x00",
+            "malformed-packet: a CONNECT with a null character in a text",
+        );
     }
 }

@@ -44,7 +44,10 @@ pub struct Generated {
 /// Why a password that a person chose was not taken.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PasswordError {
-    #[error("the password has {characters} characters; use at least {}, or let one be generated", PasswordHash::CHOSEN_MIN)]
+    #[error(
+        "the password has {characters} characters; use at least {}, or let one be generated",
+        PasswordHash::CHOSEN_MIN
+    )]
     TooShort { characters: usize },
     #[error("the password has {bytes} bytes; use at most {}", PasswordHash::CHOSEN_MAX_BYTES)]
     TooLong { bytes: usize },
@@ -112,7 +115,8 @@ impl PasswordHash {
             }
             None => return Err(form()),
         }
-        let (Some(rounds), Some(salt), Some(hash), None) = (parts.next(), parts.next(), parts.next(), parts.next()) else {
+        let (Some(rounds), Some(salt), Some(hash), None) = (parts.next(), parts.next(), parts.next(), parts.next())
+        else {
             return Err(form());
         };
         let rounds: u32 = rounds.strip_prefix("i=").and_then(|n| n.parse().ok()).ok_or_else(form)?;
@@ -124,7 +128,8 @@ impl PasswordHash {
             return Err(format!("the salt has {} bytes, not 8 to 64", salt.len()));
         }
         let hash = STANDARD_NO_PAD.decode(hash).map_err(|_| "the hash is not base64 without padding".to_owned())?;
-        let hash = hash.try_into().map_err(|hash: Vec<u8>| format!("the hash has {} bytes, not {HASH_BYTES}", hash.len()))?;
+        let hash =
+            hash.try_into().map_err(|hash: Vec<u8>| format!("the hash has {} bytes, not {HASH_BYTES}", hash.len()))?;
         Ok(PasswordHash { rounds, salt, hash })
     }
 }
@@ -207,7 +212,9 @@ impl PasswordFile {
             };
             if let Some(unit) = &unit {
                 match first_seen.get(unit) {
-                    Some(first) => problem(format!("{unit} stands on line {first} already; delete one of the two lines")),
+                    Some(first) => {
+                        problem(format!("{unit} stands on line {first} already; delete one of the two lines"))
+                    }
                     None => {
                         first_seen.insert(unit.clone(), number);
                     }
@@ -326,7 +333,8 @@ mod tests {
     #[test]
     fn an_edit_keeps_comments_order_and_everything_else() {
         let (a, b) = (generate().unwrap(), generate().unwrap());
-        let text = format!("\u{feff}# Saddar, set by Ali\r\nPSH-002:{}\r\n\r\n# new SIM\nPSH-001 : {}\n", a.hash, b.hash);
+        let text =
+            format!("\u{feff}# Saddar, set by Ali\r\nPSH-002:{}\r\n\r\n# new SIM\nPSH-001 : {}\n", a.hash, b.hash);
         let mut file = PasswordFile::check("units.passwords", &text).unwrap();
         assert_eq!(file.len(), 2);
         let c = generate().unwrap();
@@ -348,7 +356,17 @@ mod tests {
              PSH-007:$pbkdf2-sha256$i=9$!$AAAA\nPSH-008:{short_hash}\nPSH-001:{good}\nPSH-009:$pbkdf2-sha256$n=1$AAAA$AAAA\n"
         );
         let problems = PasswordFile::check("units.passwords", &text).unwrap_err();
-        insta::assert_snapshot!(problems.join("\n"), @r#""#);
+        insta::assert_snapshot!(problems.join("\n"), @r#"
+        units.passwords:3: no ":" after the unit id; write UNIT:HASH, or run `buttonwatch fleet password UNIT`
+        units.passwords:4: "PSH 003" is not a unit id: it must start with a letter or digit and hold only letters, digits, _ and -, at most 48; correct it or delete the line
+        units.passwords:5: the hash is not of the form $pbkdf2-sha256$i=N$SALT$HASH; run `buttonwatch fleet password PSH-004` to make a new one
+        units.passwords:6: the hash is of the kind "2b", and only pbkdf2-sha256 is known; run `buttonwatch fleet password PSH-005` to make a new one
+        units.passwords:7: i=0 is not within 1 to 2000000; run `buttonwatch fleet password PSH-006` to make a new one
+        units.passwords:8: the salt is not base64 without padding; run `buttonwatch fleet password PSH-007` to make a new one
+        units.passwords:9: the hash has 3 bytes, not 32; run `buttonwatch fleet password PSH-008` to make a new one
+        units.passwords:10: PSH-001 stands on line 2 already; delete one of the two lines
+        units.passwords:11: the hash is not of the form $pbkdf2-sha256$i=N$SALT$HASH; run `buttonwatch fleet password PSH-009` to make a new one
+        "#);
     }
 
     #[test]

@@ -27,11 +27,8 @@ pub(super) fn acceptor(files: &TlsFiles) -> Result<TlsAcceptor, GatewayError> {
     let key: PrivateKeyDer<'static> = rustls_pemfile::private_key(&mut read(&files.key)?.as_slice())
         .map_err(|source| GatewayError::TlsFile { file: files.key.clone(), source })?
         .ok_or_else(|| GatewayError::NoKey { file: files.key.clone() })?;
-    let unusable = |source| GatewayError::TlsUnusable {
-        cert_chain: files.cert_chain.clone(),
-        key: files.key.clone(),
-        source,
-    };
+    let unusable =
+        |source| GatewayError::TlsUnusable { cert_chain: files.cert_chain.clone(), key: files.key.clone(), source };
     let config = rustls::ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
         .with_safe_default_protocol_versions()
         .map_err(unusable)?
