@@ -44,7 +44,13 @@ fn decode(c: &mut Criterion) {
         let (mut writer, mut out) = (Writer::default(), Vec::new());
         b.iter(|| {
             out.clear();
-            writer.publish(Timestamp::from_millis(1_795_251_600_000), topic, black_box(json.as_bytes()), false, &mut out);
+            writer.publish(
+                Timestamp::from_millis(1_795_251_600_000),
+                topic,
+                black_box(json.as_bytes()),
+                false,
+                &mut out,
+            );
         });
     });
     group.finish();

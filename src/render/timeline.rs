@@ -145,3 +145,162 @@ struct ReadingLine<'a> {
     metric: Metric,
     value: f64,
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::domain::message::{Command, Do};
+    use crate::domain::order::Change;
+    use crate::domain::{CrewId, Kind, MessageId, Notice, Reason, Recipient, Severity};
+
+    fn at() -> Timestamp {
+        Timestamp::parse("2026-11-21T09:01:45Z").expect("a time")
+    }
+
+    fn unit(id: &str) -> UnitId {
+        UnitId::parse(id).expect("a unit id")
+    }
+
+    fn silent() -> Reason {
+        Reason::NothingFor {
+            kind: Kind::Heartbeat,
+            last: at() - Duration::from_secs(105),
+            silence: Duration::from_secs(105),
+        }
+    }
+
+    fn order(subject: Subject, suspects: Vec<Suspect>) -> Order {
+        Order {
+            id: OrderId::new(42),
+            subject,
+            priority: Priority::P1,
+            state: OrderState::Opened,
+            crew: CrewId::parse("north").expect("a name"),
+            site: None,
+            opened_at: at(),
+            due_at: None,
+            closed_at: None,
+            summary: String::new(),
+            action: String::new(),
+            parts: Vec::new(),
+            suspects,
+            evidence: Vec::new(),
+            rules: Vec::new(),
+            units: Vec::new(),
+            relapses: 0,
+            flapping: false,
+            history: vec![Change {
+                at: at(),
+                state: OrderState::Opened,
+                by: "buttonwatch".to_owned(),
+                why: Reason::FiredFor { after: Duration::from_secs(300), what: Box::new(silent()) },
+            }],
+        }
+    }
+
+    #[track_caller]
+    fn check(kind: EffectKind, expected: &str) {
+        let mut out = Vec::new();
+        let written = write_effect(&Effect { at: at(), kind }, &mut out);
+        let text = String::from_utf8(out).expect("JSON is UTF-8");
+        assert_eq!(text, expected);
+        assert_eq!(written, !expected.is_empty());
+    }
+
+    #[test]
+    fn readiness_alert_incident_and_reading_lines_are_as_the_contract_prints_them() {
+        check(
+            EffectKind::Readiness {
+                unit: unit("PSH-001"),
+                from: Readiness::Ready,
+                to: Readiness::NotReady,
+                reason: silent(),
+            },
+            "{\"at\":\"2026-11-21T09:01:45.000Z\",\"event\":\"readiness\",\"unit\":\"PSH-001\",\"from\":\"ready\",\
+             \"to\":\"not-ready\",\"reason\":\"no heartbeat for 1 min 45 s, last at 2026-11-21T09:00:00.000Z\"}\n",
+        );
+        check(
+            EffectKind::Alert {
+                unit: unit("PSH-001"),
+                rule: RuleId::parse("unit-silent").expect("a rule"),
+                component: Component::Uplink,
+                severity: Severity::Critical,
+                state: AlertState::Firing,
+                reason: silent(),
+            },
+            "{\"at\":\"2026-11-21T09:01:45.000Z\",\"event\":\"alert\",\"unit\":\"PSH-001\",\"rule\":\"unit-silent\",\
+             \"component\":\"uplink\",\"state\":\"firing\",\
+             \"reason\":\"no heartbeat for 1 min 45 s, last at 2026-11-21T09:00:00.000Z\"}\n",
+        );
+        check(
+            EffectKind::Incident {
+                kind: GroupKind::Uplink,
+                name: GroupName::parse("PTCL \"Saddar\" صدر").expect("a name"),
+                state: IncidentState::Open,
+                units: vec![unit("PSH-001"), unit("PSH-002")],
+                reason: Reason::AllClear,
+            },
+            "{\"at\":\"2026-11-21T09:01:45.000Z\",\"event\":\"incident\",\"kind\":\"uplink\",\
+             \"name\":\"PTCL \\\"Saddar\\\" صدر\",\"state\":\"open\",\"units\":[\"PSH-001\",\"PSH-002\"]}\n",
+        );
+        check(
+            EffectKind::Reading { unit: unit("PSH-001"), metric: Metric::ClockSkew, value: -0.25 },
+            "{\"at\":\"2026-11-21T09:01:45.000Z\",\"event\":\"reading\",\"unit\":\"PSH-001\",\"metric\":\"clock.skew\",\
+             \"value\":-0.25}\n",
+        );
+    }
+
+    #[test]
+    fn an_order_names_its_unit_or_its_incident() {
+        let suspects = vec![
+            Suspect { component: Component::Battery, certainty: 80 },
+            Suspect { component: Component::Charger, certainty: 20 },
+        ];
+        let subject = Subject::Unit { unit: unit("PSH-001"), component: Component::Battery };
+        check(
+            EffectKind::Order(Box::new(order(subject, suspects))),
+            "{\"at\":\"2026-11-21T09:01:45.000Z\",\"event\":\"order\",\"order\":\"WO-000042\",\"unit\":\"PSH-001\",\
+             \"component\":\"battery\",\"priority\":\"P1\",\"state\":\"opened\",\"reason\":\"no heartbeat for 1 min 45 s, last \
+             at 2026-11-21T09:00:00.000Z; alert firing for 5 min\",\"suspects\":[{\"component\":\"battery\",\
+             \"certainty\":80},{\"component\":\"charger\",\"certainty\":20}]}\n",
+        );
+        let subject =
+            Subject::Incident { kind: GroupKind::Uplink, name: GroupName::parse("PTCL-Saddar").expect("a name") };
+        check(
+            EffectKind::Order(Box::new(order(subject, Vec::new()))),
+            "{\"at\":\"2026-11-21T09:01:45.000Z\",\"event\":\"order\",\"order\":\"WO-000042\",\"unit\":null,\
+             \"incident\":{\"kind\":\"uplink\",\"name\":\"PTCL-Saddar\"},\"component\":null,\"priority\":\"P1\",\
+             \"state\":\"opened\",\"reason\":\"no heartbeat for 1 min 45 s, last at 2026-11-21T09:00:00.000Z; alert firing \
+             for 5 min\",\"suspects\":[]}\n",
+        );
+    }
+
+    #[test]
+    fn a_mail_line_names_its_orders() {
+        let subject = Subject::Unit { unit: unit("PSH-001"), component: Component::Uplink };
+        check(
+            EffectKind::Mail(Box::new(Notice {
+                at: at(),
+                kind: NoticeKind::OrderOpened,
+                to: Recipient::Crew(CrewId::parse("north").expect("a name")),
+                message_id: MessageId::parse("<wo-000042.1@example.org>").expect("an id"),
+                in_reply_to: None,
+                reason: "it fired".to_owned(),
+                orders: vec![order(subject, Vec::new())],
+                incident: None,
+            })),
+            "{\"at\":\"2026-11-21T09:01:45.000Z\",\"event\":\"mail\",\"kind\":\"order-opened\",\"to\":\"north\",\
+             \"orders\":[\"WO-000042\"],\"message_id\":\"<wo-000042.1@example.org>\"}\n",
+        );
+    }
+
+    #[test]
+    fn what_the_contract_does_not_list_is_not_printed() {
+        let command =
+            Command { id: "c-1".to_owned(), act: Do::Selftest, components: Vec::new(), expires: Timestamp::default() };
+        check(EffectKind::Command { unit: unit("PSH-001"), command }, "");
+        check(EffectKind::Refused { order: None, why: "no such order".to_owned() }, "");
+    }
+}

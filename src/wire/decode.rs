@@ -9,9 +9,7 @@
 use std::str::FromStr;
 
 use crate::domain::component::UnknownWord;
-use crate::domain::message::{
-    Body, Heartbeat, Kind, Message, Power, Press, Reply, Selftest, Status, TestResult,
-};
+use crate::domain::message::{Body, Heartbeat, Kind, Message, Power, Press, Reply, Selftest, Status, TestResult};
 use crate::domain::{Metric, UnitId};
 
 use super::fields::{
@@ -225,10 +223,8 @@ impl Door<'_> {
     fn required<T>(&self, kind: Kind, field: &str, checked: Result<Option<T>, Complaint>) -> Result<T, Refusal> {
         match checked {
             Ok(Some(value)) => Ok(value),
-            Ok(None) => Err(self.refusal(
-                RefusalKind::MissingField,
-                format!("{field} is missing; every {kind} message must carry it"),
-            )),
+            Ok(None) => Err(self
+                .refusal(RefusalKind::MissingField, format!("{field} is missing; every {kind} message must carry it"))),
             Err(complaint) => Err(self.complain(field, complaint)),
         }
     }
@@ -267,9 +263,8 @@ impl Door<'_> {
         common: Common,
         read: impl FnOnce(&mut Self, F) -> Result<Body, Refusal>,
     ) -> Result<(Message, u32), Refusal> {
-        let Collected { ts, boot, seq, extra, own, unknown } = collect::<F>(json).map_err(|e| {
-            self.refusal(RefusalKind::NotJson, format!("the payload is not one JSON object: {e}"))
-        })?;
+        let Collected { ts, boot, seq, extra, own, unknown } = collect::<F>(json)
+            .map_err(|e| self.refusal(RefusalKind::NotJson, format!("the payload is not one JSON object: {e}")))?;
         let boot = boot.whole(u32::MAX.into()).map(|n| n.map(|n| n as u32));
         let (ts, boot, seq) = match common {
             Common::Required => (
@@ -277,17 +272,15 @@ impl Door<'_> {
                 Some(self.required(kind, "boot", boot)?),
                 Some(self.required(kind, "seq", seq.whole(u64::MAX))?),
             ),
-            Common::Optional => (
-                self.optional("ts", ts.time()),
-                self.optional("boot", boot),
-                self.optional("seq", seq.whole(u64::MAX)),
-            ),
+            Common::Optional => {
+                (self.optional("ts", ts.time()), self.optional("boot", boot), self.optional("seq", seq.whole(u64::MAX)))
+            }
         };
         let body = read(self, own)?;
         let extra = match extra {
-            None | Some(Shape::Scalar(Scalar::Absent)) => Vec::new(),
-            Some(Shape::Object(extra)) => extra,
-            Some(Shape::Scalar(other)) => {
+            Shape::Object(extra) => extra,
+            Shape::Scalar(Scalar::Absent) => Vec::new(),
+            Shape::Scalar(other) => {
                 let complaint = other.wrong_type("send an object of numbers");
                 self.optional("extra", Err(complaint)).unwrap_or_default()
             }
@@ -323,10 +316,9 @@ impl Door<'_> {
 
     fn selftest(&mut self, f: SelftestFields<'_>) -> Result<Body, Refusal> {
         let given = match f.results {
-            None => Ok(None),
-            Some(Shape::Object(results)) => Ok(Some(results)),
-            Some(Shape::Scalar(Scalar::Absent)) => Ok(None),
-            Some(Shape::Scalar(other)) => Err(other.wrong_type("send an object with one entry per component")),
+            Shape::Object(results) => Ok(Some(results)),
+            Shape::Scalar(Scalar::Absent) => Ok(None),
+            Shape::Scalar(other) => Err(other.wrong_type("send an object with one entry per component")),
         };
         let given = self.required(Kind::Selftest, "results", given)?;
         let mut results = Vec::with_capacity(given.len());

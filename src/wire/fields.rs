@@ -50,8 +50,7 @@ plain_fields! {
 pub(super) struct SelftestFields<'a> {
     pub id: Scalar<'a>,
     pub trigger: Scalar<'a>,
-    /// None: not sent.
-    pub results: Option<Shape<'a, Vec<(Component, Shape<'a, ResultFields<'a>>)>>>,
+    pub results: Shape<'a, ResultList<'a>>,
 }
 
 impl<'a> Fields<'a> for SelftestFields<'a> {
@@ -59,12 +58,15 @@ impl<'a> Fields<'a> for SelftestFields<'a> {
         match key {
             "id" => self.id = map.next_value()?,
             "trigger" => self.trigger = map.next_value()?,
-            "results" => self.results = Some(map.next_value_seed(Any(Results { unknown }))?),
+            "results" => self.results = map.next_value_seed(Any(Results { unknown }))?,
             _ => return Ok(false),
         }
         Ok(true)
     }
 }
+
+/// In the order sent, each component at most once.
+pub(super) type ResultList<'a> = Vec<(Component, Shape<'a, ResultFields<'a>>)>;
 
 /// What one component's test found.
 #[derive(Debug, Default, Clone, PartialEq)]
@@ -110,8 +112,7 @@ pub(super) const fn figures(component: Component) -> &'static [Figure] {
         figure("retries", Metric::MicrophoneRetries),
     ];
     const SPEAKER: &[Figure] = &[figure("tone_snr_db", Metric::SpeakerTone)];
-    const BUTTON: &[Figure] =
-        &[figure("stuck", Metric::ButtonStuck), figure("contact_ohm", Metric::ButtonContact)];
+    const BUTTON: &[Figure] = &[figure("stuck", Metric::ButtonStuck), figure("contact_ohm", Metric::ButtonContact)];
     const STREAM: &[Figure] = &[
         figure("connect_ms", Metric::StreamConnect),
         figure("kbps", Metric::StreamRate),
@@ -139,7 +140,7 @@ struct Results<'u> {
 }
 
 impl<'de> Inside<'de> for Results<'_> {
-    type Value = Vec<(Component, Shape<'de, ResultFields<'de>>)>;
+    type Value = ResultList<'de>;
 
     fn read<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
         let mut results: Self::Value = Vec::new();
@@ -193,13 +194,16 @@ fn put<K: PartialEq, V>(list: &mut Vec<(K, V)>, key: K, value: V) {
     }
 }
 
+/// As the domain keeps them.
+pub(super) type ExtraList = Vec<(Box<str>, f64)>;
+
 /// The vendor's own figures. What is no number, has no proper name or is one too many is skipped and counted.
 struct Extra<'u> {
     unknown: &'u mut u32,
 }
 
 impl<'de> Inside<'de> for Extra<'_> {
-    type Value = Vec<(Box<str>, f64)>;
+    type Value = ExtraList;
 
     fn read<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
         let mut extra: Self::Value = Vec::new();
@@ -234,8 +238,7 @@ pub(super) struct Collected<'a, F> {
     pub ts: Scalar<'a>,
     pub boot: Scalar<'a>,
     pub seq: Scalar<'a>,
-    /// None: not sent.
-    pub extra: Option<Shape<'a, Vec<(Box<str>, f64)>>>,
+    pub extra: Shape<'a, ExtraList>,
     pub own: F,
     pub unknown: u32,
 }
@@ -264,7 +267,7 @@ impl<'de, F: Fields<'de>> Visitor<'de> for Collect<F> {
                 "ts" => c.ts = map.next_value()?,
                 "boot" => c.boot = map.next_value()?,
                 "seq" => c.seq = map.next_value()?,
-                "extra" => c.extra = Some(map.next_value_seed(Any(Extra { unknown: &mut c.unknown }))?),
+                "extra" => c.extra = map.next_value_seed(Any(Extra { unknown: &mut c.unknown }))?,
                 other => {
                     if !c.own.take(other, &mut map, &mut c.unknown)? {
                         map.next_value::<IgnoredAny>()?;

@@ -1,9 +1,13 @@
 //! The payloads as they stand on the wire: what a unit writes (the simulator is one), what we write to it, and the JSON
 //! Schemas of all of them, generated from these types into `docs/schemas/`. Never reads what a unit sent: `decode` does.
 
+use std::borrow::Cow;
+
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::ser::{SerializeMap, Serializer};
 use serde::Serialize;
+use serde::ser::{SerializeMap, Serializer};
+
+use serde_json::json;
 
 use crate::domain::component::Component;
 use crate::domain::message::{self, Body, CameraMode, Do, Kind, Message, Outcome, PressKind, TestResult, Trigger};
@@ -25,6 +29,7 @@ pub fn command_topic(root: &str, unit: &str) -> String {
 /// A unit's message as JSON, unsigned. [`super::signature::Key::signed`] adds the signature.
 pub fn encode(message: &Message) -> Vec<u8> {
     let Message { ts, boot, seq, body, extra } = message;
+    let extra = Some(Extra(extra)).filter(|_| !extra.is_empty());
     let common = Common { ts: *ts, boot: *boot, seq: *seq, extra };
     match body {
         Body::Heartbeat(b) => bytes(&Heartbeat {
@@ -104,20 +109,19 @@ pub fn command_schema() -> String {
 struct Common<'a> {
     /// The unit's own clock: RFC 3339 text, or whole milliseconds since 1970.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(required, schema_with = "time")]
+    #[schemars(with = "TimeShape")]
     ts: Option<Timestamp>,
     /// Grows by one each time the unit starts.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(required)]
+    #[schemars(required, range(max = u32::MAX))]
     boot: Option<u32>,
     /// Grows by one with each message of any kind; starts anew with each boot.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(required)]
     seq: Option<u64>,
     /// The vendor's own figures.
-    #[serde(skip_serializing_if = "<[_]>::is_empty", serialize_with = "extra_map")]
-    #[schemars(schema_with = "extra")]
-    extra: &'a [(Box<str>, f64)],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    extra: Option<Extra<'a>>,
 }
 
 /// A last will cannot know them.
@@ -125,18 +129,18 @@ struct Common<'a> {
 struct OptionalCommon<'a> {
     /// The unit's own clock: RFC 3339 text, or whole milliseconds since 1970. Not in a last will.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(schema_with = "time_or_null")]
+    #[schemars(with = "Option<TimeShape>")]
     ts: Option<Timestamp>,
     /// Grows by one each time the unit starts. Not in a last will.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(max = u32::MAX))]
     boot: Option<u32>,
     /// Grows by one with each message of any kind; starts anew with each boot. Not in a last will.
     #[serde(skip_serializing_if = "Option::is_none")]
     seq: Option<u64>,
     /// The vendor's own figures.
-    #[serde(skip_serializing_if = "<[_]>::is_empty", serialize_with = "extra_map")]
-    #[schemars(schema_with = "extra")]
-    extra: &'a [(Box<str>, f64)],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    extra: Option<Extra<'a>>,
 }
 
 /// "I am alive": every 30 s, or every `interval_s`.
@@ -217,10 +221,9 @@ struct Selftest<'a> {
     id: Option<&'a str>,
     /// Why the test ran.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(schema_with = "trigger")]
+    #[schemars(with = "Option<TriggerShape>")]
     trigger: Option<Trigger>,
     /// One entry per component that was tested.
-    #[schemars(schema_with = "results")]
     results: Results<'a>,
 }
 
@@ -230,7 +233,7 @@ struct Press<'a> {
     #[serde(flatten)]
     common: Common<'a>,
     /// A call for help, or a drill.
-    #[schemars(schema_with = "press_kind")]
+    #[schemars(with = "PressKindShape")]
     kind: PressKind,
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(extend("x-metric" = "press.held_ms"))]
@@ -271,37 +274,46 @@ struct Reply<'a> {
     error: Option<&'a str>,
 }
 
-/// What Buttonwatch asks of a unit. For the schema only: `domain::message::Command` is written as it stands.
+/// What Buttonwatch asks of a unit.
+// For the schema only: `domain::message::Command` is written as it stands, and the domain knows no schemas.
 #[derive(JsonSchema)]
 #[allow(dead_code, reason = "only its schema is used")]
 struct Command {
     /// Send it back in the reply, and in the self-test that it asks for.
     id: String,
-    #[schemars(rename = "do", schema_with = "act")]
+    #[schemars(rename = "do", with = "DoShape")]
     act: Do,
     /// What to test. Not there, or empty: everything.
-    #[schemars(default, schema_with = "components")]
+    #[schemars(default, with = "Vec<ComponentShape>")]
     components: Vec<Component>,
     /// Later than this, do nothing.
-    #[schemars(schema_with = "our_time")]
+    #[schemars(with = "OurTimeShape")]
     expires: Timestamp,
 }
 
 /// Whole numbers without `.0`, as most firmware writes them.
-#[derive(Debug, Clone, Copy, JsonSchema)]
-#[schemars(inline)]
+#[derive(Debug, Clone, Copy)]
 struct Number(f64);
 
 impl Serialize for Number {
     fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
         /// Up to here a float holds every whole number exactly.
         const EXACT: f64 = 9_007_199_254_740_992.0;
-        if self.0.fract() == 0.0 && self.0.abs() <= EXACT { s.serialize_i64(self.0 as i64) } else { s.serialize_f64(self.0) }
+        if self.0.fract() == 0.0 && self.0.abs() <= EXACT {
+            s.serialize_i64(self.0 as i64)
+        } else {
+            s.serialize_f64(self.0)
+        }
     }
 }
 
-fn extra_map<S: Serializer>(extra: &&[(Box<str>, f64)], s: S) -> Result<S::Ok, S::Error> {
-    s.collect_map(extra.iter().map(|(name, value)| (name, Number(*value))))
+#[derive(Debug, Clone, Copy)]
+struct Extra<'a>(&'a [(Box<str>, f64)]);
+
+impl Serialize for Extra<'_> {
+    fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+        s.collect_map(self.0.iter().map(|(name, value)| (name, Number(*value))))
+    }
 }
 
 #[derive(Debug)]
@@ -339,94 +351,79 @@ impl Serialize for OneResult<'_> {
     }
 }
 
-// The parts of the schemas that follow from the domain's words and catalogue.
+/// The schemas that do not follow from a Rust type alone, each written where it is used.
+macro_rules! shapes {
+    ($($name:ty = $schema:expr;)+) => {$(
+        impl JsonSchema for $name {
+            fn schema_name() -> Cow<'static, str> {
+                stringify!($name).into()
+            }
+            fn inline_schema() -> bool {
+                true
+            }
+            fn json_schema(_: &mut SchemaGenerator) -> Schema {
+                $schema
+            }
+        }
+    )+};
+}
 
-fn time(_: &mut SchemaGenerator) -> Schema {
-    json_schema!({ "anyOf": [
+struct TimeShape;
+struct OurTimeShape;
+struct TriggerShape;
+struct PressKindShape;
+struct DoShape;
+struct ComponentShape;
+
+shapes! {
+    Number = json_schema!({ "type": "number" });
+    TimeShape = json_schema!({ "anyOf": [
         { "type": "string", "format": "date-time" },
         { "type": "integer", "minimum": Timestamp::MIN.as_millis(), "maximum": Timestamp::MAX.as_millis() },
-    ] })
-}
-
-fn time_or_null(_: &mut SchemaGenerator) -> Schema {
-    json_schema!({ "anyOf": [
-        { "type": "string", "format": "date-time" },
-        { "type": "integer", "minimum": Timestamp::MIN.as_millis(), "maximum": Timestamp::MAX.as_millis() },
-        { "type": "null" },
-    ] })
-}
-
-fn our_time(_: &mut SchemaGenerator) -> Schema {
-    json_schema!({ "type": "string", "format": "date-time" })
-}
-
-fn extra(_: &mut SchemaGenerator) -> Schema {
-    json_schema!({
-        "type": ["object", "null"],
+    ] });
+    OurTimeShape = json_schema!({ "type": "string", "format": "date-time" });
+    Extra<'_> = json_schema!({
+        "type": "object",
         "maxProperties": MAX_EXTRA,
         "propertyNames": { "pattern": format!("^[a-z0-9_.]{{1,{MAX_EXTRA_NAME}}}$") },
         "additionalProperties": { "type": "number" },
-    })
+    });
+    TriggerShape = one_of(Trigger::ALL.iter().map(|w| w.as_str()));
+    PressKindShape = one_of(PressKind::ALL.iter().map(|w| w.as_str()));
+    DoShape = one_of(Do::ALL.iter().map(|w| w.as_str()));
+    ComponentShape = one_of(Component::ALL.iter().map(|w| w.as_str()));
+    Results<'_> = results();
 }
 
-fn trigger(_: &mut SchemaGenerator) -> Schema {
-    json_schema!({ "enum": optional_words(Trigger::ALL.iter().map(|w| w.as_str())) })
+fn one_of<'a>(words: impl Iterator<Item = &'a str>) -> Schema {
+    json_schema!({ "type": "string", "enum": words.collect::<Vec<_>>() })
 }
 
-fn press_kind(_: &mut SchemaGenerator) -> Schema {
-    json_schema!({ "type": "string", "enum": words(PressKind::ALL.iter().map(|w| w.as_str())) })
-}
-
-fn act(_: &mut SchemaGenerator) -> Schema {
-    json_schema!({ "type": "string", "enum": words(Do::ALL.iter().map(|w| w.as_str())) })
-}
-
-fn components(_: &mut SchemaGenerator) -> Schema {
-    let names = words(Component::ALL.iter().map(|w| w.as_str()));
-    json_schema!({ "type": "array", "items": { "type": "string", "enum": names } })
-}
-
-fn words<'a>(words: impl Iterator<Item = &'a str>) -> Vec<serde_json::Value> {
-    words.map(Into::into).collect()
-}
-
-fn optional_words<'a>(all: impl Iterator<Item = &'a str>) -> Vec<serde_json::Value> {
-    let mut all = words(all);
-    all.push(serde_json::Value::Null);
-    all
-}
-
-fn results(_: &mut SchemaGenerator) -> Schema {
+fn results() -> Schema {
     let per_component = Component::ALL.iter().map(|component| {
         let mut fields = serde_json::Map::new();
-        fields.insert(
-            "result".to_owned(),
-            serde_json::json!({ "type": "string", "enum": words(Outcome::ALL.iter().map(|w| w.as_str())) }),
-        );
-        fields.insert(
-            "code".to_owned(),
-            serde_json::json!({
-                "description": "The vendor's own code for what was found.",
-                "type": ["string", "null"], "maxLength": CODE_CHARS,
-            }),
-        );
+        fields.insert("result".to_owned(), one_of(Outcome::ALL.iter().map(|w| w.as_str())).to_value());
+        let code = json!({
+            "description": "The vendor's own code for what was found.",
+            "type": ["string", "null"],
+            "maxLength": CODE_CHARS,
+        });
+        fields.insert("code".to_owned(), code);
         if *component == Component::Camera {
-            fields.insert(
-                "mode".to_owned(),
-                serde_json::json!({
-                    "description": "Day picture, or infrared picture at night.",
-                    "enum": optional_words(CameraMode::ALL.iter().map(|w| w.as_str())),
-                }),
-            );
+            let words: Vec<Option<&str>> = CameraMode::ALL.iter().map(|w| Some(w.as_str())).chain([None]).collect();
+            let mode = json!({
+                "description": "Day picture, or infrared picture at night.",
+                "type": ["string", "null"],
+                "enum": words,
+            });
+            fields.insert("mode".to_owned(), mode);
         }
         for figure in figures(*component) {
             let kind = if figure.is_yes_no() { "boolean" } else { "number" };
-            fields.insert(
-                figure.name.to_owned(),
-                serde_json::json!({ "type": [kind, "null"], "x-metric": figure.metric.name() }),
-            );
+            let schema = json!({ "type": [kind, "null"], "x-metric": figure.metric.name() });
+            fields.insert(figure.name.to_owned(), schema);
         }
-        let entry = serde_json::json!({ "type": ["object", "null"], "properties": fields, "required": ["result"] });
+        let entry = json!({ "type": ["object", "null"], "properties": fields, "required": ["result"] });
         (component.as_str().to_owned(), entry)
     });
     json_schema!({ "type": "object", "properties": per_component.collect::<serde_json::Map<_, _>>() })

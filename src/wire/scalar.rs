@@ -87,7 +87,8 @@ impl Scalar<'_> {
     pub fn whole(&self, max: u64) -> Result<Option<u64>, Complaint> {
         /// Up to here a float holds every whole number exactly.
         const EXACT: f64 = 9_007_199_254_740_992.0;
-        let outside = || Err(out_of_range(format!("is {}; it must be a whole number from 0 to {max}", self.described())));
+        let outside =
+            || Err(out_of_range(format!("is {}; it must be a whole number from 0 to {max}", self.described())));
         let value = match self {
             Scalar::Absent => return Ok(None),
             Scalar::Unsigned(n) => *n,
@@ -196,6 +197,12 @@ pub(super) trait Inside<'de> {
 pub(super) enum Shape<'a, T> {
     Object(T),
     Scalar(Scalar<'a>),
+}
+
+impl<T> Default for Shape<'_, T> {
+    fn default() -> Self {
+        Shape::Scalar(Scalar::Absent)
+    }
 }
 
 /// `map.next_value_seed(Any(inside))`

@@ -97,7 +97,9 @@ pub(super) enum Split<'p> {
     Unsigned(&'p [u8]),
     Signed(&'p [u8], [u8; 32]),
     /// The last line is hex, but no signature; with its number of digits.
-    Misshapen { digits: usize },
+    Misshapen {
+        digits: usize,
+    },
 }
 
 /// JSON ends with a bracket, so a last line of hex digits is never part of it. White space after it (a shell's line
@@ -152,7 +154,7 @@ pub fn parse_keys(text: &str) -> Result<Keys, Vec<KeyProblem>> {
             continue;
         };
         let unit = UnitId::parse(unit.trim()).map_err(|e| problem(e.to_string())).ok();
-        let key = Key::from_hex(key.trim()).map_err(|why| problem(why)).ok();
+        let key = Key::from_hex(key.trim()).map_err(&mut problem).ok();
         let Some(unit) = unit else { continue };
         if let Some(first) = first_line.get(&unit) {
             problem(format!("{unit} has a key on line {first} already; keep one of the two"));
