@@ -1,1 +1,133 @@
-//! Notices → mails: text and HTML, one thread per order.
+//! A notice → a mail that a crew on a motorbike can act on from a phone.
+//!
+//! Owns every word, the order of things, the thread headers. Text and HTML come from one [`page::Page`], so that they can
+//! never say different things. Pure: the same notice and context give the same bytes, today and on a retry tomorrow.
+//! Never sends, and never knows who is behind a role: addresses come with the context.
+
+mod html;
+mod local_time;
+mod page;
+mod subject;
+#[cfg(test)]
+mod tests;
+mod text;
+
+use chrono_tz::Tz;
+
+use crate::domain::{Fleet, MessageId, Notice, OrderId, Priority, Timestamp};
+
+pub use local_time::LocalTime;
+
+/// What the words need beside the notice itself.
+#[derive(Debug, Clone, Copy)]
+pub struct MailContext<'a> {
+    pub fleet: &'a Fleet,
+    /// The crew's own. All times of a mail are in it, and say so.
+    pub zone: Tz,
+    /// Where people reach the service from outside, without a slash at the end. None: mails have no links to it.
+    pub base_url: Option<&'a str>,
+    pub from: &'a Mailbox,
+    /// The people behind the notice's recipient.
+    pub to: &'a [Mailbox],
+}
+
+/// A name for people and an address for machines. `io::smtp` checks the address when the mail goes out.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Mailbox {
+    pub name: Option<String>,
+    pub address: String,
+}
+
+/// Ready to be packed and sent.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Mail {
+    pub message_id: MessageId,
+    /// The first mail of the thread. None: this is it.
+    pub in_reply_to: Option<MessageId>,
+    pub references: Vec<MessageId>,
+    pub from: Mailbox,
+    pub to: Vec<Mailbox>,
+    /// When it was decided, not when it was sent: a retry is the same mail.
+    pub date: Timestamp,
+    /// One line, at most 78 characters.
+    pub subject: String,
+    /// Complete in itself, lines of at most 78 characters but for links.
+    pub text: String,
+    pub html: String,
+    /// Name and value of further headers, single lines.
+    pub headers: Vec<(&'static str, String)>,
+}
+
+pub fn render_notice(notice: &Notice, context: &MailContext<'_>) -> Mail {
+    let time = LocalTime::new(context.zone, notice.at);
+    let page = page::Page::of(notice, context, &time);
+    let subject = subject::of(notice, context, &time);
+    Mail {
+        message_id: notice.message_id.clone(),
+        in_reply_to: notice.in_reply_to.clone(),
+        references: notice.in_reply_to.iter().cloned().collect(),
+        from: clean_mailbox(context.from),
+        to: context.to.iter().map(clean_mailbox).collect(),
+        date: notice.at,
+        text: text::of(&page),
+        html: html::of(&page, &subject),
+        headers: headers(notice),
+        subject,
+    }
+}
+
+/// The page of an order at the service. `io::http` serves it.
+pub fn order_url(base_url: &str, order: OrderId) -> String {
+    format!("{}/orders/{order}", base_url.trim_end_matches('/'))
+}
+
+fn clean_mailbox(mailbox: &Mailbox) -> Mailbox {
+    Mailbox {
+        name: mailbox.name.as_deref().map(one_line).filter(|n| !n.is_empty()),
+        address: mailbox.address.trim().to_owned(),
+    }
+}
+
+fn headers(notice: &Notice) -> Vec<(&'static str, String)> {
+    let id = notice.message_id.as_str().trim_matches(['<', '>']);
+    let domain = id.rsplit('@').next().unwrap_or(id);
+    let mut headers = vec![
+        // RFC 3834: out-of-office programs do not answer it.
+        ("Auto-Submitted", "auto-generated".to_owned()),
+        // The same for Exchange, which does not read RFC 3834.
+        ("X-Auto-Response-Suppress", "All".to_owned()),
+        ("List-Id", format!("Buttonwatch work orders <work-orders.{domain}>")),
+        ("X-Buttonwatch-Notice", notice.kind.to_string()),
+    ];
+    if !notice.orders.is_empty() {
+        let ids: Vec<String> = notice.orders.iter().map(|o| o.id.to_string()).collect();
+        headers.push(("X-Buttonwatch-Orders", ids.join(" ")));
+    }
+    if notice.orders.iter().any(|o| o.state.is_open() && o.priority == Priority::P1) {
+        headers.push(("Importance", "high".to_owned()));
+    }
+    headers
+}
+
+/// Text from outside on one line: control characters and line ends become spaces, and marks that turn the reading
+/// direction of what follows are dropped. What scripts need inside a word (U+200C, U+200D) stays.
+fn one_line(text: &str) -> String {
+    let turns = |c: char| matches!(c, '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}');
+    let separates = |c: char| c.is_control() || c.is_whitespace() || matches!(c, '\u{2028}' | '\u{2029}');
+    let kept: String = text.chars().filter(|c| !turns(*c)).map(|c| if separates(c) { ' ' } else { c }).collect();
+    kept.split(' ').filter(|w| !w.is_empty()).collect::<Vec<_>>().join(" ")
+}
+
+/// Of the scripts that run from right to left: Hebrew, Arabic and its extensions, Syriac, Thaana, N'Ko.
+fn runs_right_to_left(text: &str) -> bool {
+    text.chars().any(|c| matches!(c, '\u{0590}'..='\u{08FF}' | '\u{FB1D}'..='\u{FDFF}' | '\u{FE70}'..='\u{FEFF}'))
+}
+
+/// For plain text, where no markup keeps a right-to-left name from pulling the colon or figure behind it to its left.
+fn held_in_line(name: &str) -> String {
+    let mut held = one_line(name);
+    if runs_right_to_left(&held) {
+        held.push('\u{200E}');
+    }
+    held
+}
