@@ -1,4 +1,5 @@
 //! The clock, the daemon loop, replay, simulator, demo, doctor. Layer 3.
+pub mod arguments;
 pub mod daemon;
 pub mod demo;
 pub mod doctor;

@@ -1,1 +1,138 @@
-//! Arguments in, text or JSON out. Layer 4.
+//! Arguments in, text or JSON out. Layer 4. Owns the verbs, the exit statuses and the forms of output (docs/cli.md).
+//! Never judges and never knows what a running service knows: it asks one over HTTP, or starts a program of `app`.
+
+mod arguments;
+mod ask;
+mod client;
+mod exit;
+mod filter;
+mod screen;
+mod times;
+
+use std::ffi::OsString;
+use std::io::Write;
+use std::process::ExitCode;
+
+use clap::{CommandFactory, Parser};
+
+use crate::app::arguments::{DemoArgs, DoctorArgs, PasswordArgs, ReplayArgs, ServeArgs, SimulateArgs};
+use crate::domain::Metric;
+use crate::render::table;
+
+use arguments::{Cli, Demo, FleetVerb, Output, Replay, RulesVerb, Serve, Simulate, Verb};
+use client::Client;
+use exit::{Exit, Failure};
+use screen::Screen;
+
+/// The whole program. `arguments` begin with the program's own name.
+pub fn run(arguments: impl IntoIterator<Item = impl Into<OsString> + Clone>) -> ExitCode {
+    let cli = match Cli::try_parse_from(arguments) {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version are no errors; a reader who went away is none either.
+            let _ = error.print();
+            return if error.use_stderr() { Exit::Usage.into() } else { Exit::Fine.into() };
+        }
+    };
+    match carry_out(cli) {
+        Ok(()) => Exit::Fine.into(),
+        Err(failure) => {
+            if !failure.text.is_empty() {
+                let _ = writeln!(std::io::stderr(), "error: {}", harmless(&failure.text));
+            }
+            failure.exit.into()
+        }
+    }
+}
+
+/// An error may quote what a stranger wrote; a terminal must not obey it.
+fn harmless(text: &str) -> String {
+    text.lines().map(table::clean).collect::<Vec<_>>().join("\n")
+}
+
+fn carry_out(cli: Cli) -> Result<(), Failure> {
+    let Cli { common, verb } = cli;
+    let token = std::env::var("BUTTONWATCH_TOKEN").ok();
+    let screen = Screen::new(common.output.unwrap_or(Output::Table), common.zone);
+    let client = || Client::new(&common.server, token.clone());
+    match verb {
+        Verb::Fleet(FleetVerb::Import { file, dry_run, who }) => {
+            ask::fleet_import(&client()?, &screen, &file, dry_run, &who)
+        }
+        Verb::Fleet(FleetVerb::List(listing)) => ask::fleet_list(&client()?, &screen, &listing),
+        Verb::Fleet(FleetVerb::Show { unit }) => ask::fleet_show(&client()?, &screen, &unit),
+        Verb::Fleet(FleetVerb::Quarantine(listing)) => ask::quarantine(&client()?, &screen, &listing),
+        Verb::Fleet(FleetVerb::Accept(accept)) => ask::fleet_accept(&client()?, &screen, &accept),
+        Verb::Alerts(listing) => ask::alerts(&client()?, &screen, &listing),
+        Verb::Incidents(listing) => ask::incidents(&client()?, &screen, &listing),
+        Verb::Orders(verb) => ask::orders(&client()?, &screen, &verb),
+        Verb::Maintenance(args) => ask::maintenance(&client()?, &screen, &args),
+        Verb::Outbox(listing) => ask::outbox(&client()?, &screen, &listing),
+        Verb::Refusals(listing) => ask::refusals(&client()?, &screen, &listing),
+        Verb::Rules(RulesVerb::Metrics) => rules_metrics(&screen),
+        Verb::Completions { shell } => {
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "buttonwatch", &mut script);
+            screen.print(&String::from_utf8_lossy(&script))
+        }
+
+        // ---- The programs of `app` and the checks of `config`: one arm each, to be joined when those rooms are in.
+        Verb::Serve(args) => not_joined("serve", &serve_args(args, token)),
+        Verb::Demo(Demo { run_for, dir }) => not_joined("demo", &DemoArgs { run_for, dir }),
+        Verb::Replay(args) => not_joined("replay", &replay_args(args, common.output)?),
+        Verb::Simulate(args) => not_joined("simulate", &simulate_args(args)),
+        Verb::Doctor(args) => {
+            not_joined("doctor", &DoctorArgs { serve: serve_args(args, token), server: common.server })
+        }
+        Verb::Fleet(FleetVerb::Password { unit, file, config }) => {
+            not_joined("fleet password", &PasswordArgs { unit, file, config })
+        }
+        Verb::Rules(RulesVerb::Check { file }) => not_joined("rules check", &file),
+    }
+}
+
+fn not_joined(verb: &str, _with: &dyn std::fmt::Debug) -> Result<(), Failure> {
+    Err(Failure::failed(format!("{verb} is not wired into this build")))
+}
+
+fn rules_metrics(screen: &Screen) -> Result<(), Failure> {
+    let facts: Vec<_> = Metric::ALL.iter().map(|m| *m.facts()).collect();
+    match screen.output {
+        // The catalogue knows no time: any will do for its look.
+        Output::Table => screen.print(&table::metrics(&facts, &screen.look(Default::default()))),
+        Output::Csv => screen.csv(&facts),
+        Output::Json => {
+            let rows: Vec<_> = facts
+                .iter()
+                .map(|f| {
+                    serde_json::json!({
+                        "metric": f.name, "unit": f.unit, "min": f.min, "max": f.max, "meaning": f.meaning,
+                    })
+                })
+                .collect();
+            screen.json(&rows)
+        }
+    }
+}
+
+fn serve_args(args: Serve, token: Option<String>) -> ServeArgs {
+    let Serve { config, fleet, rules, data, listen, http, bus } = args;
+    ServeArgs { config, fleet, rules, data, listen, http, bus, token: token.filter(|t| !t.is_empty()) }
+}
+
+/// Err: another form of output than the timeline's own was asked for.
+fn replay_args(args: Replay, output: Option<Output>) -> Result<ReplayArgs, Failure> {
+    match output {
+        None | Some(Output::Json) => {}
+        Some(Output::Table | Output::Csv) => {
+            return Err(Failure::usage("replay prints JSON lines only: drop --output, or say --output json"));
+        }
+    }
+    let Replay { file, fleet, rules, until, readings, config } = args;
+    Ok(ReplayArgs { recording: file, fleet, rules, until, readings, config })
+}
+
+fn simulate_args(args: Simulate) -> SimulateArgs {
+    let Simulate { fleet, broker, speed, scenario, seed, run_for } = args;
+    SimulateArgs { fleet, broker, speed, scenario, seed, run_for }
+}

@@ -1,0 +1,344 @@
+//! The command line as clap reads it. Never does anything.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use chrono_tz::Tz;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::app::arguments::BusArg;
+use crate::domain::{City, CrewId, Metric, OrderId, OrderMove, SiteId, Timestamp, UnitId};
+
+use super::exit::EXIT_HELP;
+use super::filter::Filter;
+use super::times::{TypedTime, parse_instant, parse_span, parse_typed_time};
+
+pub const SERVER_DEFAULT: &str = "http://127.0.0.1:8680";
+
+/// Keeps a city's emergency buttons alive: MQTT in, judgement, work orders out.
+#[derive(Debug, Parser)]
+#[command(name = "buttonwatch", version, after_help = EXIT_HELP, max_term_width = 100)]
+pub struct Cli {
+    #[command(flatten)]
+    pub common: Common,
+    #[command(subcommand)]
+    pub verb: Verb,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "For all commands")]
+pub struct Common {
+    /// The running service to ask; its token comes from BUTTONWATCH_TOKEN
+    #[arg(long, global = true, value_name = "URL", env = "BUTTONWATCH_SERVER", default_value = SERVER_DEFAULT)]
+    pub server: String,
+    /// table for people; json and csv for programs
+    #[arg(long, short, global = true, value_enum, value_name = "FORM")]
+    pub output: Option<Output>,
+    /// The time zone in which tables show times
+    #[arg(long, global = true, value_name = "ZONE", env = "BUTTONWATCH_ZONE", default_value = "Asia/Karachi",
+          value_parser = parse_zone)]
+    pub zone: Tz,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Output {
+    Table,
+    Json,
+    Csv,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Verb {
+    /// Show the whole thing on this machine: 68 simulated buttons, faults, orders, mails
+    Demo(Demo),
+    /// Run the service
+    Serve(Serve),
+    /// The units: list, look at, import, take in
+    #[command(subcommand)]
+    Fleet(FleetVerb),
+    /// The alerts that are pending or firing
+    Alerts(Listing),
+    /// The common causes: uplinks, feeders and sites that are down
+    Incidents(Listing),
+    /// The work orders: list, look at, move on
+    #[command(subcommand)]
+    Orders(OrdersVerb),
+    /// Put a unit, a site or a crew's units into maintenance, or end it
+    Maintenance(Maintenance),
+    /// Run a recording through the engine and print what would have happened, as JSON lines
+    Replay(Replay),
+    /// Run simulated units against a broker
+    Simulate(Simulate),
+    /// The rules file and the metrics that rules may name
+    #[command(subcommand)]
+    Rules(RulesVerb),
+    /// The mails: waiting, sent and refused
+    Outbox(Listing),
+    /// Input that was refused, by kind, with the newest example of each
+    Refusals(Listing),
+    /// Check what the service needs and say what to do
+    Doctor(Serve),
+    /// Print the completions for a shell
+    Completions {
+        /// bash, zsh, fish, elvish or powershell
+        shell: clap_complete::Shell,
+    },
+}
+
+#[derive(Debug, Args)]
+pub struct Demo {
+    /// End by itself after this long, such as 90s; the exit status tells whether the story came true
+    #[arg(long = "for", value_name = "SPAN", value_parser = parse_span)]
+    pub run_for: Option<Duration>,
+    /// Keep the files here instead of in a scratch folder
+    #[arg(long, value_name = "FOLDER")]
+    pub dir: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub struct Serve {
+    /// buttonwatch.toml
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// fleet.csv
+    #[arg(long, value_name = "CSV")]
+    pub fleet: Option<PathBuf>,
+    /// alerts.toml
+    #[arg(long, value_name = "TOML")]
+    pub rules: Option<PathBuf>,
+    /// The folder for the database and the mails
+    #[arg(long, value_name = "FOLDER")]
+    pub data: Option<PathBuf>,
+    /// Where units connect (MQTT)
+    #[arg(long, value_name = "ADDR", value_parser = parse_address)]
+    pub listen: Option<SocketAddr>,
+    /// Where the API, the metrics and the health checks are
+    #[arg(long, value_name = "ADDR", value_parser = parse_address)]
+    pub http: Option<SocketAddr>,
+    /// Where observers connect (MQTT), or off
+    #[arg(long, value_name = "ADDR|off", value_parser = parse_bus)]
+    pub bus: Option<BusArg>,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum FleetVerb {
+    /// Make the fleet what a CSV file says; one bad row, and nothing is changed
+    Import {
+        /// fleet.csv; - reads standard input
+        file: PathBuf,
+        /// Only show what would change
+        #[arg(long)]
+        dry_run: bool,
+        #[command(flatten)]
+        who: Who,
+    },
+    /// List the units
+    List(Listing),
+    /// Everything about one unit, on one screen
+    Show {
+        /// Such as PSH-001
+        #[arg(value_parser = UnitId::parse)]
+        unit: UnitId,
+    },
+    /// Make a new password for a unit and print it once
+    Password {
+        /// Such as PSH-001
+        #[arg(value_parser = UnitId::parse)]
+        unit: UnitId,
+        /// The password file
+        #[arg(long, value_name = "FILE")]
+        file: Option<PathBuf>,
+        /// buttonwatch.toml, which names the password file
+        #[arg(long, value_name = "FILE")]
+        config: Option<PathBuf>,
+    },
+    /// List the units that were heard but are not in the fleet
+    Quarantine(Listing),
+    /// Take a unit that was heard into the fleet
+    Accept(Accept),
+}
+
+#[derive(Debug, Args)]
+pub struct Accept {
+    /// Such as PSH-069
+    #[arg(value_parser = UnitId::parse)]
+    pub unit: UnitId,
+    /// Where it stands
+    #[arg(long, value_name = "SITE", value_parser = SiteId::parse)]
+    pub site: SiteId,
+    /// Who repairs it
+    #[arg(long, value_name = "CREW", value_parser = CrewId::parse)]
+    pub crew: CrewId,
+    /// In which city
+    #[arg(long, value_name = "CITY", value_parser = City::parse)]
+    pub city: City,
+    #[command(flatten)]
+    pub who: Who,
+}
+
+#[derive(Debug, Args)]
+pub struct Listing {
+    /// Only rows whose fields say so: city=peshawar readiness!=ready; the fields are those of --output csv
+    #[arg(value_name = "FIELD=VALUE")]
+    pub filters: Vec<Filter>,
+}
+
+/// Who gives the instruction; it stands in the order's history.
+#[derive(Debug, Args)]
+pub struct Who {
+    /// Who does this, for the history [default: BUTTONWATCH_BY, else the user's name]
+    #[arg(long, value_name = "NAME")]
+    pub by: Option<String>,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum OrdersVerb {
+    /// List the open work orders
+    List {
+        /// Closed and cancelled ones too
+        #[arg(long)]
+        all: bool,
+        #[command(flatten)]
+        listing: Listing,
+    },
+    /// Everything about one work order, with its history
+    Show {
+        /// WO-000042 or 42
+        #[arg(value_parser = OrderId::parse)]
+        order: OrderId,
+    },
+    /// Say how far a work order is
+    Set {
+        /// WO-000042 or 42
+        #[arg(value_parser = OrderId::parse)]
+        order: OrderId,
+        /// The new state
+        #[arg(value_parser = order_moves())]
+        state: OrderMove,
+        /// What was found or done
+        #[arg(long, default_value = "", hide_default_value = true)]
+        note: String,
+        #[command(flatten)]
+        who: Who,
+    },
+}
+
+#[derive(Debug, Args)]
+#[command(group = clap::ArgGroup::new("scope").required(true).args(["unit", "site", "crew"]))]
+#[command(group = clap::ArgGroup::new("end").required(true).args(["until", "lasts", "over"]))]
+pub struct Maintenance {
+    /// One unit
+    #[arg(long, value_name = "UNIT", value_parser = UnitId::parse)]
+    pub unit: Option<UnitId>,
+    /// All units of a site
+    #[arg(long, value_name = "SITE", value_parser = SiteId::parse)]
+    pub site: Option<SiteId>,
+    /// All units of a crew
+    #[arg(long, value_name = "CREW", value_parser = CrewId::parse)]
+    pub crew: Option<CrewId>,
+    /// When it ends: 14:00, "2026-11-21 14:00", or with an offset as in 2026-11-21T14:00:00+05:00
+    #[arg(long, value_name = "TIME", value_parser = parse_typed_time)]
+    pub until: Option<TypedTime>,
+    /// How long it lasts: 90m, 2h, 1d
+    #[arg(long = "for", id = "lasts", value_name = "SPAN", value_parser = parse_span)]
+    pub lasts: Option<Duration>,
+    /// End it now
+    #[arg(long = "over", id = "over")]
+    pub over: bool,
+    #[command(flatten)]
+    pub who: Who,
+}
+
+#[derive(Debug, Args)]
+pub struct Replay {
+    /// The recording, JSON lines; - reads standard input
+    pub file: PathBuf,
+    /// fleet.csv
+    #[arg(long, value_name = "CSV")]
+    pub fleet: PathBuf,
+    /// alerts.toml
+    #[arg(long, value_name = "TOML")]
+    pub rules: PathBuf,
+    /// Go on to this time after the last line: 2026-11-21T14:00:00Z
+    #[arg(long, value_name = "TIME", value_parser = parse_instant)]
+    pub until: Option<Timestamp>,
+    /// Also print these readings: battery.voltage,clock.skew
+    #[arg(long, value_name = "METRICS", value_delimiter = ',')]
+    pub readings: Vec<Metric>,
+    /// buttonwatch.toml
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub struct Simulate {
+    /// fleet.csv: one MQTT client for each of its units
+    #[arg(long, value_name = "CSV")]
+    pub fleet: PathBuf,
+    /// Where the units connect: mqtt://host:port
+    #[arg(long, value_name = "URL", value_parser = parse_broker)]
+    pub broker: String,
+    /// Simulated seconds in one second
+    #[arg(long, value_name = "N", default_value = "1", value_parser = parse_speed)]
+    pub speed: f64,
+    /// The faults that come
+    #[arg(long, value_name = "TOML")]
+    pub scenario: Option<PathBuf>,
+    /// The same number gives the same readings
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub seed: u64,
+    /// End after so much simulated time
+    #[arg(long = "for", value_name = "SPAN", value_parser = parse_span)]
+    pub run_for: Option<Duration>,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum RulesVerb {
+    /// Check a rules file; tells every mistake at once
+    Check {
+        /// alerts.toml
+        file: PathBuf,
+    },
+    /// List the metrics that a rule may name
+    Metrics,
+}
+
+fn parse_zone(text: &str) -> Result<Tz, String> {
+    text.parse().map_err(|_| format!("{text:?} is not a time zone: write it as Asia/Karachi or UTC"))
+}
+
+fn parse_address(text: &str) -> Result<SocketAddr, String> {
+    text.parse().map_err(|_| format!("{text:?} is not an address: write it as 127.0.0.1:1883 or [::1]:1883"))
+}
+
+fn parse_bus(text: &str) -> Result<BusArg, String> {
+    if text == "off" {
+        return Ok(BusArg::Off);
+    }
+    parse_address(text).map(BusArg::At).map_err(|e| format!("{e}, or off"))
+}
+
+/// Only the shape: whether anything listens there shows when it connects.
+fn parse_broker(text: &str) -> Result<String, String> {
+    let wrong = || format!("{text:?} is not a broker: write it as mqtt://127.0.0.1:1883");
+    let rest = text.strip_prefix("mqtt://").ok_or_else(wrong)?;
+    let (host, port) = rest.trim_end_matches('/').rsplit_once(':').ok_or_else(wrong)?;
+    if host.is_empty() || port.parse::<u16>().is_err() {
+        return Err(wrong());
+    }
+    Ok(text.to_owned())
+}
+
+fn parse_speed(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(speed) if speed > 0.0 && speed <= 1e6 => Ok(speed),
+        Ok(_) | Err(_) => Err(format!("{text:?} is not a speed: write a number above 0, at most 1000000")),
+    }
+}
+
+fn order_moves() -> impl TypedValueParser<Value = OrderMove> {
+    PossibleValuesParser::new(OrderMove::ALL.iter().map(|m| m.as_str()))
+        .map(|word| word.parse::<OrderMove>().expect("clap takes only the listed words"))
+}

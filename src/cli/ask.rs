@@ -1,0 +1,175 @@
+//! The commands that ask a running service and show what it says.
+
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+
+use serde_json::Value;
+
+use crate::domain::view::{
+    AlertRow, ImportPlan, IncidentRow, OrderView, OutboxRow, QuarantineRow, RefusalRow, UnitCard, UnitRow,
+};
+use crate::domain::{MaintenanceScope, Timestamp, UnitId};
+use crate::io::http::{AcceptBody, CSV_BYTES_MAX, MaintenanceBody, SetOrderBody};
+use crate::render::table::{self, PlanLine};
+
+use super::arguments::{Accept, Listing, Maintenance, OrdersVerb, Output, Who};
+use super::client::Client;
+use super::exit::{Exit, Failure};
+use super::filter::pick;
+use super::screen::Screen;
+
+type Done = Result<(), Failure>;
+
+pub fn fleet_list(client: &Client, screen: &Screen, listing: &Listing) -> Done {
+    let all = client.get::<Vec<UnitRow>>("units")?;
+    let rows = pick(all.value, &listing.filters).map_err(Failure::usage)?;
+    screen.rows(&rows, || table::unit_list(&rows, &screen.look(all.now)))
+}
+
+pub fn fleet_show(client: &Client, screen: &Screen, unit: &UnitId) -> Done {
+    let card = client.get::<UnitCard>(&format!("units/{unit}"))?;
+    screen.one(&card.value, || table::unit_card(&card.value, &screen.look(card.now)))
+}
+
+pub fn quarantine(client: &Client, screen: &Screen, listing: &Listing) -> Done {
+    let all = client.get::<Vec<QuarantineRow>>("quarantine")?;
+    let rows = pick(all.value, &listing.filters).map_err(Failure::usage)?;
+    screen.rows(&rows, || table::quarantine(&rows, &screen.look(all.now)))
+}
+
+pub fn alerts(client: &Client, screen: &Screen, listing: &Listing) -> Done {
+    let all = client.get::<Vec<AlertRow>>("alerts")?;
+    let rows = pick(all.value, &listing.filters).map_err(Failure::usage)?;
+    screen.rows(&rows, || table::alerts(&rows, &screen.look(all.now)))
+}
+
+pub fn incidents(client: &Client, screen: &Screen, listing: &Listing) -> Done {
+    let all = client.get::<Vec<IncidentRow>>("incidents")?;
+    let rows = pick(all.value, &listing.filters).map_err(Failure::usage)?;
+    screen.rows(&rows, || table::incidents(&rows, &screen.look(all.now)))
+}
+
+pub fn refusals(client: &Client, screen: &Screen, listing: &Listing) -> Done {
+    let all = client.get::<Vec<RefusalRow>>("refusals")?;
+    let rows = pick(all.value, &listing.filters).map_err(Failure::usage)?;
+    screen.rows(&rows, || table::refusals(&rows, &screen.look(all.now)))
+}
+
+pub fn outbox(client: &Client, screen: &Screen, listing: &Listing) -> Done {
+    let all = client.get::<Vec<OutboxRow>>("outbox")?;
+    let rows = pick(all.value, &listing.filters).map_err(Failure::usage)?;
+    screen.rows(&rows, || table::outbox(&rows, &screen.look(all.now)))
+}
+
+pub fn orders(client: &Client, screen: &Screen, verb: &OrdersVerb) -> Done {
+    match verb {
+        OrdersVerb::List { all, listing } => {
+            let path = if *all { "orders?closed=true" } else { "orders" };
+            let all = client.get::<Vec<OrderView>>(path)?;
+            let rows = pick(all.value, &listing.filters).map_err(Failure::usage)?;
+            screen.rows(&rows, || table::order_list(&rows, &screen.look(all.now)))
+        }
+        OrdersVerb::Show { order } => {
+            let order = client.get::<OrderView>(&format!("orders/{order}"))?;
+            screen.one(&order.value, || table::order_detail(&order.value, &screen.look(order.now)))
+        }
+        OrdersVerb::Set { order, state, note, who } => {
+            let body = SetOrderBody { set: *state, by: name(who), note: note.clone() };
+            // The service may answer with the order as it is now, or only that it is done.
+            let done = client.post_json::<Value>(&format!("orders/{order}"), &body)?;
+            told(screen, &done.value, || format!("{order} is now {state}."))
+        }
+    }
+}
+
+pub fn maintenance(client: &Client, screen: &Screen, args: &Maintenance) -> Done {
+    let now = client.now()?;
+    let until = match (args.until, args.lasts) {
+        (Some(until), _) => until.resolve(screen.zone, now).map_err(Failure::usage)?,
+        (None, Some(span)) => now + span,
+        // Before anything the service knows: over at once, whatever its clock says this second.
+        (None, None) => Timestamp::MIN,
+    };
+    if until <= now && !args.over {
+        return Err(Failure::usage(format!(
+            "maintenance cannot end at {until}: that time is past. To end it now, say --over"
+        )));
+    }
+    let (unit, site, crew) = (args.unit.clone(), args.site.clone(), args.crew.clone());
+    let scope = match (&unit, &site, &crew) {
+        (Some(unit), _, _) => MaintenanceScope::Unit(unit.clone()).to_string(),
+        (None, Some(site), _) => MaintenanceScope::Site(site.clone()).to_string(),
+        (None, None, Some(crew)) => MaintenanceScope::Crew(crew.clone()).to_string(),
+        (None, None, None) => return Err(Failure::usage("say --unit, --site or --crew")),
+    };
+    let body = MaintenanceBody { unit, site, crew, until, by: name(&args.who) };
+    let done = client.post_json::<Value>("maintenance", &body)?;
+    let look = screen.look(now);
+    told(screen, &done.value, || {
+        if args.over {
+            format!("Maintenance of {scope} is over.")
+        } else {
+            format!("Maintenance of {scope} until {}.", table::local_and_age(&look, until))
+        }
+    })
+}
+
+pub fn fleet_accept(client: &Client, screen: &Screen, accept: &Accept) -> Done {
+    let Accept { unit, site, crew, city, who } = accept;
+    let body = AcceptBody { site: site.clone(), crew: crew.clone(), city: city.clone(), by: name(who) };
+    let done = client.post_json::<Value>(&format!("quarantine/{unit}/accept"), &body)?;
+    told(screen, &done.value, || format!("{unit} is in the fleet now, at {site}, with crew {crew}."))
+}
+
+pub fn fleet_import(client: &Client, screen: &Screen, file: &Path, dry_run: bool, who: &Who) -> Done {
+    let bytes = read_file(file)?;
+    let by = name(who);
+    let query = [("dry_run", if dry_run { "true" } else { "false" }), ("by", by.as_str())];
+    let plan = client.post::<ImportPlan>("fleet", &query, "text/csv", &bytes)?;
+    match screen.output {
+        Output::Table => screen.print(&table::import_plan(&plan.value, &screen.look(plan.now))),
+        Output::Json => screen.json(&plan.value),
+        Output::Csv => screen.csv(&PlanLine::of(&plan.value)),
+    }
+}
+
+/// Err: it cannot be read, or is larger than the service takes.
+fn read_file(path: &Path) -> Result<Vec<u8>, Failure> {
+    let shown = path.display();
+    let cannot = |error: std::io::Error| {
+        let exit = if error.kind() == std::io::ErrorKind::NotFound { Exit::Usage } else { Exit::Failed };
+        Failure::new(exit, format!("cannot read {shown}: {error}"))
+    };
+    let mut bytes = Vec::new();
+    let most = CSV_BYTES_MAX as u64 + 1;
+    if path.as_os_str() == "-" {
+        std::io::stdin().lock().take(most).read_to_end(&mut bytes).map_err(cannot)?;
+    } else {
+        File::open(path).map_err(cannot)?.take(most).read_to_end(&mut bytes).map_err(cannot)?;
+    }
+    if bytes.len() > CSV_BYTES_MAX {
+        return Err(Failure::failed(format!("{shown} is larger than 16 MiB: is it a fleet file?")));
+    }
+    Ok(bytes)
+}
+
+/// A sentence for people, the service's own answer for programs.
+fn told(screen: &Screen, answer: &Value, sentence: impl FnOnce() -> String) -> Done {
+    match screen.output {
+        Output::Table => screen.print(&(sentence() + "\n")),
+        Output::Json => screen.json(answer),
+        Output::Csv => Ok(()),
+    }
+}
+
+fn name(who: &Who) -> String {
+    let set = |name: &str| std::env::var(name).ok().filter(|v| !v.trim().is_empty());
+    who.by
+        .clone()
+        .or_else(|| set("BUTTONWATCH_BY"))
+        .or_else(|| set("USER"))
+        .or_else(|| set("LOGNAME"))
+        .or_else(|| set("USERNAME"))
+        .unwrap_or_else(|| "cli".to_owned())
+}

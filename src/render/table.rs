@@ -1,1 +1,0 @@
-//! Rows → tables for people, 80 columns wide.

@@ -1,0 +1,46 @@
+//! Rows → tables and pages for people in a terminal, 80 columns wide or as wide as it is. Owns how lists look and how
+//! they are cut to fit. Never reads a clock, a terminal or an environment: [`Look`] brings all of that.
+
+mod cell;
+mod fleet;
+mod grid;
+mod order;
+mod page;
+mod record;
+mod service;
+#[cfg(test)]
+mod tests;
+mod trouble;
+mod when;
+
+use chrono_tz::Tz;
+
+use crate::domain::Timestamp;
+
+pub use cell::{clean, fit, width};
+pub use fleet::{import_plan, quarantine, unit_card, unit_list};
+pub use order::{order_detail, order_list};
+pub use record::{PlanLine, Record, csv};
+pub use service::{metrics, outbox, refusals};
+pub use trouble::{alerts, incidents};
+pub use when::local_and_age;
+
+/// What the reader has before the eyes.
+#[derive(Debug, Clone)]
+pub struct Look {
+    /// Columns. No line of a list is wider, nor of a page from 48 columns on.
+    pub width: usize,
+    pub colour: bool,
+    /// The reader's terminal puts Urdu in right-to-left order by itself: each such text is fenced in, so that it does
+    /// not carry the figures beside it along.
+    pub bidi: bool,
+    pub zone: Tz,
+    pub now: Timestamp,
+}
+
+impl Look {
+    /// What a file or a pipe gets.
+    pub fn plain(now: Timestamp) -> Self {
+        Look { width: 80, colour: false, bidi: false, zone: chrono_tz::Asia::Karachi, now }
+    }
+}

@@ -1,0 +1,99 @@
+//! What the service says of itself: refused input, the outbox, the catalogue of metrics.
+
+use crate::domain::metric::{MetricFacts, plain_number};
+use crate::domain::view::{OutboxRow, RefusalRow};
+
+use super::Look;
+use super::cell::{Pad, Paint, lay};
+use super::grid::{Column, Grid, cell, painted};
+use super::page::text_of;
+use super::trouble::counted;
+use super::when::{age, in_local_time};
+
+/// Each kind with its newest example below it.
+pub fn refusals(rows: &[RefusalRow], look: &Look) -> String {
+    if rows.is_empty() {
+        return "Nothing has been refused.\n".to_owned();
+    }
+    let mut grid = Grid::new([
+        Column::whole("KIND"),
+        Column::whole("COUNT").right(),
+        Column::whole("LAST"),
+        Column::cut("UNIT", 10),
+        Column::cut("WHY", 24),
+    ]);
+    for row in rows {
+        grid.row([
+            painted(row.kind.as_str(), Paint::Strong),
+            cell(row.count.to_string()),
+            cell(age(look.now, row.last_at)),
+            cell(row.unit.as_deref().unwrap_or_default()),
+            cell(in_local_time(look, &row.why)),
+        ]);
+    }
+    let mut lines = Vec::new();
+    for (i, line) in grid.lines(look).into_iter().enumerate() {
+        lines.push(line);
+        let Some(row) = i.checked_sub(1).and_then(|i| rows.get(i)) else { continue };
+        let example = format!("  {} {}", row.topic, row.example);
+        if !example.trim().is_empty() {
+            lines.push(lay(&example, Paint::Faint, look.width, Pad::None, look));
+        }
+    }
+    text_of(lines)
+}
+
+pub fn outbox(rows: &[OutboxRow], look: &Look) -> String {
+    if rows.is_empty() {
+        return "No mails.\n".to_owned();
+    }
+    let mut grid = Grid::new([
+        Column::whole("STATE"),
+        Column::whole("KIND"),
+        Column::cut("TO", 10),
+        Column::cut("ORDERS", 9),
+        Column::whole("DECIDED"),
+        Column::whole("TRIES").right(),
+        Column::whole("NEXT TRY").spare(1),
+        Column::cut("LAST ERROR", 8),
+    ]);
+    for row in rows {
+        // The store's words; a word of a newer service is shown as it is.
+        let paint = match row.state.as_str() {
+            "waiting" => Paint::Warn,
+            "refused" => Paint::Bad,
+            _ => Paint::Plain,
+        };
+        let orders: Vec<String> = row.orders.iter().map(|o| o.to_string()).collect();
+        grid.row([
+            painted(row.state.as_str(), paint),
+            cell(row.kind.as_str()),
+            cell(row.to.as_str()),
+            cell(orders.join(" ")),
+            cell(age(look.now, row.decided_at)),
+            cell(row.tries.to_string()),
+            cell(row.next_try_at.map(|at| age(look.now, at)).unwrap_or_default()),
+            cell(row.last_error.as_deref().unwrap_or_default()),
+        ]);
+    }
+    let mut lines = grid.lines(look);
+    let not_sent = rows.iter().filter(|r| r.sent_at.is_none()).count();
+    lines.push(String::new());
+    lines.push(super::fit(&format!("{}, {not_sent} not sent.", counted(rows.len(), "mail")), look.width));
+    text_of(lines)
+}
+
+/// Every metric that a rule may name.
+pub fn metrics(facts: &[MetricFacts], look: &Look) -> String {
+    let mut grid = Grid::new([
+        Column::whole("METRIC"),
+        Column::whole("UNIT"),
+        Column::whole("FROM").right(),
+        Column::whole("TO").right(),
+        Column::cut("MEANING", 20),
+    ]);
+    for f in facts {
+        grid.row([cell(f.name), cell(f.unit), cell(plain_number(f.min)), cell(plain_number(f.max)), cell(f.meaning)]);
+    }
+    text_of(grid.lines(look))
+}
