@@ -273,6 +273,11 @@ impl<'a> Item<'a> {
         self.notes.say(self.line, format!("{}{} {what}", self.who, self.key));
     }
 
+    /// Do both stand in the same block? (If not, one of them is an override's.)
+    pub fn stands_with(&self, other: &Item<'_>) -> bool {
+        self.who == other.who
+    }
+
     /// ` (got 5)`, for a person to recognise what they wrote; empty where that could tell a secret.
     pub fn got(&self) -> String {
         const SECRET: [&str; 6] = ["password", "secret", "token", "key", "username", "url"];

@@ -1,8 +1,11 @@
 //! Which known word a person probably meant. Never corrects anything by itself.
 
-/// How many letters may be wrong: one in short words, a third in long ones.
+/// How many letters may be wrong: none in `P1`, one in `lat`, a third in long words.
 fn tolerance(word: &str) -> usize {
-    (word.chars().count() / 3).clamp(1, 4)
+    match word.chars().count() {
+        0..=2 => 0,
+        letters => (letters / 3).clamp(1, 4),
+    }
 }
 
 /// The known word nearest to `text`. None: nothing is near.
@@ -25,10 +28,10 @@ fn plain(word: &str) -> String {
     word.trim().to_lowercase().chars().map(|c| if matches!(c, '-' | ' ' | '.') { '_' } else { c }).collect()
 }
 
-/// `did you mean "x"? Known: x, y, z`, or only the list.
+/// `did you mean "x"?`, or the list of what is known.
 pub fn choice(text: &str, known: &[&str]) -> String {
     match nearest(text, known.iter().copied()) {
-        Some(word) => format!("did you mean \"{word}\"? Known: {}", known.join(", ")),
+        Some(word) => format!("did you mean \"{word}\"?"),
         None => format!("write one of: {}", known.join(", ")),
     }
 }
@@ -49,11 +52,13 @@ mod tests {
 
     #[test]
     fn a_slip_of_the_finger_finds_its_word_and_another_word_does_not() {
-        let known = ["clear_above", "clear_below", "component", "lat", "lon"];
+        let known = ["clear_above", "clear_below", "component", "lat", "lon", "P1"];
         let cases = [
             ("clear_abvoe", Some("clear_above")),
             ("Clear-Above", Some("clear_above")),
             ("long", Some("lon")),
+            ("p1", Some("P1")),
+            ("P5", None),
             ("notes", None),
             ("", None),
         ];

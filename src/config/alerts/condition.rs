@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::super::document::{Block, Item};
 use super::super::duration::{DAY, MINUTE, SECOND, parse_duration};
-use super::super::spelling::{choice, quoted};
+use super::super::spelling::{nearest, quoted};
 use super::{LONGEST_WINDOW, RULE_KEYS};
 use crate::domain::message::Kind as MessageKind;
 use crate::domain::metric::{MetricFacts, plain_number};
@@ -64,12 +64,19 @@ pub fn only_rule_keys(block: &Block<'_>) {
     }
     block.only_keys(&known, |key| match key {
         "overrides" => Some("write each as its own [[rule.override]] below the rule".to_owned()),
+        "clear" | "hysteresis" => Some("write clear_above beside below, clear_below beside above".to_owned()),
         "name" => Some("a rule is named by its id".to_owned()),
         "priority" | "action" | "parts" | "suspects" | "crew" | "after" => {
             Some(format!("it belongs into the order: order = {{ {key} = … }}"))
         }
         "site_type" | "site" | "city" | "model" | "unit" => {
             Some(format!("it belongs into only = {{ {key} = [\"…\"] }}"))
+        }
+        _ if nearest(key, known.iter().copied()).is_none() => {
+            let built = KINDS.iter().filter(|k| matches!(k.read, Reader::Now(_)));
+            let mut keys: Vec<&str> = RULE_KEYS.to_vec();
+            keys.extend(built.flat_map(|k| k.signs.iter().chain(k.beside)));
+            Some(format!("the keys of a rule are: {}", keys.join(", ")))
         }
         _ => None,
     });
@@ -97,7 +104,7 @@ pub fn only_override_keys(upper: &Block<'_>, base: &Block<'_>) {
 /// Does the override keep to its rule's kind of condition? (If not, [`only_override_keys`] has noted it.)
 pub fn fits(upper: &Block<'_>, base: &Block<'_>) -> bool {
     let own = present(base);
-    present(upper).iter().all(|kind| own.iter().any(|k| std::ptr::eq(*k, *kind)))
+    !upper.has("metric") && present(upper).iter().all(|kind| own.iter().any(|k| std::ptr::eq(*k, *kind)))
 }
 
 fn present(block: &Block<'_>) -> Vec<&'static Kind> {
@@ -302,6 +309,14 @@ fn threshold(block: &Block<'_>) -> Option<Condition> {
                     Side::Above => "below",
                 };
                 let got = plain_number(clear);
+                if !item.stands_with(&limit_item) && limit_item.line > item.line {
+                    limit_item.wrong(format_args!(
+                        "needs a {clear_key} beside it, {good} {}: the rule's own is {got} (line {})",
+                        scale.figure(limit),
+                        item.line
+                    ));
+                    return None;
+                }
                 item.wrong(format_args!("must be {good} {} (got {got}); {farther} it or drop it", scale.figure(limit)));
             }
             clear
@@ -325,8 +340,11 @@ fn metric(item: &Item<'_>) -> Option<MetricRef> {
     match text.parse::<Metric>() {
         Ok(metric) => Some(MetricRef::Known(metric)),
         Err(unknown) => {
-            let remedy = choice(text, &unknown.known);
-            item.wrong(format_args!("cannot be {}; {remedy}, or a vendor's own as x.<name>", quoted(text)));
+            let remedy = match nearest(text, unknown.known.iter().copied()) {
+                Some(word) => format!("did you mean \"{word}\"?"),
+                None => format!("known are {}, and a vendor's own as x.<name>", unknown.known.join(", ")),
+            };
+            item.wrong(format_args!("cannot be {}; {remedy}", quoted(text)));
             None
         }
     }

@@ -29,7 +29,12 @@ pub struct KnownRules {
 impl KnownRules {
     pub fn new(blocks: &[(Option<String>, Block<'_>)], rules: &[Option<Rule>]) -> Self {
         KnownRules {
-            ids: blocks.iter().filter_map(|(id, _)| id.clone()).collect(),
+            ids: blocks.iter().filter_map(|(id, _)| id.clone()).fold(Vec::new(), |mut ids, id| {
+                if !ids.contains(&id) {
+                    ids.push(id);
+                }
+                ids
+            }),
             severities: rules.iter().flatten().map(|r| (r.id.to_string(), r.severity)).collect(),
         }
     }

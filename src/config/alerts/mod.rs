@@ -49,7 +49,7 @@ pub fn check_alerts(file: &str, text: &str) -> Result<RuleSet, Problems> {
         "id" | "metric" | "below" | "above" => Some("it stands above the first [[rule]]; move it below one".to_owned()),
         _ => None,
     });
-    let blocks = named("rule", root.blocks("rule"));
+    let blocks = named("rule", "battery-low", root.blocks("rule"));
     if blocks.is_empty() {
         root.wrong(
             "there is no [[rule]] in this file, so nothing would ever be reported; start from the shipped alerts.toml",
@@ -57,7 +57,7 @@ pub fn check_alerts(file: &str, text: &str) -> Result<RuleSet, Problems> {
     }
     let rules: Vec<Option<Rule>> = blocks.iter().map(|(id, block)| rule(id.as_deref(), block)).collect();
     let known = incident::KnownRules::new(&blocks, &rules);
-    let incident_blocks = named("incident", root.blocks("incident"));
+    let incident_blocks = named("incident", "uplink-down", root.blocks("incident"));
     let incidents: Vec<_> =
         incident_blocks.iter().map(|(id, block)| incident::incident(id.as_deref(), block, &known)).collect();
     let rules = rules.into_iter().flatten().collect();
@@ -66,14 +66,14 @@ pub fn check_alerts(file: &str, text: &str) -> Result<RuleSet, Problems> {
 }
 
 /// Each block with its id, called by it from here on. Notes ids that are missing, malformed or stand twice.
-fn named<'a>(word: &str, blocks: Vec<Block<'a>>) -> Vec<(Option<String>, Block<'a>)> {
+fn named<'a>(word: &str, example: &str, blocks: Vec<Block<'a>>) -> Vec<(Option<String>, Block<'a>)> {
     let mut first_lines: BTreeMap<String, u32> = BTreeMap::new();
     blocks
         .into_iter()
         .map(|block| {
             let block = block.called(format!("{word} without an id: "));
             let Some(item) = block.get("id") else {
-                block.wrong(format_args!("give it a name of its own, such as id = \"battery-low\""));
+                block.wrong(format_args!("give it a name of its own, such as id = \"{example}\""));
                 return (None, block);
             };
             let Some(id) = item.text() else { return (None, block) };

@@ -98,7 +98,7 @@ fn plan(block: &Block<'_>, defaults: Defaults, by_default: bool) -> Option<Optio
         None => {
             if defaults.priority.is_none() {
                 item.wrong(
-                    "a warning sends nobody out; give the order a priority, such as { priority = \"P4\" }, or drop it",
+                    "needs a priority, for a warning alone sends nobody out; write { priority = \"P4\" }, or drop the order",
                 );
             }
             defaults.priority

@@ -251,6 +251,10 @@ fn read_unit(cells: &Cells<'_>, reading: &mut Reading<'_>) -> Option<Unit> {
     let who = if id.is_empty() { "this row: ".to_owned() } else { format!("unit {}: ", quoted(id)) };
     let mut wrong = |what: &dyn Display| reading.wrong(Some(line), format!("{who}{what}"));
 
+    if cells.row.stray_quote {
+        wrong(&"a quoted cell goes on after its closing \": is a \" missing? Inside a quoted cell, write \" twice");
+        return None;
+    }
     let width = cells.columns.width;
     if cells.row.cells.iter().skip(width).any(|c| !c.is_empty()) {
         let count = cells.row.cells.len();

@@ -12,6 +12,9 @@ pub struct Row {
     /// Where it begins, counted from 1.
     pub line: u32,
     pub cells: Vec<String>,
+    /// A quoted cell goes on after its closing quote: most often that quote opened a cell of a later row, which this
+    /// row has swallowed because a `"` is missing.
+    pub stray_quote: bool,
 }
 
 pub struct Sheet {
@@ -87,14 +90,45 @@ fn read_rows(text: &str, delimiter: u8, most: usize) -> Sheet {
             sheet.open_quote = Some(line);
             return sheet;
         }
+        let raw = with_end.as_bytes().get(offset..reader.position().byte() as usize).unwrap_or_default();
+        let stray_quote = raw.contains(&b'"') && has_stray_quote(raw, delimiter);
         let cells: Vec<String> = record.iter().map(|cell| unguarded(cell.trim()).to_owned()).collect();
         let is_comment = cells.first().is_some_and(|c| c.starts_with('#'));
         let is_hint = line <= 2 && cells.first().is_some_and(|c| c.starts_with("sep="));
         if !is_comment && !is_hint && cells.iter().any(|c| !c.is_empty()) {
-            sheet.rows.push(Row { line, cells });
+            sheet.rows.push(Row { line, cells, stray_quote });
         }
     }
     sheet
+}
+
+/// The reader forgives text between a closing quote and the next delimiter; a table that lost a row does not show it.
+fn has_stray_quote(raw: &[u8], delimiter: u8) -> bool {
+    enum In {
+        CellStart,
+        Plain,
+        Quoted,
+        /// A quote inside a quoted cell: its end, or the first half of a doubled one.
+        QuoteEnd,
+        Comment,
+    }
+    let mut state = In::CellStart;
+    let mut row_start = true;
+    for byte in raw {
+        let is_end = matches!(byte, b'\n' | b'\r');
+        state = match (state, *byte) {
+            (In::Quoted, b'"') => In::QuoteEnd,
+            (In::Quoted, _) | (In::QuoteEnd, b'"') => In::Quoted,
+            (In::CellStart, b'"') => In::Quoted,
+            (In::CellStart, b'#') if row_start => In::Comment,
+            (In::Comment, _) if !is_end => In::Comment,
+            (_, byte) if is_end || byte == delimiter => In::CellStart,
+            (In::QuoteEnd, _) => return true,
+            (In::CellStart | In::Plain | In::Comment, _) => In::Plain,
+        };
+        row_start = is_end && matches!(state, In::CellStart);
+    }
+    false
 }
 
 /// Byte offset of each line's first byte.
@@ -155,6 +189,20 @@ mod tests {
         assert_eq!(read("a,b\nc,\"d\ne,f\n", b',').open_quote, Some(2));
         assert_eq!(read("a,\"b", b',').open_quote, Some(1));
         assert_eq!(read("a,\"b\"", b',').open_quote, None);
+    }
+
+    #[test]
+    fn a_row_that_swallowed_the_next_one_is_told_from_a_row_of_several_lines() {
+        for (text, stray) in [
+            ("a,\"b\nc,\"d\"\n", true),
+            ("a,\"b\nc\",d\n", false),
+            ("a,\"say \"\"b\"\"\",d\n", false),
+            ("a,5\" pipe,\"b\"\n", false),
+            ("# \"it\" is\na,\"b\"\n", false),
+            ("a,\"b\"x,c\n", true),
+        ] {
+            assert_eq!(read(text, b',').rows.iter().any(|r| r.stray_quote), stray, "{text:?}");
+        }
     }
 
     #[test]

@@ -532,7 +532,7 @@ fn one_address_each(root: &Block<'_>, config: &ServiceConfig) {
         let Some((other, _)) = other else { continue };
         // Told at the one that the file names; both cannot be defaults.
         for key in [name, other] {
-            if let Some(item) = root.get(key).and_then(|i| i.block()).and_then(|b| b.get("listen")) {
+            if let Some(item) = section(root, key).and_then(|b| b.get("listen")) {
                 item.wrong(format_args!("{listen} is taken by both {other} and {name}; give one of them another port"));
                 break;
             }
