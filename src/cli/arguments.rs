@@ -31,13 +31,14 @@ pub struct Cli {
 #[command(next_help_heading = "For all commands")]
 pub struct Common {
     /// The running service to ask; its token comes from BUTTONWATCH_TOKEN
-    #[arg(long, global = true, value_name = "URL", env = "BUTTONWATCH_SERVER", default_value = SERVER_DEFAULT)]
+    #[arg(long, global = true, value_name = "URL", env = "BUTTONWATCH_SERVER", hide_env_values = true,
+          default_value = SERVER_DEFAULT)]
     pub server: String,
     /// table for people; json and csv for programs
     #[arg(long, short, global = true, value_enum, value_name = "FORM")]
     pub output: Option<Output>,
     /// The time zone in which tables show times
-    #[arg(long, global = true, value_name = "ZONE", env = "BUTTONWATCH_ZONE", default_value = "Asia/Karachi",
+    #[arg(long, global = true, value_name = "ZONE", env = "BUTTONWATCH_ZONE", hide_env_values = true, default_value = "Asia/Karachi",
           value_parser = parse_zone)]
     pub zone: Tz,
 }

@@ -139,9 +139,11 @@ impl Client {
             ureq::Error::ConnectionFailed => true,
             _ => false,
         };
+        // The resolver's error has no kind of its own.
+        let unknown_name = matches!(error, ureq::Error::HostNotFound) || error.to_string().contains("lookup address");
         let text = match error {
             _ if refused => format!("nothing answers at {server}: {elsewhere}"),
-            ureq::Error::HostNotFound => {
+            _ if unknown_name => {
                 format!("the name in {server} is not known here: correct --server or BUTTONWATCH_SERVER")
             }
             ureq::Error::Timeout(_) => {
@@ -178,7 +180,17 @@ fn check_server(server: &str) -> Result<String, Failure> {
     if !matches!(uri.path(), "" | "/") || uri.query().is_some() {
         return Err(wrong("it must end after the port"));
     }
-    uri.host().map(str::to_owned).ok_or_else(|| wrong("it names no host"))
+    let host = uri.host().filter(|h| !h.is_empty()).ok_or_else(|| wrong("it names no host"))?;
+    let authority = uri.authority().map(|a| a.as_str()).unwrap_or_default();
+    if authority.contains('@') {
+        return Err(Failure::usage(format!(
+            "--server: a name and password are not used here; set BUTTONWATCH_TOKEN, and write http://{host}:8680"
+        )));
+    }
+    if authority != host && uri.port_u16().is_none() {
+        return Err(wrong("its port is not a number from 1 to 65535"));
+    }
+    Ok(host.to_owned())
 }
 
 fn is_this_machine(host: &str) -> bool {

@@ -19,7 +19,7 @@ use crate::domain::{City, CrewId, InvalidId, MaintenanceScope, OrderId, OrderMov
 use super::Service;
 use super::body::{self, CSV_BYTES_MAX, JSON_BYTES_MAX};
 use super::guard::{Guard, content_type};
-use super::problem::{Kind, Problem};
+use super::problem::{Header, Kind, Problem};
 
 /// The service answers from memory in milliseconds. Longer than this and it is stuck: better said than waited for.
 const ANSWER_WITHIN: Duration = Duration::from_secs(30);
@@ -160,7 +160,7 @@ async fn ask(api: Api, ask: Ask, where_to_look: &'static str) -> Response {
             format!("The service did not answer within {} s.", ANSWER_WITHIN.as_secs()),
             "It may still do what was asked: look before you ask again. The log says what it is busy with.",
         )
-        .with_header(header::RETRY_AFTER, "30")
+        .with_header(Header::RetryAfterSeconds(30))
         .into_response(),
     }
 }

@@ -10,7 +10,7 @@
 use axum::http::{HeaderMap, Method, Uri, header};
 use sha2::{Digest, Sha256};
 
-use super::problem::{Kind, Problem};
+use super::problem::{Header, Kind, Problem};
 
 /// Shorter ones can be guessed over a network: 16 characters of hexadecimal are 64 bits.
 pub const TOKEN_LENGTH_MIN: usize = 16;
@@ -54,7 +54,7 @@ fn check_token(token: &[u8; 32], headers: &HeaderMap) -> Result<(), Problem> {
             "Send `Authorization: Bearer TOKEN` with the token of this service; the command line takes it from \
              BUTTONWATCH_TOKEN.",
         )
-        .with_header(header::WWW_AUTHENTICATE, "Bearer"))
+        .with_header(Header::WantsBearer))
     };
     let Some(value) = headers.get(header::AUTHORIZATION) else {
         return no("This service wants a token.");

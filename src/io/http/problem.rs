@@ -1,7 +1,7 @@
 //! What went wrong, as `application/problem+json` (RFC 9457) with a remedy: the only form in which HTTP says no.
 //! Never decides whether something is wrong.
 
-use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 
@@ -14,8 +14,8 @@ pub const MEDIA_TYPE: &str = "application/problem+json";
 pub struct Problem {
     /// A stable word for programs: `urn:buttonwatch:not-found`.
     #[serde(rename = "type")]
-    pub kind: String,
-    pub title: String,
+    pub kind: Box<str>,
+    pub title: Box<str>,
     pub status: u16,
     /// What happened, in one sentence.
     pub detail: String,
@@ -24,9 +24,15 @@ pub struct Problem {
     /// All mistakes, when there can be more than one.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub problems: Vec<String>,
-    /// Headers that belong to the status (`Allow`, `WWW-Authenticate`, `Retry-After`).
     #[serde(skip)]
-    headers: Vec<(HeaderName, HeaderValue)>,
+    header: Option<Header>,
+}
+
+/// A header that belongs to a status.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Header {
+    WantsBearer,
+    RetryAfterSeconds(u16),
 }
 
 /// The kinds there are. Stable: programs match on the word.
@@ -86,18 +92,18 @@ impl Problem {
     pub fn new(kind: Kind, detail: impl Into<String>, remedy: impl Into<String>) -> Self {
         let status = kind.status();
         Problem {
-            kind: kind.word().to_owned(),
-            title: status.canonical_reason().expect("every Kind has a registered status").to_owned(),
+            kind: kind.word().into(),
+            title: status.canonical_reason().expect("every Kind has a registered status").into(),
             status: status.as_u16(),
             detail: detail.into(),
             remedy: remedy.into(),
             problems: Vec::new(),
-            headers: Vec::new(),
+            header: None,
         }
     }
 
-    pub fn with_header(mut self, name: HeaderName, value: &'static str) -> Self {
-        self.headers.push((name, HeaderValue::from_static(value)));
+    pub fn with_header(mut self, header: Header) -> Self {
+        self.header = Some(header);
         self
     }
 
@@ -110,7 +116,7 @@ impl Problem {
             }
             AskError::Unavailable(text) => {
                 Problem::new(Kind::Unavailable, text, "Ask again in a few seconds; GET /readyz says what is missing.")
-                    .with_header(header::RETRY_AFTER, "2")
+                    .with_header(Header::RetryAfterSeconds(2))
             }
             AskError::Invalid(problems) => {
                 let detail = match problems.as_slice() {
@@ -132,8 +138,14 @@ impl IntoResponse for Problem {
         let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let mut headers = HeaderMap::new();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(MEDIA_TYPE));
-        for (name, value) in &self.headers {
-            headers.insert(name.clone(), value.clone());
+        match self.header {
+            None => {}
+            Some(Header::WantsBearer) => {
+                headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+            }
+            Some(Header::RetryAfterSeconds(seconds)) => {
+                headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+            }
         }
         let body = serde_json::to_vec(&self).expect("a problem is strings and numbers only");
         (status, headers, body).into_response()

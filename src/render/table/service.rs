@@ -55,7 +55,7 @@ pub fn outbox(rows: &[OutboxRow], look: &Look) -> String {
         Column::whole("DECIDED"),
         Column::whole("TRIES").right(),
         Column::whole("NEXT TRY").spare(1),
-        Column::cut("LAST ERROR", 8),
+        Column::cut("LAST ERROR", 16),
     ]);
     for row in rows {
         // The store's words; a word of a newer service is shown as it is.

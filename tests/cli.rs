@@ -1,0 +1,441 @@
+//! The real program, run as people and scripts run it: what it prints where, and how it ends.
+
+mod fake_service;
+
+use std::io::{Read, Write};
+use std::net::TcpListener;
+use std::process::{Command, Output, Stdio};
+
+use buttonwatch::domain::view::{Ask, AskError, OrderView, UnitRow};
+use buttonwatch::domain::{MaintenanceScope, OrderId, OrderMove, Timestamp, UnitId};
+use fake_service::{Fake, Running, ago, unit, units};
+use serde_json::Value;
+
+const TOKEN: &str = "0123456789abcdef0123456789abcdef";
+
+fn program() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_buttonwatch"));
+    // Nothing of the tester's own surroundings.
+    command.env_clear().env("USER", "tester").stdin(Stdio::null());
+    command
+}
+
+fn run(server: &str, arguments: &[&str]) -> Output {
+    program().env("BUTTONWATCH_SERVER", server).args(arguments).output().expect("the program starts")
+}
+
+fn out(output: &Output) -> String {
+    String::from_utf8(output.stdout.clone()).expect("UTF-8")
+}
+
+fn err(output: &Output) -> String {
+    String::from_utf8(output.stderr.clone()).expect("UTF-8")
+}
+
+fn fine(server: &str, arguments: &[&str]) -> String {
+    let output = run(server, arguments);
+    assert_eq!(output.status.code(), Some(0), "{arguments:?}: {}", err(&output));
+    assert_eq!(err(&output), "", "{arguments:?}");
+    out(&output)
+}
+
+/// Nothing on standard output, one error on standard error, that status.
+fn fails(server: &str, arguments: &[&str], status: i32) -> String {
+    let output = run(server, arguments);
+    assert_eq!(output.status.code(), Some(status), "{arguments:?}: {}", err(&output));
+    assert_eq!(out(&output), "", "{arguments:?}");
+    let text = err(&output);
+    assert!(text.starts_with("error: "), "{arguments:?}: {text}");
+    text
+}
+
+/// A port where nothing listens.
+fn nowhere() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    format!("http://{}", listener.local_addr().unwrap())
+}
+
+#[test]
+fn lists_are_tables_of_80_columns_for_people() {
+    let running = Running::start(Fake::new(), None);
+    let lists: [&[&str]; 7] = [
+        &["fleet", "list"],
+        &["alerts"],
+        &["incidents"],
+        &["orders", "list", "--all"],
+        &["fleet", "quarantine"],
+        &["refusals"],
+        &["outbox"],
+    ];
+    let all: Vec<String> =
+        lists.iter().map(|a| format!("$ buttonwatch {}\n{}", a.join(" "), fine(&running.url(), a))).collect();
+    let all = all.join("\n");
+    assert!(!all.contains('\u{1b}'), "no colour and no stranger's escapes in a pipe");
+    insta::assert_snapshot!("lists", all);
+}
+
+#[test]
+fn one_unit_and_one_order_fill_a_screen() {
+    let running = Running::start(Fake::new(), None);
+    let card = fine(&running.url(), &["fleet", "show", "PSH-001"]);
+    for part in
+        ["PSH-001  Qissa Khwani Bazaar, north gate", "silent\n", "battery.voltage 11.42 V 8 min", "camera pass 2 h"]
+    {
+        assert!(card.contains(part), "{part:?} in\n{card}");
+    }
+    assert!(card.lines().count() <= 40, "one screen");
+    let order = fine(&running.url(), &["orders", "show", "42", "--zone", "UTC"]);
+    for part in [
+        "WO-000042  PSH-001 uplink",
+        "P1 opened",
+        "(2 h late)",
+        "HISTORY (UTC, UTC+00:00)",
+        "buttonwatch: no heartbeat",
+    ] {
+        assert!(order.contains(part), "{part:?} in\n{order}");
+    }
+}
+
+#[test]
+fn json_is_the_apis_own_shape_and_nothing_else() {
+    let fake = Fake::new();
+    let running = Running::start(fake.clone(), None);
+    let rows: Vec<UnitRow> =
+        serde_json::from_str(&fine(&running.url(), &["fleet", "list", "--output", "json"])).unwrap();
+    assert_eq!(rows, fake.units);
+    let orders: Vec<OrderView> =
+        serde_json::from_str(&fine(&running.url(), &["orders", "list", "-o", "json"])).unwrap();
+    assert_eq!(orders[0].order, OrderId::new(42));
+    for arguments in [
+        &["fleet", "show", "PSH-001"][..],
+        &["orders", "show", "42"],
+        &["alerts"],
+        &["incidents"],
+        &["outbox"],
+        &["refusals"],
+        &["fleet", "quarantine"],
+        &["orders", "set", "42", "repaired"],
+        &["maintenance", "--unit", "PSH-001", "--for", "2h"],
+        &["fleet", "accept", "MRD-001", "--site", "a", "--crew", "b", "--city", "c"],
+        &["rules", "metrics"],
+    ] {
+        let text = fine(&running.url(), &[&["--output", "json"], arguments].concat());
+        let value: Value = serde_json::from_str(&text).unwrap_or_else(|e| panic!("{arguments:?}: {e} in {text}"));
+        assert!(value.is_array() || value.is_object(), "{arguments:?}");
+    }
+    assert_eq!(fine(&running.url(), &["fleet", "list", "city=Swat", "-o", "json"]), "[]\n");
+}
+
+#[test]
+fn csv_has_a_header_and_the_texts_unharmed() {
+    let running = Running::start(Fake::new(), None);
+    let text = fine(&running.url(), &["fleet", "list", "--output", "csv"]);
+    let mut reader = csv::Reader::from_reader(text.as_bytes());
+    assert_eq!(reader.headers().unwrap().iter().take(4).collect::<Vec<_>>(), ["unit", "name", "site", "site_type"]);
+    let names: Vec<String> = reader.records().map(|r| r.unwrap()[1].to_owned()).collect();
+    assert_eq!(names, units().iter().map(|u| u.name.clone()).collect::<Vec<_>>());
+    for arguments in [&["alerts"][..], &["incidents"], &["outbox"], &["refusals"], &["orders", "show", "42"]] {
+        let text = fine(&running.url(), &[arguments, &["-o", "csv"]].concat());
+        assert_eq!(csv::Reader::from_reader(text.as_bytes()).records().count(), 1, "{arguments:?}: {text}");
+    }
+    let empty = fine(&running.url(), &["alerts", "severity=minor", "-o", "csv"]);
+    assert_eq!(empty, "unit,rule,component,severity,state,flapping,since,reason,order\n");
+}
+
+#[test]
+fn rows_are_picked_by_their_fields() {
+    let running = Running::start(Fake::new(), None);
+    let picked = |filters: &[&str]| -> Vec<String> {
+        let text = fine(&running.url(), &[&["fleet", "list", "-o", "csv"], filters].concat());
+        csv::Reader::from_reader(text.as_bytes()).records().map(|r| r.unwrap()[0].to_owned()).collect()
+    };
+    assert_eq!(picked(&["city=peshawar"]), ["PSH-001", "PSH-002"]);
+    assert_eq!(picked(&["city=peshawar", "readiness!=ready"]), ["PSH-001"]);
+    assert_eq!(picked(&["city=mardan", "city=peshawar", "readiness=ready"]), ["PSH-002"]);
+    let wrong = fails(&running.url(), &["fleet", "list", "ctiy=peshawar"], 2);
+    assert!(wrong.contains("did you mean city?"), "{wrong}");
+    let wrong = fails(&running.url(), &["fleet", "list", "readiness=redy"], 2);
+    assert!(wrong.contains("did you mean ready?"), "{wrong}");
+}
+
+#[test]
+fn instructions_reach_the_service_with_who_gave_them() {
+    let fake = Fake::new();
+    let running = Running::start(fake.clone(), None);
+    let said =
+        fine(&running.url(), &["orders", "set", "wo-42", "en-route", "--note", "گل خان leaves", "--by", "Gul Khan"]);
+    assert_eq!(said, "WO-000042 is now en-route.\n");
+    assert_eq!(
+        fake.last_ask(),
+        Some(Ask::SetOrder {
+            order: OrderId::new(42),
+            to: OrderMove::EnRoute,
+            by: "Gul Khan".to_owned(),
+            note: "گل خان leaves".to_owned(),
+        })
+    );
+    fine(&running.url(), &["maintenance", "--unit", "PSH-001", "--for", "2h"]);
+    match fake.last_ask() {
+        Some(Ask::Maintenance { scope, until, by }) => {
+            assert_eq!(scope, MaintenanceScope::Unit(UnitId::parse("PSH-001").unwrap()));
+            assert_eq!(by, "tester");
+            // The Date of HTTP counts whole seconds.
+            let lasts = until.since(ago(0)).as_secs();
+            assert!((7_190..=7_201).contains(&lasts), "{lasts} s");
+        }
+        other => panic!("{other:?}"),
+    }
+    fine(&running.url(), &["maintenance", "--site", "Jinnah Park", "--until", "2100-01-01 12:00"]);
+    match fake.last_ask() {
+        Some(Ask::Maintenance { until, .. }) => assert_eq!(until, Timestamp::parse("2100-01-01T07:00:00Z").unwrap()),
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(
+        fine(&running.url(), &["maintenance", "--crew", "saddar", "--over"]),
+        "Maintenance of crew saddar is over.\n"
+    );
+    let past = fails(&running.url(), &["maintenance", "--crew", "saddar", "--until", "2020-01-01T00:00:00Z"], 2);
+    assert!(past.contains("--over"), "{past}");
+    let accepted = fine(
+        &running.url(),
+        &["fleet", "accept", "MRD-001", "--site", "Mardan", "--crew", "north", "--city", "Mardan"],
+    );
+    assert_eq!(accepted, "MRD-001 is in the fleet now, at Mardan, with crew north.\n");
+}
+
+#[test]
+fn an_import_shows_its_plan_or_every_mistake() {
+    let fake = Fake::new();
+    let running = Running::start(fake.clone(), None);
+    let folder = tempfile::tempdir().unwrap();
+    let good = folder.path().join("fleet.csv");
+    std::fs::write(&good, "\u{feff}unit,name\r\nPSH-001,\"صدر، لاہور\"\r\n").unwrap();
+    let good = good.to_str().unwrap();
+    let plan = fine(&running.url(), &["fleet", "import", good, "--dry-run"]);
+    assert_eq!(plan, "  + PSH-069\n1 added, 0 removed, 0 changed, 2 unchanged. Dry run: nothing was changed.\n");
+    match fake.last_ask() {
+        Some(Ask::ImportFleet { csv, dry_run, .. }) => {
+            assert!(dry_run);
+            assert_eq!(csv.as_bytes(), std::fs::read(good).unwrap(), "byte for byte");
+        }
+        other => panic!("{other:?}"),
+    }
+    let plan: Value = serde_json::from_str(&fine(&running.url(), &["fleet", "import", good, "-o", "json"])).unwrap();
+    assert_eq!(plan["dry_run"], false);
+    assert_eq!(
+        fine(&running.url(), &["fleet", "import", good, "-o", "csv"]),
+        "change,unit,field,from,to\nadded,PSH-069,,,\n"
+    );
+    let bad = folder.path().join("bad.csv");
+    std::fs::write(&bad, "unit\né\n").unwrap();
+    let text = fails(&running.url(), &["fleet", "import", bad.to_str().unwrap()], 1);
+    assert!(text.contains("fleet.csv:2: ") && text.contains("fleet.csv:3: "), "{text}");
+    let missing = fails(&running.url(), &["fleet", "import", "no-such-file.csv"], 2);
+    assert!(missing.contains("no-such-file.csv"), "{missing}");
+
+    let mut child = program()
+        .args(["fleet", "import", "-", "--server", &running.url()])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all(b"unit\nPSH-001\n").unwrap();
+    assert_eq!(child.wait_with_output().unwrap().status.code(), Some(0));
+    assert!(matches!(fake.last_ask(), Some(Ask::ImportFleet { csv, .. }) if csv == "unit\nPSH-001\n"));
+}
+
+#[test]
+fn when_nothing_answers_the_remedy_is_named() {
+    let server = nowhere();
+    let text = fails(&server, &["fleet", "list"], 3);
+    assert_eq!(
+        text,
+        format!(
+            "error: nothing answers at {server}: start it with `buttonwatch serve`, or name another with --server\n"
+        )
+    );
+    let text = fails(&server, &["maintenance", "--unit", "a", "--for", "1h"], 3);
+    assert!(text.contains("buttonwatch serve"), "{text}");
+    let text = fails("http://no-such-host.invalid:8680", &["alerts"], 3);
+    assert!(text.contains("BUTTONWATCH_SERVER"), "{text}");
+    // Standard output stays empty for programs too.
+    fails(&server, &["fleet", "list", "-o", "json"], 3);
+}
+
+#[test]
+fn every_refusal_has_its_exit_status() {
+    let fake = Fake::new();
+    let running = Running::start(fake.clone(), None);
+    assert!(fails(&running.url(), &["fleet", "show", "PSH-999"], 4).contains("There is no unit PSH-999"));
+    assert!(fails(&running.url(), &["orders", "show", "99"], 4).contains("WO-000099"));
+    assert!(fails(&running.url(), &["orders", "set", "7", "repaired"], 6).contains("WO-000007 is closed"));
+    for (error, status) in [
+        (AskError::Unavailable("The service is starting.".to_owned()), 3),
+        (AskError::Invalid(vec!["no".to_owned()]), 1),
+    ] {
+        *fake.refuse_with.lock().unwrap() = Some(error);
+        fails(&running.url(), &["alerts"], status);
+    }
+}
+
+#[test]
+fn a_token_comes_from_the_environment() {
+    let running = Running::start(Fake::new(), Some(TOKEN));
+    let text = fails(&running.url(), &["alerts"], 5);
+    assert!(text.contains("BUTTONWATCH_TOKEN"), "{text}");
+    let with = |token: &str, arguments: &[&str]| {
+        program()
+            .args(["--server", &running.url()])
+            .args(arguments)
+            .env("BUTTONWATCH_TOKEN", token)
+            .output()
+            .unwrap()
+            .status
+            .code()
+    };
+    assert_eq!(with(TOKEN, &["alerts"]), Some(0));
+    assert_eq!(with(TOKEN, &["orders", "set", "42", "repaired"]), Some(0));
+    assert_eq!(with("wrong-but-long-enough", &["alerts"]), Some(5));
+    assert_eq!(with("two\nlines", &["alerts"]), Some(2));
+}
+
+#[test]
+fn a_wrong_command_line_is_told_before_anything_is_asked() {
+    let server = nowhere();
+    for arguments in [
+        &["flet"][..],
+        &[],
+        &["fleet"],
+        &["fleet", "show"],
+        &["fleet", "show", "not a unit"],
+        &["fleet", "list", "city"],
+        &["orders", "show", "WO-x"],
+        &["orders", "set", "42", "closed"],
+        &["maintenance", "--for", "2h"],
+        &["maintenance", "--unit", "a"],
+        &["maintenance", "--unit", "a", "--site", "b", "--for", "1h"],
+        &["maintenance", "--unit", "a", "--for", "soon"],
+        &["demo", "--for", "90"],
+        &["serve", "--listen", "localhost"],
+        &["serve", "--bus", "on"],
+        &["simulate", "--fleet", "f", "--broker", "127.0.0.1"],
+        &["simulate", "--fleet", "f", "--broker", "mqtt://h:1", "--speed", "0"],
+        &["replay", "f", "--fleet", "f", "--rules", "r", "--until", "14:00"],
+        &["replay", "f", "--fleet", "f", "--rules", "r", "--readings", "battery.volts"],
+        &["replay", "f", "--fleet", "f", "--rules", "r", "-o", "csv"],
+        &["alerts", "--zone", "Peshawar"],
+        &["alerts", "--output", "xml"],
+        &["completions", "cmd"],
+    ] {
+        let output = run(&server, arguments);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {}", err(&output));
+        assert_eq!(out(&output), "", "{arguments:?}");
+    }
+    for url in [
+        "127.0.0.1:8680",
+        "ftp://x",
+        "http://",
+        "http://h:1/api",
+        "https://h:1",
+        "",
+        "http://h:99999",
+        "http://me:secret@h:1",
+    ] {
+        let text = fails(url, &["alerts"], 2);
+        assert!(text.contains(":8680") && !text.contains("secret"), "{url}: {text}");
+    }
+}
+
+#[test]
+fn another_program_at_the_port_is_recognized() {
+    for answer in [
+        "HTTP/1.1 200 OK\r\nDate: Tue, 15 Nov 1994 08:12:31 GMT\r\nContent-Length: 5\r\n\r\nhello",
+        "HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n",
+        "HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:1/\r\nContent-Length: 0\r\n\r\n",
+    ] {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let other = std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            let mut request = [0; 4096];
+            let _ = stream.read(&mut request);
+            let _ = stream.write_all(answer.as_bytes());
+        });
+        let text = fails(&url, &["alerts"], 1);
+        assert!(text.contains("is another program"), "{text}");
+        other.join().unwrap();
+    }
+}
+
+#[test]
+fn a_reader_who_has_seen_enough_ends_it_quietly() {
+    let many: Vec<UnitRow> =
+        (0..20_000).map(|i| unit(&format!("PSH-{i:05}"), "Qissa Khwani", "ready", "tests passed")).collect();
+    let running = Running::start(Fake::with_units(many), None);
+    for output in ["table", "json", "csv"] {
+        let mut child = program()
+            .args(["fleet", "list", "--server", &running.url(), "-o", output])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut head = [0; 64];
+        child.stdout.as_mut().unwrap().read_exact(&mut head).unwrap();
+        drop(child.stdout.take());
+        let end = child.wait_with_output().unwrap();
+        assert_eq!(end.status.code(), Some(0), "{output}");
+        assert_eq!(String::from_utf8_lossy(&end.stderr), "", "{output}");
+    }
+}
+
+#[test]
+fn the_width_of_a_list_follows_columns() {
+    let running = Running::start(Fake::new(), None);
+    let wide = program().args(["fleet", "list", "--server", &running.url()]).env("COLUMNS", "140").output().unwrap();
+    assert!(out(&wide).lines().next().unwrap().contains("CREW"));
+    let narrow = program().args(["fleet", "list", "--server", &running.url()]).env("COLUMNS", "50").output().unwrap();
+    assert!(out(&narrow).lines().all(|l| buttonwatch::render::table::width(l) <= 50), "{}", out(&narrow));
+}
+
+#[test]
+fn help_tells_the_verbs_and_the_exit_statuses() {
+    let help = fine(&nowhere(), &["--help"]);
+    insta::assert_snapshot!("help", help);
+    for verb in ["fleet", "orders", "maintenance", "replay", "simulate", "serve", "demo", "doctor", "rules"] {
+        assert!(!fine(&nowhere(), &[verb, "--help"]).is_empty());
+    }
+    assert!(fine(&nowhere(), &["--version"]).starts_with("buttonwatch "));
+}
+
+#[test]
+fn completions_are_printed_for_every_shell() {
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        let script = fine(&nowhere(), &["completions", shell]);
+        assert!(script.contains("quarantine"), "{shell}");
+    }
+}
+
+#[test]
+fn the_documented_columns_are_the_real_ones() {
+    use buttonwatch::domain::metric::MetricFacts;
+    use buttonwatch::domain::view::*;
+    use buttonwatch::render::table::{PlanLine, Record};
+    let doc = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/cli.md")).unwrap();
+    let units = UnitRow::FIELDS.len();
+    assert_eq!(&UnitCard::FIELDS[..units], UnitRow::FIELDS);
+    for fields in [
+        UnitRow::FIELDS,
+        &UnitCard::FIELDS[units..],
+        AlertRow::FIELDS,
+        IncidentRow::FIELDS,
+        OrderView::FIELDS,
+        QuarantineRow::FIELDS,
+        RefusalRow::FIELDS,
+        OutboxRow::FIELDS,
+        PlanLine::FIELDS,
+        MetricFacts::FIELDS,
+    ] {
+        let columns = format!("`{}`", fields.join(","));
+        assert!(doc.contains(&columns), "docs/cli.md does not list {columns}");
+    }
+}

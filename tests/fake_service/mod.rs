@@ -1,0 +1,226 @@
+//! A service with made-up answers behind a real HTTP listener, for the tests of the API and of the command line.
+//! Times are given as seconds before now, so that ages come out the same in every run.
+
+// Two test programs share this; neither uses all of it.
+#![allow(dead_code)]
+
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use buttonwatch::domain::view::{Answer, Ask, AskError, ImportPlan, OrderView, UnitCard, UnitRow};
+use buttonwatch::domain::{OrderId, Timestamp, UnitId};
+use buttonwatch::io::http::{Http, HttpError, Service};
+use serde_json::{Value, json};
+
+/// What a test can change about it.
+pub struct Fake {
+    pub asked: Mutex<Vec<Ask>>,
+    /// Answered instead of everything.
+    pub refuse_with: Mutex<Option<AskError>>,
+    pub not_ready: Mutex<Vec<String>>,
+    pub panic: Mutex<bool>,
+    pub units: Vec<UnitRow>,
+}
+
+impl Fake {
+    pub fn new() -> Arc<Fake> {
+        Fake::with_units(units())
+    }
+
+    pub fn with_units(units: Vec<UnitRow>) -> Arc<Fake> {
+        Arc::new(Fake {
+            asked: Mutex::default(),
+            refuse_with: Mutex::default(),
+            not_ready: Mutex::default(),
+            panic: Mutex::new(false),
+            units,
+        })
+    }
+
+    pub fn last_ask(&self) -> Option<Ask> {
+        self.asked.lock().unwrap().last().cloned()
+    }
+
+    fn answer(&self, ask: Ask) -> Result<Answer, AskError> {
+        self.asked.lock().unwrap().push(ask.clone());
+        assert!(!*self.panic.lock().unwrap(), "a mistake in the service");
+        if let Some(error) = self.refuse_with.lock().unwrap().clone() {
+            return Err(error);
+        }
+        Ok(match ask {
+            Ask::Health => Answer::Health(read(json!({
+                "version": "0.1.0", "started_at": ago(3600), "hearing": true, "units": 3, "open_alerts": 1,
+                "open_orders": 1, "outbox_waiting": 0,
+            }))),
+            Ask::Units => Answer::Units(self.units.clone()),
+            Ask::Unit(unit) => match self.units.iter().find(|u| u.unit == unit) {
+                Some(_) => Answer::Unit(Box::new(card(&unit))),
+                None => return Err(AskError::NotFound(format!("There is no unit {unit}."))),
+            },
+            Ask::Alerts => Answer::Alerts(vec![read(alert())]),
+            Ask::Incidents => Answer::Incidents(vec![read(json!({
+                "kind": "uplink", "name": "ptcl-saddar-2", "state": "open", "since": ago(270),
+                "units": ["PSH-010", "PSH-011"], "reason": "5 of 6 units of this uplink are affected",
+                "order": "WO-000043",
+            }))]),
+            Ask::Orders { closed_too } => Answer::Orders(if closed_too {
+                vec![order("opened"), OrderView { order: OrderId::new(7), ..order("closed") }]
+            } else {
+                vec![order("opened")]
+            }),
+            Ask::Order(id) if id == OrderId::new(42) => Answer::Order(Box::new(order("opened"))),
+            Ask::Order(id) => return Err(AskError::NotFound(format!("There is no order {id}."))),
+            Ask::SetOrder { order: id, to, .. } if id == OrderId::new(42) => {
+                Answer::Order(Box::new(order(to.as_str())))
+            }
+            Ask::SetOrder { order: id, .. } => return Err(AskError::Conflict(format!("{id} is closed."))),
+            Ask::Maintenance { .. } | Ask::Accept { .. } => Answer::Done,
+            Ask::Quarantine => Answer::Quarantine(vec![read(json!({
+                "unit": "MRD-001", "first_heard": ago(90_000), "last_heard": ago(90), "messages": 2881,
+                "last_topic": "buttonwatch/v1/MRD-001/heartbeat",
+            }))]),
+            Ask::ImportFleet { csv, dry_run, .. } if csv.contains("PSH-001") => Answer::Import(ImportPlan {
+                added: vec![UnitId::parse("PSH-069").unwrap()],
+                unchanged: 2,
+                dry_run,
+                ..ImportPlan::default()
+            }),
+            Ask::ImportFleet { .. } => {
+                return Err(AskError::Invalid(vec![
+                    "fleet.csv:2: unit: \"é\" is not a unit id".to_owned(),
+                    "fleet.csv:3: crew is empty; write who repairs it".to_owned(),
+                ]));
+            }
+            Ask::Refusals => Answer::Refusals(vec![read(json!({
+                "kind": "not-json", "count": 12, "last_at": ago(330), "unit": "PSH-001",
+                "topic": "buttonwatch/v1/PSH-001/power", "why": "expected a JSON object at byte 0",
+                "example": "\u{1b}[2Jhello",
+            }))]),
+            Ask::Outbox => Answer::Outbox(vec![read(json!({
+                "message_id": "<wo-000042.1@example.org>", "kind": "order-opened", "to": "city-north",
+                "orders": ["WO-000042"], "decided_at": ago(390), "state": "sent", "tries": 1,
+                "next_try_at": null, "sent_at": ago(389), "last_error": null,
+            }))]),
+        })
+    }
+}
+
+impl Service for Fake {
+    fn ask(&self, ask: Ask) -> Pin<Box<dyn Future<Output = Result<Answer, AskError>> + Send + '_>> {
+        Box::pin(async move { self.answer(ask) })
+    }
+    fn metrics(&self) -> String {
+        "# TYPE buttonwatch_units gauge\nbuttonwatch_units{readiness=\"ready\"} 1\n".to_owned()
+    }
+    fn ready(&self) -> Result<(), Vec<String>> {
+        let missing = self.not_ready.lock().unwrap().clone();
+        if missing.is_empty() { Ok(()) } else { Err(missing) }
+    }
+}
+
+/// The fake behind a listener on a free loopback port. Dropped: it stops.
+pub struct Running {
+    pub at: SocketAddr,
+    http: Option<Http>,
+    runtime: tokio::runtime::Runtime,
+}
+
+impl Running {
+    pub fn start(service: Arc<dyn Service>, token: Option<&str>) -> Running {
+        Running::on("127.0.0.1:0", service, token).expect("a free loopback port")
+    }
+
+    pub fn on(listen: &str, service: Arc<dyn Service>, token: Option<&str>) -> Result<Running, HttpError> {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+        let http = runtime.block_on(Http::start(listen.parse().unwrap(), service, token.map(str::to_owned)))?;
+        Ok(Running { at: http.local_addr(), http: Some(http), runtime })
+    }
+
+    pub fn url(&self) -> String {
+        format!("http://{}", self.at)
+    }
+
+    pub fn stop(&mut self) {
+        if let Some(http) = self.http.take() {
+            self.runtime.block_on(http.stop());
+        }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+/// So many seconds before now.
+pub fn ago(seconds: u64) -> Timestamp {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+    Timestamp::from_millis(now.as_millis() as i64) - std::time::Duration::from_secs(seconds)
+}
+
+fn read<T: serde::de::DeserializeOwned>(value: Value) -> T {
+    serde_json::from_value(value).expect("the made-up answer has the right shape")
+}
+
+pub fn unit(id: &str, name: &str, readiness: &str, reason: &str) -> UnitRow {
+    read(json!({
+        "unit": id, "name": name, "site": "Qissa Khwani", "site_type": "market", "city": "Peshawar",
+        "crew": "city-north", "uplink": "ptcl-qissa-1", "feeder": null, "model": "SOS-4G",
+        "position": [34.0086, 71.5743], "readiness": readiness, "reason": reason, "since": ago(390),
+        "last_heard": if readiness == "unproven" { None } else { Some(ago(510)) },
+        "open_alerts": 1, "open_orders": 1,
+    }))
+}
+
+pub fn units() -> Vec<UnitRow> {
+    let mut mardan = unit("MRD-001", "Mardan bus terminal", "unproven", "has never passed a self-test");
+    mardan.city = serde_json::from_value(json!("Mardan")).unwrap();
+    vec![
+        mardan,
+        unit("PSH-001", "Qissa Khwani Bazaar, north gate", "silent", "no heartbeat for 1 min 35 s"),
+        unit("PSH-002", "لاہور سٹریٹ، صدر بازار", "ready", "all alerts resolved, tests passed"),
+    ]
+}
+
+fn alert() -> Value {
+    json!({
+        "unit": "PSH-001", "rule": "unit-silent", "component": "uplink", "severity": "critical",
+        "state": "firing", "flapping": false, "since": ago(390), "reason": "no heartbeat for 1 min 35 s",
+        "order": "WO-000042",
+    })
+}
+
+pub fn order(state: &str) -> OrderView {
+    read(json!({
+        "order": "WO-000042", "unit": "PSH-001", "component": "uplink", "incident": null, "priority": "P1",
+        "state": state, "crew": "city-north", "site": "Qissa Khwani", "opened_at": ago(21_800),
+        "due_at": ago(7_400), "closed_at": null, "summary": "no heartbeat for 1 min 35 s",
+        "action": "Check power at the pole, then the link", "parts": ["SIM", "4G modem"],
+        "suspects": [{"component": "uplink", "certainty": 100}], "evidence": [], "rules": ["unit-silent"],
+        "units": [], "relapses": 0, "flapping": false,
+        "history": [{"at": ago(21_800), "state": "opened", "by": "buttonwatch", "why": "no heartbeat"}],
+    }))
+}
+
+fn card(unit_id: &UnitId) -> UnitCard {
+    let mut row = serde_json::to_value(unit(
+        unit_id.as_str(),
+        "Qissa Khwani Bazaar, north gate",
+        "silent",
+        "no heartbeat for 1 min 35 s",
+    ))
+    .unwrap();
+    let more = json!({
+        "address": "North gate", "contact": "Rahim Shah", "firmware": "2.4.1", "hardware": null, "boot": 7,
+        "loss_pct": 1.5, "silent_at": ago(390),
+        "readings": [{"metric": "battery.voltage", "value": 11.42, "text": "11.42 V", "at": ago(510)}],
+        "tests": [{"component": "camera", "result": "pass", "at": ago(7_400), "code": null}],
+        "alerts": [alert()], "orders": [order("opened")],
+        "siblings": [{"unit": "PSH-002", "shares": "uplink", "readiness": "ready"}],
+    });
+    row.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    read(row)
+}
