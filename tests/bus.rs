@@ -292,9 +292,6 @@ async fn a_bus_for_the_whole_network_must_ask_for_a_login() {
     let mut known = options(address);
     known.set_credentials("control", "room");
     assert!(Observer::try_subscribe(known, "#").await.is_ok());
-    // The supervisor's own probes know the login.
-    sleep(Duration::from_secs(8)).await;
-    assert_eq!(bus.stats().restarts, 0);
     bus.stop();
 }
 

@@ -447,6 +447,83 @@ async fn a_slow_commit_pushes_back_and_does_not_lose_the_connection() {
     assert!(monitor.external.connected());
 }
 
+#[tokio::test]
+async fn a_broker_that_stands_still_is_noticed() {
+    let Some(broker) = Mosquitto::start(Setup::new()) else { return };
+    let mut config = to(&broker);
+    config.keep_alive = Duration::from_secs(1);
+    let mut monitor = Monitor::start(config).await;
+    monitor.hears(Hearing::Up).await;
+    let begun = Instant::now();
+    broker.pause();
+    monitor.hears(Hearing::Down).await;
+    assert!(begun.elapsed() < Duration::from_secs(8), "{:?}", begun.elapsed());
+    broker.resume();
+    monitor.hears(Hearing::Up).await;
+}
+
+#[tokio::test]
+async fn a_session_that_an_earlier_program_left_with_qos_2_is_heard_out() {
+    let Some(broker) = Mosquitto::start(Setup::new()) else { return };
+    let left = broker
+        .client("mosquitto_sub")
+        .args(["-i", "buttonwatch", "-c", "-q", "2", "-E", "-t", "buttonwatch/v1/+/heartbeat"])
+        .status()
+        .expect("mosquitto_sub runs");
+    assert!(left.success());
+    broker.publish(&["-t", HEARTBEAT, "-m", "exactly once", "-q", "2"]);
+    let mut monitor = Monitor::start(to(&broker)).await;
+    assert_eq!(monitor.commit(1).await, ["exactly once"]);
+    monitor.hears(Hearing::Up).await;
+    logged(&broker, "Received PUBCOMP from buttonwatch", 1).await;
+    broker.publish(&["-t", HEARTBEAT, "-m", "next", "-q", "1"]);
+    assert_eq!(monitor.commit(1).await, ["next"]);
+}
+
+/// No real broker breaks at this point when asked to: this one speaks just enough MQTT.
+#[tokio::test]
+async fn a_release_of_a_forgotten_message_does_not_make_us_deaf_for_ever() {
+    use rumqttc::mqttbytes::v4::{ConnAck, ConnectReturnCode, Packet, PubRel, SubAck, SubscribeReasonCode};
+    use rumqttc::mqttbytes::{Error, QoS};
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("bound");
+    let port = listener.local_addr().expect("bound").port();
+    tokio::spawn(async move {
+        let mut released = false;
+        loop {
+            let (mut socket, _) = listener.accept().await.expect("accepted");
+            let mut input = bytes::BytesMut::new();
+            loop {
+                let mut output = bytes::BytesMut::new();
+                match Packet::read(&mut input, 100_000) {
+                    Ok(Packet::Connect(_)) => {
+                        ConnAck::new(ConnectReturnCode::Success, true).write(&mut output).expect("written");
+                        if !released {
+                            PubRel::new(7).write(&mut output).expect("written");
+                        }
+                    }
+                    Ok(Packet::PubComp(done)) => released |= done.pkid == 7,
+                    Ok(Packet::Subscribe(subscribe)) => {
+                        let granted = vec![SubscribeReasonCode::Success(QoS::AtLeastOnce); subscribe.filters.len()];
+                        SubAck::new(subscribe.pkid, granted).write(&mut output).expect("written");
+                    }
+                    Ok(_) => {}
+                    Err(Error::InsufficientBytes(_)) => match socket.read_buf(&mut input).await {
+                        Ok(0) | Err(_) => break,
+                        Ok(_) => {}
+                    },
+                    Err(e) => panic!("{e}"),
+                }
+                let _ = socket.write_all(&output).await;
+            }
+        }
+    });
+    let mut monitor = Monitor::start(ExternalConfig::new("127.0.0.1", port)).await;
+    monitor.hears(Hearing::Down).await;
+    monitor.hears(Hearing::Up).await;
+}
+
 /// A CA, and certificates by it for 127.0.0.1 and for a client, as PEM.
 struct Authority {
     ca: String,

@@ -128,6 +128,21 @@ impl Mosquitto {
         }
     }
 
+    /// Stands still, connections open, as behind a dead link. Until [`Mosquitto::resume`], or killed.
+    pub fn pause(&self) {
+        self.signal("-STOP");
+    }
+
+    pub fn resume(&self) {
+        self.signal("-CONT");
+    }
+
+    fn signal(&self, signal: &str) {
+        let child = self.child.as_ref().expect("Mosquitto runs");
+        let status = Command::new("kill").arg(signal).arg(child.id().to_string()).status().expect("kill runs");
+        assert!(status.success(), "kill {signal}: {status}");
+    }
+
     /// Runs it again, on the same port and folder. Panics if it does not come up.
     pub fn restart(&mut self) {
         self.kill();

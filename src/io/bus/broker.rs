@@ -330,6 +330,20 @@ mod tests {
     }
 
     #[test]
+    fn a_probe_knows_the_login_and_a_stranger_does_not() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        let port = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let mut config = BusConfig::new(port.local_addr().expect("bound"));
+        drop(port);
+        config.login = Some(("control".to_owned(), "room".to_owned()));
+        let broker = Broker::open(&config, 0).expect("it opens");
+        assert!(runtime.block_on(broker.probe().succeeds()));
+        let stranger = Probe { login: None, ..broker.probe() };
+        assert!(!runtime.block_on(stranger.succeeds()));
+        runtime.block_on(broker.close());
+    }
+
+    #[test]
     fn a_taken_port_is_an_error_and_not_a_broker_without_ears() {
         let port = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
         let config = BusConfig::new(port.local_addr().expect("bound"));

@@ -19,13 +19,17 @@
 //! goes unanswered twice, everything is thrown away and started anew on the same port, with backoff, and every retained
 //! message is published again (from a bounded map of our own). Observers reconnect. The monitor sees a counter move.
 //! Messages to observers can get lost: here when the queue is full (oldest first, counted), in rumqttd when an observer
-//! reads too slowly (its log of the newest 8 MiB per filter moves on, in silence).
+//! reads too slowly (its log of the newest 8 MiB per filter moves on, in silence). Each filter that anybody ever subscribed
+//! to has such a log until the next restart, without a limit: who may connect is trusted not to ask for thousands.
 //!
 //! **Can observers be kept from publishing?** Not by rumqttd 0.20: it has no topic ACL and no hook on PUBLISH; only who
 //! connects can be limited (a login, and the loopback address), and how long a packet may be (16 KiB). An observer who
 //! publishes fools other observers only: nothing here is ever read back. Should that matter one day, a small proxy in
 //! front that drops client PUBLISHes and wills by their first byte would do it, and would take most of the faults
 //! above away with it.
+
+#[cfg(panic = "abort")]
+compile_error!("rumqttd's router panics on what observers send: with panic = \"abort\" they could end the monitor");
 
 mod backlog;
 mod broker;

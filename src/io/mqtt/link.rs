@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use rumqttc::{
-    AsyncClient, ConnectionError, Event, EventLoop, Packet, PubAck, PubRec, Publish, QoS, Request, SubAck,
+    AsyncClient, ConnectionError, Event, EventLoop, Packet, PubAck, PubComp, PubRec, Publish, QoS, Request, SubAck,
     SubscribeFilter, SubscribeReasonCode,
 };
 use tokio::sync::{mpsc, oneshot, watch};
@@ -92,6 +92,9 @@ pub(super) struct Link {
     in_flight: usize,
     /// Commands that the last connection took with it: they go first on the next. At most `COMMANDS_IN_FLIGHT`.
     returned: VecDeque<Command>,
+    /// Releases of QoS 2 that the last connection broke over: rumqttc has forgotten what they belong to and would break
+    /// over them for ever. Answered on the next connection.
+    released: Vec<u16>,
     retry: Duration,
 }
 
@@ -124,6 +127,7 @@ impl Link {
             heard_since: None,
             in_flight: 0,
             returned: VecDeque::new(),
+            released: Vec::new(),
             retry: RETRY_FIRST,
         }
     }
@@ -162,6 +166,8 @@ impl Link {
         match answer {
             Ok(Event::Incoming(Packet::ConnAck(connack))) => {
                 tracing::debug!(session = connack.session_present, "connected to the MQTT broker");
+                let released = std::mem::take(&mut self.released);
+                self.write(released.into_iter().map(|pkid| Packet::PubComp(PubComp::new(pkid)))).await?;
                 self.subscribe()
             }
             Ok(other) => {
@@ -328,8 +334,10 @@ impl Link {
     fn mourn(&mut self, why: String, longest: Duration) -> Duration {
         // After an error in the middle of a read, whole messages lie before it.
         for event in self.eventloop.state.events.drain(..) {
-            if let Event::Incoming(Packet::Publish(publish)) = event {
-                self.intake.take(publish);
+            match event {
+                Event::Incoming(Packet::Publish(publish)) => self.intake.take(publish),
+                Event::Incoming(Packet::PubRel(release)) => self.released.push(release.pkid),
+                Event::Incoming(_) | Event::Outgoing(_) => {}
             }
         }
         self.epoch += 1;
