@@ -1,1 +1,0 @@
-//! The observers' bus: rumqttd on a listener of its own, expendable.

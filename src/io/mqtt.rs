@@ -1,1 +1,0 @@
-//! An external broker, by rumqttc: manual acks after commit.
