@@ -124,6 +124,15 @@ fn commit_effects(store: &mut Store, seconds: i64, effects: &[Effect]) {
     store.commit(batch).expect("commits");
 }
 
+/// The daemon's thread owns the one; the HTTP server's threads share the other.
+#[test]
+fn a_store_moves_to_a_thread_and_a_reader_is_shared_by_many() {
+    fn moves<T: Send>() {}
+    fn is_shared<T: Send + Sync>() {}
+    moves::<Store>();
+    is_shared::<StoreReader>();
+}
+
 #[test]
 fn a_new_store_is_empty_and_an_old_one_is_as_it_was() {
     let dir = folder();
@@ -407,9 +416,9 @@ fn orders_readiness_commands_quarantine_refusals_and_fleet_come_back_as_they_wen
     store.commit(batch).expect("commits");
 
     let reader = store.reader().expect("opens");
-    assert_eq!(reader.orders(false).expect("reads"), [open_one.clone()]);
-    assert_eq!(reader.orders(true).expect("reads"), [open_one.clone(), closed.clone()]);
-    assert_eq!(reader.order(OrderId::new(2)).expect("reads"), Some(closed.clone()));
+    assert_eq!(reader.orders(false).expect("reads"), std::slice::from_ref(&open_one));
+    assert_eq!(reader.orders(true).expect("reads"), [open_one, closed.clone()]);
+    assert_eq!(reader.order(OrderId::new(2)).expect("reads"), Some(closed));
     assert_eq!(reader.order(OrderId::new(3)).expect("reads"), None);
     assert_eq!(reader.orders_of_unit(&psh).expect("reads").len(), 2);
     let history = reader.readiness_history(&psh, at(2)).expect("reads");
@@ -417,7 +426,7 @@ fn orders_readiness_commands_quarantine_refusals_and_fleet_come_back_as_they_wen
     assert!(reader.readiness_history(&psh, at(3)).expect("reads").is_empty());
     assert_eq!(reader.commands_live(at(10)).expect("reads"), [(psh, command)]);
     assert!(reader.commands_live(at(3600)).expect("reads").is_empty());
-    assert_eq!(reader.quarantine().expect("reads"), [stranger.clone()]);
+    assert_eq!(reader.quarantine().expect("reads"), std::slice::from_ref(&stranger));
     assert_eq!(reader.refusals().expect("reads"), [refusal]);
 
     let mut batch = Batch::new(at(5));
@@ -560,7 +569,7 @@ fn readers_see_whole_commits_while_the_writer_goes_on() {
                 while !done.load(Ordering::Relaxed) {
                     // Two orders a commit: a reader never sees one alone.
                     let orders = reader.orders(true).expect("reads").len();
-                    assert!(orders % 2 == 0 && orders >= seen, "{orders} after {seen}");
+                    assert!(orders.is_multiple_of(2) && orders >= seen, "{orders} after {seen}");
                     seen = orders;
                 }
             });

@@ -305,7 +305,7 @@ fn a_thread_has_one_subject_and_follow_ups_point_at_its_first_mail() {
         let next = mail(&notice);
         assert_eq!(next.subject, format!("Re: {}", first.subject));
         assert_eq!(next.in_reply_to.as_ref(), Some(&first.message_id));
-        assert_eq!(next.references, [first.message_id.clone()]);
+        assert_eq!(next.references, std::slice::from_ref(&first.message_id));
     }
 }
 

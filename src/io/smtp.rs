@@ -1,1 +1,0 @@
-//! Mails out: SMTP, or .eml files in a folder.
