@@ -1,7 +1,10 @@
 //! The clock, the daemon loop, replay, simulator, demo, doctor. Layer 3.
+
 pub mod arguments;
+pub mod clock;
 pub mod daemon;
 pub mod demo;
 pub mod doctor;
 pub mod replay;
+pub mod serve;
 pub mod simulate;

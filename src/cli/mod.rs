@@ -6,6 +6,7 @@ mod ask;
 mod client;
 mod exit;
 mod filter;
+mod programs;
 mod screen;
 mod times;
 
@@ -76,23 +77,18 @@ fn carry_out(cli: Cli) -> Result<(), Failure> {
             screen.print(&String::from_utf8_lossy(&script))
         }
 
-        // ---- The programs of `app` and the checks of `config`: one arm each, to be joined when those rooms are in.
-        Verb::Serve(args) => not_joined("serve", &serve_args(args, token)),
-        Verb::Demo(Demo { run_for, dir }) => not_joined("demo", &DemoArgs { run_for, dir }),
-        Verb::Replay(args) => not_joined("replay", &replay_args(args, common.output)?),
-        Verb::Simulate(args) => not_joined("simulate", &simulate_args(args)),
+        Verb::Serve(args) => programs::run_serve(serve_args(args, token)),
+        Verb::Demo(Demo { run_for, dir }) => programs::run_demo(DemoArgs { run_for, dir }),
+        Verb::Replay(args) => programs::run_replay(replay_args(args, common.output)?),
+        Verb::Simulate(args) => programs::run_simulate(simulate_args(args)),
         Verb::Doctor(args) => {
-            not_joined("doctor", &DoctorArgs { serve: serve_args(args, token), server: common.server })
+            programs::run_doctor(DoctorArgs { serve: serve_args(args, token), server: common.server }, &screen)
         }
         Verb::Fleet(FleetVerb::Password { unit, file, config }) => {
-            not_joined("fleet password", &PasswordArgs { unit, file, config })
+            programs::run_password(PasswordArgs { unit, file, config }, &screen)
         }
-        Verb::Rules(RulesVerb::Check { file }) => not_joined("rules check", &file),
+        Verb::Rules(RulesVerb::Check { file }) => programs::check_rules(&file, &screen),
     }
-}
-
-fn not_joined(verb: &str, _with: &dyn std::fmt::Debug) -> Result<(), Failure> {
-    Err(Failure::failed(format!("{verb} is not wired into this build")))
 }
 
 fn rules_metrics(screen: &Screen) -> Result<(), Failure> {

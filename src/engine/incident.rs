@@ -23,9 +23,11 @@ use super::compiled::{Compiled, IncidentIx, RuleIx};
 use super::timer::Timer;
 use super::unit_state::Alert;
 
-/// A dead link shows unit by unit over one heartbeat interval. Waiting this long lets the widest cause show itself
-/// first; the orders of single units wait longer still.
-const SETTLE: Duration = Duration::from_secs(45);
+/// Heartbeat intervals to wait before a common cause is declared. A dead link shows unit by unit over one interval, and
+/// half of one is slack; then the widest cause has shown itself. The orders of single units wait longer still.
+const SETTLE_INTERVALS: f64 = 1.5;
+/// A unit that reports once a day must not keep its siblings' incident waiting.
+const SETTLE_MAX: Duration = Duration::from_secs(600);
 
 #[derive(Debug)]
 pub(super) struct Groups {
@@ -252,8 +254,10 @@ impl Engine {
             }
             return;
         }
-        self.groups.get_mut(incident, group).settles_at = Some(at + SETTLE);
-        self.timers.arm(at + SETTLE, Timer::IncidentSettle(incident, group));
+        let intervals = self.affected(incident, group).into_iter().map(|(u, _)| self.heartbeat_interval(u));
+        let settle = intervals.max().unwrap_or_default().mul_f64(SETTLE_INTERVALS).min(SETTLE_MAX);
+        self.groups.get_mut(incident, group).settles_at = Some(at + settle);
+        self.timers.arm(at + settle, Timer::IncidentSettle(incident, group));
     }
 
     pub(super) fn incident_settled(&mut self, at: Timestamp, incident: IncidentIx, group: u32) {

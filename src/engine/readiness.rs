@@ -194,8 +194,8 @@ impl Engine {
         let after = r.order.as_ref()?.after;
         let silent = matches!(r.condition, Condition::Silent { .. });
         if silent && !self.rules.incidents_of(rule).is_empty() {
-            // Siblings on one dead circuit fall silent over one heartbeat interval: wait at least that.
-            return Some(after.max(self.heartbeat_interval(unit)));
+            // Longer than a common cause takes to show itself and settle (`incident`): one and a half intervals.
+            return Some(after.max(self.heartbeat_interval(unit) * 2));
         }
         Some(after)
     }

@@ -1,7 +1,7 @@
 //! What people may see of the engine's state, as rows. Never changes it.
 
 use crate::domain::effect::{AlertState, IncidentState};
-use crate::domain::view::{AlertRow, IncidentRow, ReadingView, SiblingView, TestView, UnitCard, UnitRow};
+use crate::domain::view::{AlertRow, IncidentRow, OrderView, ReadingView, SiblingView, TestView, UnitCard, UnitRow};
 use crate::domain::{GroupKind, Order, OrderId, Reason, Subject, UnitId, UnitIx};
 
 use super::Engine;
@@ -105,7 +105,7 @@ impl Engine {
                 .values()
                 .map(|r| &r.order)
                 .filter(|o| matches!(&o.subject, Subject::Unit { unit, .. } if unit == id) || o.units.contains(id))
-                .cloned()
+                .map(OrderView::from)
                 .collect(),
             siblings,
         })

@@ -45,7 +45,7 @@ pub fn write_effect(effect: &Effect, out: &mut Vec<u8>) -> bool {
         EffectKind::Reading { unit, metric, value } => {
             put(&ReadingLine { at, event: "reading", unit, metric: *metric, value: *value }, out)
         }
-        EffectKind::Command { .. } | EffectKind::Refused { .. } => false,
+        EffectKind::OrderUpdated(_) | EffectKind::Command { .. } | EffectKind::Refused { .. } => false,
     }
 }
 

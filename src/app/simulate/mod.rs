@@ -15,6 +15,7 @@ mod fault;
 mod load_shedding;
 mod payload;
 mod recording;
+mod report;
 mod scenario;
 mod scenario_file;
 mod unit;

@@ -225,6 +225,32 @@ impl Shared {
     }
 }
 
+/// Looks at the running gateway and changes its passwords. Cloned freely; outlives the gateway without harm.
+#[derive(Clone)]
+pub struct GatewayHandle {
+    shared: Arc<Shared>,
+}
+
+impl GatewayHandle {
+    /// Connections that were let in and have not ended.
+    pub fn connected(&self) -> usize {
+        self.shared.register.connections()
+    }
+
+    /// From now on these passwords count. Units whose password changed or went are hung up, without their last will.
+    pub fn set_passwords(&self, passwords: PasswordFile) {
+        let passwords = Arc::new(passwords);
+        let before = self.shared.admission.set_passwords(Arc::clone(&passwords));
+        match &*before {
+            Identity::Open => self.shared.register.hang_up_all(HangUp::Revoked),
+            Identity::Passwords(before) => {
+                let changed = |unit: &UnitId| before.get(unit) != passwords.get(unit);
+                self.shared.register.hang_up_units(HangUp::Revoked, changed);
+            }
+        }
+    }
+}
+
 /// The running listener. Dropped without [`Gateway::stop`], it closes everything at once.
 pub struct Gateway {
     shared: Arc<Shared>,
@@ -278,26 +304,23 @@ impl Gateway {
         Arc::clone(&self.shared.stats)
     }
 
+    /// For those who outlive the borrow: metrics, the watcher of the password file.
+    pub fn handle(&self) -> GatewayHandle {
+        GatewayHandle { shared: Arc::clone(&self.shared) }
+    }
+
     /// Connections that were let in and have not ended.
     pub fn connected(&self) -> usize {
-        self.shared.register.connections()
+        self.handle().connected()
     }
 
     pub fn is_connected(&self, unit: &UnitId) -> bool {
         self.shared.register.is_connected(unit)
     }
 
-    /// From now on these passwords count. Units whose password changed or went are hung up, without their last will.
+    /// See [`GatewayHandle::set_passwords`].
     pub fn set_passwords(&self, passwords: PasswordFile) {
-        let passwords = Arc::new(passwords);
-        let before = self.shared.admission.set_passwords(Arc::clone(&passwords));
-        match &*before {
-            Identity::Open => self.shared.register.hang_up_all(HangUp::Revoked),
-            Identity::Passwords(before) => {
-                let changed = |unit: &UnitId| before.get(unit) != passwords.get(unit);
-                self.shared.register.hang_up_units(HangUp::Revoked, changed);
-            }
-        }
+        self.handle().set_passwords(passwords);
     }
 
     /// Takes no more connections and reads no more messages; those that were read get their acknowledgements if they are

@@ -141,7 +141,7 @@ impl<'a> Batch<'a> {
             EffectKind::Incident { kind, name, state, units, reason } => {
                 self.incidents.push(IncidentChange { at, kind: *kind, name, state: *state, units, reason });
             }
-            EffectKind::Order(order) => self.orders.push(order),
+            EffectKind::Order(order) | EffectKind::OrderUpdated(order) => self.orders.push(order),
             EffectKind::Mail(notice) => self.notices.push(notice),
             EffectKind::Command { unit, command } => self.commands.push((unit, command)),
             EffectKind::Reading { .. } | EffectKind::Refused { .. } => {}

@@ -1,1 +1,0 @@
-//! The service: the only place that reads the clock.

@@ -1,0 +1,194 @@
+//! Answers to what people and programs ask of the running service. Runs between batches, on the judge's own state:
+//! an answer is never older than the last commit.
+
+use std::collections::BTreeMap;
+
+use crate::config::fleet::check_fleet;
+use crate::domain::event::Action;
+use crate::domain::view::{Answer, Ask, AskError, Health, ImportPlan, OrderView, UnitChange};
+use crate::domain::{EffectKind, OrderId, Timestamp, Unit, UnitId};
+use crate::wire::recording::What;
+
+use super::judge::Judge;
+
+impl Judge {
+    pub(super) fn answer(&mut self, now: Timestamp, ask: Ask) -> Result<Answer, AskError> {
+        match ask {
+            Ask::Health => Ok(Answer::Health(self.health()?)),
+            Ask::Units => Ok(Answer::Units(self.engine.unit_rows())),
+            Ask::Unit(id) => match self.engine.unit_card(&id) {
+                Some(card) => Ok(Answer::Unit(Box::new(card))),
+                None => Err(AskError::NotFound(format!("there is no unit {id} in the fleet; `fleet list` shows them"))),
+            },
+            Ask::Alerts => Ok(Answer::Alerts(self.engine.alert_rows())),
+            Ask::Incidents => Ok(Answer::Incidents(self.engine.incident_rows())),
+            Ask::Orders { closed_too: false } => {
+                Ok(Answer::Orders(self.engine.open_orders().map(OrderView::from).collect()))
+            }
+            Ask::Orders { closed_too: true } => {
+                let orders = self.store.orders(true).map_err(unreadable)?;
+                Ok(Answer::Orders(orders.iter().map(OrderView::from).collect()))
+            }
+            Ask::Order(id) => self.order(id),
+            Ask::SetOrder { order, to, by, note } => {
+                if self.engine.order(order).is_none() {
+                    // Closed long ago, or never opened: the store knows which.
+                    self.order(order)?;
+                }
+                self.instruct(now, Action::SetOrder { order, to, note }, by)?;
+                self.order(order)
+            }
+            Ask::Maintenance { scope, until, by } => {
+                self.instruct(now, Action::Maintenance { scope, until }, by)?;
+                Ok(Answer::Done)
+            }
+            Ask::Quarantine => Ok(Answer::Quarantine(self.fresh.quarantine.values().cloned().collect())),
+            Ask::Accept { unit, site, crew, city, by } => {
+                if self.engine.fleet().find(unit.as_str()).is_some() {
+                    return Err(AskError::Conflict(format!("{unit} is in the fleet already")));
+                }
+                let mut units = self.fleet_rows();
+                tracing::info!("{by} takes {unit} into the fleet");
+                units.push(Unit {
+                    name: unit.as_str().to_owned(),
+                    unit: unit.clone(),
+                    site,
+                    site_type: String::new(),
+                    city,
+                    district: None,
+                    address: String::new(),
+                    position: None,
+                    crew,
+                    uplink: None,
+                    feeder: None,
+                    model: String::new(),
+                    heartbeat: None,
+                    commissioned: Some(now),
+                    contact: String::new(),
+                });
+                self.replace_fleet(now, units, Some(unit.clone()));
+                self.answer(now, Ask::Unit(unit))
+            }
+            Ask::ImportFleet { csv, dry_run, by } => self.import(now, &csv, dry_run, &by),
+            Ask::Refusals => Ok(Answer::Refusals(self.fresh.refusals.values().cloned().collect())),
+            Ask::Outbox => Ok(Answer::Outbox(self.store.outbox_all().map_err(unreadable)?)),
+        }
+    }
+
+    fn health(&self) -> Result<Health, AskError> {
+        Ok(Health {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            started_at: self.started_at,
+            hearing: self.engine.is_hearing(),
+            units: self.engine.fleet().len(),
+            open_alerts: self.engine.alert_rows().len(),
+            open_orders: self.engine.open_orders().count(),
+            outbox_waiting: self.store.outbox_waiting().map_err(unreadable)?,
+        })
+    }
+
+    fn order(&self, id: OrderId) -> Result<Answer, AskError> {
+        if let Some(order) = self.engine.order(id) {
+            return Ok(Answer::Order(Box::new(order.into())));
+        }
+        match self.store.order(id).map_err(unreadable)? {
+            Some(order) => Ok(Answer::Order(Box::new((&order).into()))),
+            None => Err(AskError::NotFound(format!("there is no order {id}; `orders list --all` shows them"))),
+        }
+    }
+
+    fn instruct(&mut self, now: Timestamp, action: Action, by: String) -> Result<(), AskError> {
+        let before = self.fresh.effect_count();
+        self.judge(now, What::Do { action, by });
+        let refused = self.fresh.effects_since(before).find_map(|e| match &e.kind {
+            EffectKind::Refused { why, .. } => Some(why.clone()),
+            EffectKind::Readiness { .. }
+            | EffectKind::Alert { .. }
+            | EffectKind::Incident { .. }
+            | EffectKind::Order(_)
+            | EffectKind::OrderUpdated(_)
+            | EffectKind::Mail(_)
+            | EffectKind::Command { .. }
+            | EffectKind::Reading { .. } => None,
+        });
+        refused.map_or(Ok(()), |why| Err(AskError::Conflict(why)))
+    }
+
+    pub(super) fn fleet_rows(&self) -> Vec<Unit> {
+        self.engine.fleet().units().map(|(_, u)| u.clone()).collect()
+    }
+
+    fn import(&mut self, now: Timestamp, csv: &str, dry_run: bool, by: &str) -> Result<Answer, AskError> {
+        let units = check_fleet("fleet.csv", csv.as_bytes())
+            .map_err(|problems| AskError::Invalid(problems.to_string().lines().map(str::to_owned).collect()))?;
+        let plan = plan_import(&self.fleet_rows(), &units, dry_run);
+        if !dry_run {
+            tracing::info!(
+                "{by} imports a fleet of {} units: {} added, {} removed",
+                units.len(),
+                plan.added.len(),
+                plan.removed.len()
+            );
+            self.replace_fleet(now, units, None);
+        }
+        Ok(Answer::Import(plan))
+    }
+}
+
+fn unreadable(e: crate::io::store::StoreError) -> AskError {
+    AskError::Unavailable(e.to_string())
+}
+
+/// What an import would change, field by field.
+pub fn plan_import(before: &[Unit], after: &[Unit], dry_run: bool) -> ImportPlan {
+    let old: BTreeMap<&UnitId, &Unit> = before.iter().map(|u| (&u.unit, u)).collect();
+    let new: BTreeMap<&UnitId, &Unit> = after.iter().map(|u| (&u.unit, u)).collect();
+    let mut plan = ImportPlan { dry_run, ..ImportPlan::default() };
+    plan.removed = old.keys().filter(|id| !new.contains_key(*id)).map(|id| (*id).clone()).collect();
+    for (id, unit) in new {
+        let Some(was) = old.get(id) else {
+            plan.added.push(id.clone());
+            continue;
+        };
+        let changes = changed_fields(was, unit);
+        if changes.is_empty() {
+            plan.unchanged += 1;
+        }
+        plan.changed.extend(changes.into_iter().map(|(field, from, to)| UnitChange {
+            unit: id.clone(),
+            field: field.to_owned(),
+            from,
+            to,
+        }));
+    }
+    plan
+}
+
+fn changed_fields(a: &Unit, b: &Unit) -> Vec<(&'static str, String, String)> {
+    fields(a)
+        .into_iter()
+        .zip(fields(b))
+        .filter(|((_, from), (_, to))| from != to)
+        .map(|((name, from), (_, to))| (name, from, to))
+        .collect()
+}
+
+fn fields(u: &Unit) -> [(&'static str, String); 14] {
+    let text = |t: Option<&str>| t.unwrap_or_default().to_owned();
+    [
+        ("name", u.name.clone()),
+        ("site", u.site.to_string()),
+        ("site_type", u.site_type.clone()),
+        ("city", u.city.to_string()),
+        ("district", text(u.district.as_ref().map(|d| d.as_str()))),
+        ("address", u.address.clone()),
+        ("position", u.position.map_or(String::new(), |(lat, lon)| format!("{lat}, {lon}"))),
+        ("crew", u.crew.to_string()),
+        ("uplink", text(u.uplink.as_ref().map(|d| d.as_str()))),
+        ("feeder", text(u.feeder.as_ref().map(|d| d.as_str()))),
+        ("model", u.model.clone()),
+        ("heartbeat_s", u.heartbeat.map_or(String::new(), |h| h.as_secs().to_string())),
+        ("commissioned", u.commissioned.map_or(String::new(), |c| c.to_string())),
+        ("contact", u.contact.clone()),
+    ]
+}

@@ -1,0 +1,100 @@
+//! What the ways in need from `buttonwatch.toml`: passwords, keys, certificates. Owns reading those files.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::config::service::{External as Broker, Login, ServiceConfig};
+use crate::io::gateway::passwords::PasswordFile;
+use crate::io::gateway::{GatewayConfig, GatewayHandle, Identity, TlsFiles};
+use crate::io::mqtt::{ExternalConfig, ExternalIdentity, ExternalTls};
+use crate::wire::signature::{Signing, parse_keys};
+
+use super::ServeError;
+
+/// A changed password file counts from the next look on.
+const LOOK_EVERY: Duration = Duration::from_secs(2);
+
+pub(super) fn gateway_config(
+    config: &ServiceConfig,
+    known: Arc<dyn Fn(&str) -> bool + Send + Sync>,
+) -> Result<GatewayConfig, ServeError> {
+    let own = config.gateway.clone().unwrap_or_default();
+    let identity = match &own.passwords {
+        Some(path) => Identity::Passwords(Arc::new(read_passwords(path)?)),
+        None => Identity::Open,
+    };
+    let mut out = GatewayConfig::new(own.listen, config.root.clone(), identity, known);
+    out.tls = own.tls.map(|t| TlsFiles { cert_chain: t.cert, key: t.key });
+    out.max_connections = own.max_connections as usize;
+    out.max_packet = own.max_packet_bytes as usize;
+    out.connect_timeout = own.connect_timeout;
+    Ok(out)
+}
+
+/// Err: the file cannot be read, or every line of it that is wrong.
+pub fn read_passwords(path: &Path) -> Result<PasswordFile, ServeError> {
+    let name = path.display().to_string();
+    let text = fs::read_to_string(path)
+        .map_err(|e| ServeError(format!("{name}: {e}; make it with `buttonwatch fleet password UNIT --file {name}`")))?;
+    PasswordFile::check(&name, &text).map_err(|problems| ServeError(problems.join("\n")))
+}
+
+/// Takes in a changed password file while the service runs. A file with mistakes changes nothing.
+pub(super) async fn follow_passwords(path: PathBuf, gateway: GatewayHandle) {
+    let stamp = |path: &Path| fs::metadata(path).ok().map(|m| (m.modified().ok(), m.len()));
+    let mut seen = stamp(&path);
+    loop {
+        tokio::time::sleep(LOOK_EVERY).await;
+        let now = stamp(&path);
+        if now == seen {
+            continue;
+        }
+        seen = now;
+        match read_passwords(&path) {
+            Ok(passwords) => {
+                tracing::info!("{} units have passwords now", passwords.len());
+                gateway.set_passwords(passwords);
+            }
+            Err(e) => tracing::error!("the passwords stay as they were: {e}"),
+        }
+    }
+}
+
+pub(super) fn external_config(config: &ServiceConfig, broker: &Broker) -> Result<ExternalConfig, ServeError> {
+    let mut out = ExternalConfig::new(broker.host.clone(), broker.port);
+    out.client_id.clone_from(&broker.client_id);
+    out.root.clone_from(&config.root);
+    out.keep_alive = broker.keep_alive;
+    if let Some(login) = &broker.login {
+        out.credentials = Some((login.username.clone(), read_password(login)?));
+    }
+    out.tls = broker.tls.clone().map(|t| ExternalTls {
+        ca_file: t.ca,
+        identity: t.identity.map(|i| ExternalIdentity { cert_file: i.cert, key_file: i.key }),
+    });
+    Ok(out)
+}
+
+/// The first line of the file.
+pub(super) fn read_password(login: &Login) -> Result<String, ServeError> {
+    let name = login.password_file.display();
+    let text = fs::read_to_string(&login.password_file)
+        .map_err(|e| ServeError(format!("{name}: {e}; its first line must be the password of {}", login.username)))?;
+    match text.lines().next().map(str::trim).filter(|line| !line.is_empty()) {
+        Some(line) => Ok(line.to_owned()),
+        None => Err(ServeError(format!("{name} is empty; its first line must be the password of {}", login.username))),
+    }
+}
+
+pub(super) fn signing(config: &ServiceConfig) -> Result<Signing, ServeError> {
+    let Some(path) = &config.signing.keys else { return Ok(Signing::Off) };
+    let name = path.display();
+    let text = fs::read_to_string(path)
+        .map_err(|e| ServeError(format!("{name}: {e}; signing.keys names a file with a line `unit:hexkey` per unit")))?;
+    let keys = parse_keys(&text).map_err(|problems| {
+        ServeError(problems.iter().map(|p| format!("{name}:{p}")).collect::<Vec<_>>().join("\n"))
+    })?;
+    Ok(if config.signing.required { Signing::Required(keys) } else { Signing::Optional(keys) })
+}

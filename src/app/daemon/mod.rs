@@ -1,0 +1,435 @@
+//! The service: every part started, joined and stopped in the right order. The only room where the clock meets the
+//! engine.
+//!
+//! ```text
+//!  io::gateway ─┐                    ┌─▶ io::store   one commit, then the acks
+//!               ├─ Ingest ─▶ judge ──┼─▶ io::bus     copies for observers
+//!  io::mqtt ────┘    ▲  (own thread) ├─▶ outbox ─▶ io::smtp
+//!                    │               └─▶ commands ─▶ the units
+//!  io::http ── Ask ──┘
+//! ```
+
+mod answers;
+mod bus_feed;
+mod commands;
+mod entry;
+mod judge;
+mod metrics;
+mod outbox;
+mod post_office;
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::future::Future;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::pin::Pin;
+use std::sync::{Arc, RwLock};
+use std::time::Duration;
+
+use tokio::sync::{Notify, broadcast, mpsc, oneshot};
+
+use crate::config::alerts::check_alerts;
+use crate::config::service::ServiceConfig;
+use crate::domain::event::Hearing;
+use crate::domain::view::{Answer, Ask, AskError};
+use crate::domain::{Effect, Fleet, RuleSet, Unit, UnitId};
+use crate::engine::{Engine, Saved};
+use crate::io::bus::{Bus, BusConfig};
+use crate::io::gateway::Gateway;
+use crate::io::http::{Http, Service};
+use crate::io::mqtt::External;
+use crate::io::store::{Loaded, Store, StoreOptions, StoreReader};
+use crate::wire::decode::Decoder;
+use crate::wire::recording::{Reader, What};
+
+use super::clock;
+use super::replay::{Passed, judge_line};
+use commands::WayOut;
+use judge::{Control, Fresh, Judge};
+use metrics::Metrics;
+use post_office::PostOffice;
+
+pub use answers::plan_import;
+pub use entry::read_passwords;
+
+/// Chunks between the ways in and the judge. Full: the sockets wait.
+const INGEST_CHUNKS: usize = 1024;
+/// Questions that wait for an answer. Full: the askers wait.
+const CONTROLS: usize = 256;
+
+/// Effects that a listener may lag behind. Full: the slowest misses the oldest.
+const DECIDED: usize = 4096;
+
+/// What the service is made of, checked.
+pub struct Parts {
+    pub config: ServiceConfig,
+    pub rules_toml: String,
+    pub rules: RuleSet,
+    /// None: the fleet that the store holds.
+    pub fleet: Option<Vec<Unit>>,
+    /// What HTTP wants from those who ask. None: only this machine may ask.
+    pub token: Option<String>,
+}
+
+/// Why the service could not start, or why it stopped. One clear line each.
+#[derive(Debug)]
+pub struct ServeError(pub String);
+
+impl fmt::Display for ServeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for ServeError {}
+
+impl ServeError {
+    fn of(e: impl fmt::Display) -> Self {
+        ServeError(e.to_string())
+    }
+}
+
+/// Which ids the fleet has, for the gateway's open mode.
+#[derive(Default)]
+pub struct KnownUnits(RwLock<(BTreeSet<UnitId>, Arc<Fleet>)>);
+
+impl KnownUnits {
+    pub fn set(&self, fleet: &Arc<Fleet>) {
+        let ids = fleet.units().map(|(_, u)| u.unit.clone()).collect();
+        *self.0.write().unwrap_or_else(|e| e.into_inner()) = (ids, Arc::clone(fleet));
+    }
+    pub fn contains(&self, id: &str) -> bool {
+        self.0.read().unwrap_or_else(|e| e.into_inner()).0.contains(id)
+    }
+    pub fn fleet(&self) -> Arc<Fleet> {
+        Arc::clone(&self.0.read().unwrap_or_else(|e| e.into_inner()).1)
+    }
+}
+
+/// A service that runs. Dropped without `stop`: as good as killed, which it survives.
+pub struct Running {
+    pub units: UnitsEntry,
+    pub http: SocketAddr,
+    pub bus: Option<SocketAddr>,
+    pub mail_folder: Option<PathBuf>,
+    handle: Handle,
+    parts: RunningParts,
+    ended: oneshot::Receiver<Result<(), ServeError>>,
+}
+
+/// Where units come in.
+pub enum UnitsEntry {
+    Gateway(SocketAddr),
+    External(String),
+}
+
+struct RunningParts {
+    gateway: Option<Gateway>,
+    external: Option<External>,
+    http: Http,
+    bus: Option<Bus>,
+    tasks: Vec<tokio::task::JoinHandle<()>>,
+}
+
+/// Asks the running service; cheap to clone.
+#[derive(Clone)]
+pub struct Handle {
+    control: mpsc::Sender<Control>,
+    metrics: Metrics,
+    reader: Arc<StoreReader>,
+    stats: Arc<dyn Fn(&Metrics) + Send + Sync>,
+    external: bool,
+    decided: broadcast::Sender<Arc<Effect>>,
+}
+
+impl Handle {
+    /// Every effect from now on, after its commit. A listener that is too slow misses some and is told so.
+    pub fn listen(&self) -> broadcast::Receiver<Arc<Effect>> {
+        self.decided.subscribe()
+    }
+
+    pub async fn ask(&self, ask: Ask) -> Result<Answer, AskError> {
+        let stopping = || AskError::Unavailable("the service is stopping; try again when it is back".to_owned());
+        let (reply, answer) = oneshot::channel();
+        self.control.send(Control::Ask(ask, reply)).await.map_err(|_| stopping())?;
+        answer.await.map_err(|_| stopping())?
+    }
+}
+
+impl Service for Handle {
+    fn ask(&self, ask: Ask) -> Pin<Box<dyn Future<Output = Result<Answer, AskError>> + Send + '_>> {
+        Box::pin(Handle::ask(self, ask))
+    }
+
+    fn metrics(&self) -> String {
+        (self.stats)(&self.metrics);
+        if let Ok(waiting) = self.reader.outbox_waiting() {
+            self.metrics.outbox_waiting.set(waiting as i64);
+        }
+        self.metrics.text()
+    }
+
+    fn ready(&self) -> Result<(), Vec<String>> {
+        let mut missing = Vec::new();
+        if self.control.is_closed() {
+            missing.push("the service is stopping".to_owned());
+        }
+        if self.metrics.hearing.get() == 0 {
+            let remedy = if self.external { "the external broker cannot be reached" } else { "the gateway is down" };
+            missing.push(format!("units cannot be heard: {remedy}"));
+        }
+        if missing.is_empty() { Ok(()) } else { Err(missing) }
+    }
+}
+
+/// Starts everything. Err: one clear line that names what could not be had.
+pub async fn start(parts: Parts) -> Result<Running, ServeError> {
+    let Parts { config, rules_toml, rules, fleet, token } = parts;
+    let metrics = Metrics::new();
+    let started_at = clock::now();
+    metrics.start_time_seconds.set(started_at.as_millis() / 1000);
+    let decoder = Decoder::new(config.root.clone(), entry::signing(&config)?);
+    let store = Store::open(&config.data, StoreOptions::default()).map_err(ServeError::of)?;
+    let reader = Arc::new(store.reader().map_err(ServeError::of)?);
+    let office = PostOffice::new(&config)?;
+
+    let settings = config.settings();
+    let loaded = store.load().map_err(ServeError::of)?;
+    let restored = restore(loaded, &decoder, &rules_toml, rules, fleet, &settings)?;
+    let known = Arc::new(KnownUnits::default());
+    known.set(restored.engine.fleet());
+
+    let (ingest_in, ingest_out) = mpsc::channel(INGEST_CHUNKS);
+    let (control_in, control_out) = mpsc::channel(CONTROLS);
+    let (commands_in, commands_out) = mpsc::unbounded_channel();
+    for (unit, command) in reader.commands_live(started_at).map_err(ServeError::of)? {
+        let _ = commands_in.send((unit, command));
+    }
+
+    let bus = match config.bus {
+        Some(listen) => Some(Bus::start(BusConfig::new(listen)).map_err(ServeError::of)?),
+        None => None,
+    };
+    let (decided, _) = broadcast::channel(DECIDED);
+    let outbox_ring = Arc::new(Notify::new());
+    let mut judge = Judge {
+        engine: restored.engine,
+        store,
+        decoder,
+        metrics: metrics.clone(),
+        bus: bus.as_ref().map(Bus::handle),
+        commands: commands_in,
+        decided: decided.clone(),
+        outbox: Arc::clone(&outbox_ring),
+        known: Arc::clone(&known),
+        settings,
+        rules_toml,
+        started_at,
+        fresh: restored.fresh,
+    };
+    judge.remember_counts().map_err(ServeError::of)?;
+    judge.begin(clock::now(), config.external.is_some()).map_err(ServeError::of)?;
+
+    // The doors open last: whoever comes in finds everything in place.
+    let (mut gateway, mut external) = (None, None);
+    let (units, way) = match &config.external {
+        Some(broker) => {
+            let started = External::start(entry::external_config(&config, broker)?, ingest_in).await.map_err(ServeError::of)?;
+            let way = WayOut::External(started.commands());
+            external = Some(started);
+            (UnitsEntry::External(format!("{}:{}", broker.host, broker.port)), way)
+        }
+        None => {
+            let seen = Arc::clone(&known);
+            let known_units = Arc::new(move |id: &str| seen.contains(id));
+            let started =
+                Gateway::start(entry::gateway_config(&config, known_units)?, ingest_in).await.map_err(ServeError::of)?;
+            let way = WayOut::Gateway(started.commands());
+            let address = started.local_addr();
+            gateway = Some(started);
+            (UnitsEntry::Gateway(address), way)
+        }
+    };
+    let gateway_stats = gateway.as_ref().map(Gateway::handle);
+    let bus_handle = bus.as_ref().map(Bus::handle);
+    let stats = Arc::new(move |m: &Metrics| {
+        if let Some(stats) = &gateway_stats {
+            m.connections.set(stats.connected() as i64);
+        }
+        if let Some(bus) = &bus_handle {
+            let stats = bus.stats();
+            m.restarts_of_bus.set(stats.restarts as i64);
+            m.bus_dropped.set((stats.dropped + stats.refused) as i64);
+        }
+    });
+    let handle = Handle {
+        control: control_in.clone(),
+        metrics: metrics.clone(),
+        reader: Arc::clone(&reader),
+        stats,
+        external: external.is_some(),
+        decided,
+    };
+    let http = Http::start(config.http.listen, Arc::new(handle.clone()), token)
+        .await
+        .map_err(ServeError::of)?;
+
+    let (tell_end, ended) = oneshot::channel();
+    std::thread::Builder::new()
+        .name("judge".to_owned())
+        .spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
+            let result = match runtime {
+                Ok(runtime) => runtime.block_on(judge.run(ingest_out, control_out)).map_err(ServeError::of),
+                Err(e) => Err(ServeError(format!("the judge cannot start: {e}"))),
+            };
+            // Whoever waits for the end may be gone already.
+            let _ = tell_end.send(result);
+        })
+        .map_err(|e| ServeError(format!("no thread can be had for the judge: {e}; close other programs")))?;
+
+    let fleet_of = Arc::clone(&known);
+    let mut tasks = vec![
+        tokio::spawn(outbox::run(
+            reader,
+            office,
+            Arc::new(move || fleet_of.fleet()),
+            control_in,
+            outbox_ring,
+        )),
+        tokio::spawn(commands::run(way, config.root.clone(), metrics, commands_out)),
+    ];
+    if let (Some(gateway), Some(path)) = (&gateway, config.gateway.as_ref().and_then(|g| g.passwords.clone())) {
+        tasks.push(tokio::spawn(entry::follow_passwords(path, gateway.handle())));
+    }
+    Ok(Running {
+        units,
+        http: http.local_addr(),
+        bus: bus.as_ref().map(Bus::local_addr),
+        mail_folder: config.mail_folder(),
+        handle,
+        parts: RunningParts { gateway, external, http, bus, tasks },
+        ended,
+    })
+}
+
+struct Restored {
+    engine: Engine,
+    fresh: Fresh,
+}
+
+/// The engine as it was at the last commit, then on today's rules and fleet.
+fn restore(
+    loaded: Loaded,
+    decoder: &Decoder,
+    rules_toml: &str,
+    rules: RuleSet,
+    fleet: Option<Vec<Unit>>,
+    settings: &crate::domain::Settings,
+) -> Result<Restored, ServeError> {
+    let mut fresh = Fresh::default();
+    let units = fleet.unwrap_or_else(|| loaded.fleet.clone());
+    let is_new = loaded.checkpoint.is_none() && loaded.journal_tail.is_empty();
+    if is_new {
+        fresh.fleet = Some(units.clone());
+        return Ok(Restored { engine: Engine::new(rules, Fleet::new(units), settings.clone()), fresh });
+    }
+    // What happened since the checkpoint was judged by the rules of then.
+    let rules_then = loaded
+        .rules_toml
+        .as_deref()
+        .and_then(|text| check_alerts("alerts.toml of the store", text).ok())
+        .unwrap_or_else(|| rules.clone());
+    let saved = loaded.checkpoint.map(|c| Saved { global: c.global, units: c.units }).unwrap_or_default();
+    let mut engine =
+        Engine::restore(rules_then, Fleet::new(loaded.fleet.clone()), settings.clone(), &saved).map_err(ServeError::of)?;
+    let mut passed = Passed::default();
+    for line in Reader::new(loaded.journal_tail.as_slice()) {
+        let line = line.map_err(|e| ServeError(format!("the store's journal is damaged: {e}; restore a backup")))?;
+        // Its effects were committed with it.
+        let _ = judge_line(&mut engine, decoder, line, &mut passed);
+    }
+    if passed.lines > 0 {
+        tracing::info!("{} messages since the last checkpoint judged again", passed.lines);
+    }
+    let same_rules = loaded.rules_toml.as_deref() == Some(rules_toml);
+    if !same_rules || units != loaded.fleet {
+        let now = engine.now().unwrap_or_default();
+        let removed = loaded.fleet.iter().filter(|u| !units.iter().any(|v| v.unit == u.unit));
+        fresh.removed_units = removed.map(|u| u.unit.clone()).collect();
+        fresh.effects.extend(engine.reload(now, rules, Fleet::new(units.clone()), settings.clone()));
+        fresh.fleet = Some(units);
+        fresh.rules_changed = true;
+    }
+    Ok(Restored { engine, fresh })
+}
+
+impl Judge {
+    /// What was counted before the restart goes on.
+    fn remember_counts(&mut self) -> Result<(), crate::io::store::StoreError> {
+        self.fresh.quarantine = self.store.quarantine()?.into_iter().map(|r| (r.unit.clone(), r)).collect();
+        for row in self.store.refusals()? {
+            if let Ok(kind) = row.kind.parse() {
+                self.fresh.refusals.insert(kind, row);
+            }
+        }
+        Ok(())
+    }
+
+    /// The first commit: we are here, and were deaf until now.
+    fn begin(&mut self, now: crate::domain::Timestamp, external: bool) -> Result<(), crate::io::store::StoreError> {
+        self.judge(now, What::Link(Hearing::Start));
+        if external {
+            self.judge(now, What::Link(Hearing::Down));
+        }
+        self.count_all();
+        self.commit(now, std::time::Instant::now(), true)?;
+        if let Some(bus) = &self.bus {
+            bus_feed::tell_all(bus, self.decoder.root(), &self.engine.unit_rows());
+        }
+        self.outbox.notify_one();
+        Ok(())
+    }
+}
+
+impl Running {
+    pub fn handle(&self) -> Handle {
+        self.handle.clone()
+    }
+
+    /// Until the judge ends by itself. Err: a commit failed.
+    pub async fn ended(&mut self) -> Result<(), ServeError> {
+        match (&mut self.ended).await {
+            Ok(result) => result,
+            Err(_) => Err(ServeError("the judge stopped without a word: this is a defect, please report it".to_owned())),
+        }
+    }
+
+    /// Everything that was taken in is committed and acknowledged; then the doors close.
+    pub async fn stop(self) -> Result<(), ServeError> {
+        const FAREWELL: Duration = Duration::from_secs(10);
+        let RunningParts { gateway, external, http, bus, tasks } = self.parts;
+        if let Some(gateway) = gateway {
+            gateway.stop().await;
+        }
+        if let Some(external) = external {
+            external.stop().await;
+        }
+        http.stop().await;
+        for task in tasks {
+            task.abort();
+        }
+        // A judge that has ended already takes no more orders.
+        let _ = self.handle.control.send(Control::Stop).await;
+        let result = match tokio::time::timeout(FAREWELL, self.ended).await {
+            Ok(Ok(result)) => result,
+            Ok(Err(_)) => Ok(()),
+            Err(_) => Err(ServeError("the last commit did not end within 10 s".to_owned())),
+        };
+        if let Some(bus) = bus {
+            bus.stop();
+        }
+        result
+    }
+}

@@ -1,0 +1,107 @@
+//! A notice on its way out: who reads it, in whose time zone, rendered, packed and handed over. Owns the settings of
+//! `[mail]`; never decides what is sent, and keeps nothing.
+
+use std::fs;
+use std::time::Duration;
+
+use lettre::address::Address;
+use lettre::message::Mailbox as LettreMailbox;
+
+use crate::config::service::{MailTransport, ServiceConfig, SmtpTls as TlsSetting};
+use crate::domain::{Fleet, Notice, Timestamp};
+use crate::io::smtp::{DEFAULT_TIMEOUT, Post, SmtpConfig, SmtpLogin, SmtpTls, retry_delay, to_message};
+use crate::io::store::MailOutcome;
+use crate::render::mail::{MailContext, Mailbox, render_notice};
+
+use super::ServeError;
+use super::entry::read_password;
+
+/// The first wait between tries is minutes long; with the default schedule a mail is tried for days.
+const GIVE_UP_AFTER: u32 = 100;
+
+pub struct PostOffice {
+    config: ServiceConfig,
+    from: Mailbox,
+    base_url: Option<String>,
+    post: Post,
+}
+
+impl PostOffice {
+    /// Err: a file named in `[mail]` cannot be read.
+    pub fn new(config: &ServiceConfig) -> Result<Self, ServeError> {
+        let post = match (&config.mail.transport, config.mail_folder()) {
+            (MailTransport::Smtp(smtp), _) => {
+                let login = match &smtp.login {
+                    Some(login) => {
+                        Some(SmtpLogin { user: login.username.clone(), password: read_password(login)? })
+                    }
+                    None => None,
+                };
+                let trusted_pem = match &smtp.ca {
+                    Some(path) => Some(fs::read(path).map_err(|e| {
+                        ServeError(format!("{}: {e}; mail.smtp.ca names a PEM file of certificates to trust", path.display()))
+                    })?),
+                    None => None,
+                };
+                Post::smtp(SmtpConfig {
+                    host: smtp.host.clone(),
+                    port: smtp.port,
+                    tls: match smtp.tls {
+                        TlsSetting::StartTls => SmtpTls::StartTls,
+                        TlsSetting::Implicit => SmtpTls::Implicit,
+                        TlsSetting::None => SmtpTls::None,
+                    },
+                    trusted_pem,
+                    login,
+                    timeout: DEFAULT_TIMEOUT,
+                })
+                .map_err(ServeError::of)?
+            }
+            (MailTransport::Folder(_), Some(folder)) => Post::Folder(folder),
+            (MailTransport::Folder(_), None) => unreachable!("mail_folder names the folder of a folder transport"),
+        };
+        // Only an address that people were given leads them back here; a loopback one does not.
+        let base_url = config.http.public_url.as_ref().map(|_| config.public_url());
+        Ok(PostOffice { from: mailbox(&config.mail.from, None), base_url, post, config: config.clone() })
+    }
+
+    /// What became of one try.
+    pub async fn send(&self, notice: &Notice, fleet: &Fleet, tries: u32, now: Timestamp) -> MailOutcome {
+        let to = [mailbox(&self.config.mail_address(&notice.to), Some(notice.to.to_string()))];
+        let context = MailContext {
+            fleet,
+            zone: self.config.time_zone_of(&notice.to),
+            base_url: self.base_url.as_deref(),
+            from: &self.from,
+            to: &to,
+        };
+        let message = match to_message(&render_notice(notice, &context)) {
+            Ok(message) => message,
+            Err(e) => return MailOutcome::Refused { error: e.to_string() },
+        };
+        match self.post.deliver(&message).await {
+            Ok(delivered) => {
+                for refused in &delivered.refused {
+                    tracing::warn!("mail {} did not reach {refused}", notice.message_id);
+                }
+                MailOutcome::Sent
+            }
+            Err(e) if e.retry && tries < GIVE_UP_AFTER => {
+                let wait: Duration = retry_delay(tries + 1, &notice.message_id);
+                MailOutcome::TryAgain { at: now + wait, error: e.to_string() }
+            }
+            Err(e) => MailOutcome::Refused { error: e.to_string() },
+        }
+    }
+}
+
+/// `Name <address>` or a bare address, as the settings were checked to be.
+fn mailbox(text: &str, name: Option<String>) -> Mailbox {
+    match text.parse::<LettreMailbox>() {
+        Ok(parsed) => Mailbox { name: parsed.name.or(name), address: parsed.email.to_string() },
+        Err(_) => {
+            let address = text.parse::<Address>().map_or_else(|_| text.to_owned(), |a| a.to_string());
+            Mailbox { name, address }
+        }
+    }
+}

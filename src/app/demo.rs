@@ -1,1 +1,0 @@
-//! The whole thing in one process, telling its story.

@@ -1,0 +1,196 @@
+//! The verbs that run a program of `app` in this process. Owns the runtime, the log and what each ending means as an
+//! exit status.
+
+use std::fs::File;
+use std::io::{BufRead, BufReader, BufWriter, Write, stdin, stdout};
+use std::path::Path;
+
+use crate::app::arguments::{DemoArgs, DoctorArgs, PasswordArgs, ReplayArgs, ServeArgs, SimulateArgs};
+use crate::app::daemon::read_passwords;
+use crate::app::replay::replay;
+use crate::app::{clock, demo, doctor, serve, simulate};
+use crate::config::{ServiceConfig, check_alerts, check_service, read_text};
+use crate::domain::{Fleet, Settings};
+use crate::engine::Engine;
+use crate::io::gateway::passwords::{PasswordFile, generate};
+use crate::render::timeline::write_effect;
+use crate::wire::decode::Decoder;
+use crate::wire::signature::Signing;
+
+use super::exit::Failure;
+use super::screen::Screen;
+
+/// What is logged when RUST_LOG does not say: ours, and the libraries' troubles only.
+const LOG: &str = "info,rumqttd=off,rumqttc=error,hyper=warn";
+
+/// To standard error: standard output belongs to answers.
+fn start_log(quiet: bool) {
+    let default = if quiet { "error,rumqttd=off,rumqttc=off" } else { LOG };
+    let filter = tracing_subscriber::EnvFilter::try_from_default_env()
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(default));
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
+    // A log that is there already serves as well.
+    let _ = log.with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr())).try_init();
+}
+
+fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|e| Failure::failed(format!("no threads can be had: {e}; close other programs")))
+}
+
+pub(super) fn run_serve(args: ServeArgs) -> Result<(), Failure> {
+    start_log(false);
+    runtime()?.block_on(serve::serve(args)).map_err(|e| Failure::failed(e.to_string()))
+}
+
+pub(super) fn run_demo(args: DemoArgs) -> Result<(), Failure> {
+    start_log(true);
+    match runtime()?.block_on(demo::demo(args)) {
+        Ok(true) => Ok(()),
+        // The story has said why.
+        Ok(false) => Err(Failure::failed(String::new())),
+        Err(e) => Err(Failure::failed(e.to_string())),
+    }
+}
+
+pub(super) fn run_replay(args: ReplayArgs) -> Result<(), Failure> {
+    let failed = |e: String| Failure::failed(e);
+    let mut problems = Vec::new();
+    let fleet = serve::read_fleet(&args.fleet).map_err(|e| problems.push(e)).unwrap_or_default();
+    let rules = serve::read_rules(Some(&args.rules)).map_err(|e| problems.push(e)).unwrap_or_default().1;
+    let settings = match &args.config {
+        None => Settings::default(),
+        Some(path) => read_settings(path).map_err(|e| problems.push(e)).unwrap_or_default().settings(),
+    };
+    if !problems.is_empty() {
+        return Err(failed(problems.join("\n")));
+    }
+    let settings = Settings { readings: args.readings, ..settings };
+    let name = args.recording.display().to_string();
+    let recording: Box<dyn BufRead> = if name == "-" {
+        Box::new(BufReader::new(stdin()))
+    } else {
+        let file = File::open(&args.recording).map_err(|e| failed(format!("{name}: {e}; name the recording you mean")))?;
+        Box::new(BufReader::new(file))
+    };
+    let mut engine = Engine::new(rules, Fleet::new(fleet), settings);
+    let decoder = Decoder::new("buttonwatch/v1", Signing::Off);
+    let mut out = BufWriter::new(stdout().lock());
+    let mut line = Vec::new();
+    let mut broken = None;
+    let passed = replay(&mut engine, &decoder, recording, args.until, None, |effects| {
+        line.clear();
+        for effect in effects {
+            write_effect(effect, &mut line);
+        }
+        if broken.is_none() {
+            broken = out.write_all(&line).err();
+        }
+    })
+    .map_err(|e| failed(format!("{name}, {e}")))?;
+    let broken = broken.or_else(|| out.flush().err());
+    match broken {
+        None => {}
+        Some(e) if e.kind() == std::io::ErrorKind::BrokenPipe => return Ok(()),
+        Some(e) => return Err(failed(format!("the timeline cannot be written: {e}"))),
+    }
+    // Standard output holds the timeline and nothing else.
+    if passed.unknown_units > 0 {
+        eprintln!("note: {} messages of units that are not in the fleet were passed over", passed.unknown_units);
+    }
+    if let Some(first) = passed.first_refusal {
+        eprintln!("note: {} messages were refused, the first one: {first}", passed.refused);
+    }
+    Ok(())
+}
+
+fn read_settings(path: &Path) -> Result<ServiceConfig, String> {
+    let name = path.display().to_string();
+    let bytes = std::fs::read(path).map_err(|e| format!("{name}: {e}; name the buttonwatch.toml that you mean"))?;
+    let text = read_text(&name, &bytes).map_err(|p| p.to_string())?;
+    check_service(&name, text).map_err(|p| p.to_string())
+}
+
+pub(super) fn run_simulate(args: SimulateArgs) -> Result<(), Failure> {
+    start_log(false);
+    let failed = |e: String| Failure::failed(e);
+    let fleet = Fleet::new(serve::read_fleet(&args.fleet).map_err(failed)?);
+    let mut options = simulate::SimulateOptions::new(fleet, args.broker, clock::now());
+    options.speed = args.speed;
+    options.seed = args.seed;
+    // `--for` is simulated time; the simulator counts real time.
+    options.duration = args.run_for.map(|d| d.div_f64(args.speed.max(f64::MIN_POSITIVE)));
+    if let Some(path) = &args.scenario {
+        let name = path.display().to_string();
+        let text = std::fs::read_to_string(path)
+            .map_err(|e| Failure::failed(format!("{name}: {e}; name the scenario that you mean")))?;
+        options.scenario = simulate::check_scenario(&name, &text, &options.fleet)
+            .map_err(|problems| Failure::failed(problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")))?;
+    }
+    let (control, controls) = tokio::sync::mpsc::channel(1);
+    let summary = runtime()?.block_on(async {
+        tokio::spawn(async move {
+            serve::told_to_stop().await;
+            // It may have ended by itself.
+            let _ = control.send(simulate::Control::Stop).await;
+        });
+        simulate::run(options, controls, |report| eprintln!("{report}")).await
+    });
+    let summary = summary.map_err(|e| Failure::failed(e.to_string()))?;
+    eprintln!("{summary}");
+    Ok(())
+}
+
+pub(super) fn run_doctor(args: DoctorArgs, screen: &Screen) -> Result<(), Failure> {
+    let findings = runtime()?.block_on(doctor::examine(&args));
+    screen.print(&doctor::render(&findings))?;
+    if findings.iter().any(|f| f.state == doctor::State::Bad) {
+        return Err(Failure::failed(String::new()));
+    }
+    Ok(())
+}
+
+pub(super) fn run_password(args: PasswordArgs, screen: &Screen) -> Result<(), Failure> {
+    let failed = |e: String| Failure::failed(e);
+    let path = match (args.file, args.config) {
+        (Some(file), _) => file,
+        (None, Some(config)) => read_settings(&config)
+            .map_err(failed)?
+            .gateway
+            .and_then(|g| g.passwords)
+            .ok_or_else(|| failed(format!("{} names no gateway.passwords; set it, or use --file", config.display())))?,
+        (None, None) => "passwords".into(),
+    };
+    let mut passwords = match path.exists() {
+        true => read_passwords(&path).map_err(|e| failed(e.to_string()))?,
+        false => PasswordFile::default(),
+    };
+    let made = generate().map_err(|e| failed(e.to_string()))?;
+    passwords.set(args.unit.clone(), made.hash);
+    write_whole(&path, passwords.to_text().as_bytes())
+        .map_err(|e| failed(format!("{}: {e}; choose a file that this user may write", path.display())))?;
+    eprintln!("{} has a new password in {}. It is shown once: put it into the unit now.", args.unit, path.display());
+    screen.print(&format!("{}\n", made.password))
+}
+
+/// All or nothing, readable by its owner only: a crash leaves the old file.
+fn write_whole(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mut file = tempfile::NamedTempFile::new_in(folder)?;
+    file.write_all(bytes)?;
+    file.as_file().sync_all()?;
+    file.persist(path).map_err(|e| e.error)?;
+    Ok(())
+}
+
+pub(super) fn check_rules(file: &Path, screen: &Screen) -> Result<(), Failure> {
+    let name = file.display().to_string();
+    let bytes = std::fs::read(file).map_err(|e| Failure::failed(format!("{name}: {e}; name the alerts.toml you mean")))?;
+    let rules = read_text(&name, &bytes)
+        .and_then(|text| check_alerts(&name, text))
+        .map_err(|problems| Failure::failed(problems.to_string()))?;
+    let (n, m) = (rules.rules.len(), rules.incidents.len());
+    screen.print(&format!("{name}: {n} rules and {m} incidents, no mistakes\n"))
+}
