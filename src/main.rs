@@ -1,3 +1,5 @@
+//! The binary: hands its arguments to `cli`, which owns everything else.
+
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
