@@ -1,9 +1,9 @@
 //! Reads a JSON object the way firmware nearly always writes it: short, flat, no escapes, plain numbers. On anything else it
 //! gives up without a word, and serde_json reads the payload from the start and finds the words.
 //!
-//! Why not serde_json alone: it takes more than twice the instructions for a dozen short fields, and DESIGN §7 gives decoding and judging
-//! of one heartbeat 1 µs together. Never accepts what serde_json refuses, never reads a value differently: a property test
-//! compares the two.
+//! Why not serde_json alone: it takes about twice the instructions for a dozen short fields, and DESIGN §7 gives decoding
+//! and judging of one heartbeat 1 µs together. Never accepts what serde_json refuses, never reads a value differently: a
+//! property test compares the two.
 
 use std::borrow::Cow;
 
