@@ -14,7 +14,7 @@ use crate::domain::{Metric, UnitId};
 
 use super::fields::{
     Collected, Fields, Figure, HeartbeatFields, PowerFields, PressFields, ReplyFields, ResultFields, SelftestFields,
-    StatusFields, collect,
+    StatusFields,
 };
 use super::refusal::{Refusal, RefusalKind};
 use super::scalar::{Complaint, Range, Scalar, Shape};
@@ -211,12 +211,21 @@ impl Door<'_> {
     }
 
     /// A field that the message can do without.
+    #[inline]
     fn optional<T>(&mut self, field: &str, checked: Result<Option<T>, Complaint>) -> Option<T> {
-        checked.unwrap_or_else(|complaint| {
-            let refusal = self.complain(field, complaint);
-            self.dropped.push(refusal);
-            None
-        })
+        match checked {
+            Ok(value) => value,
+            Err(complaint) => {
+                self.drop_field(field, complaint);
+                None
+            }
+        }
+    }
+
+    #[cold]
+    fn drop_field(&mut self, field: &str, complaint: Complaint) {
+        let refusal = self.complain(field, complaint);
+        self.dropped.push(refusal);
     }
 
     /// A field without which the message says nothing.
@@ -247,12 +256,12 @@ impl Door<'_> {
 
     fn message(&mut self, kind: Kind, json: &str) -> Result<(Message, u32), Refusal> {
         match kind {
-            Kind::Heartbeat => self.body(kind, json, Common::Required, |door, f| Ok(door.heartbeat(&f))),
-            Kind::Power => self.body(kind, json, Common::Required, |door, f| Ok(door.power(&f))),
+            Kind::Heartbeat => self.body(kind, json, Common::Required, |door, f| Ok(door.heartbeat(f))),
+            Kind::Power => self.body(kind, json, Common::Required, |door, f| Ok(door.power(f))),
             Kind::Selftest => self.body(kind, json, Common::Required, Door::selftest),
-            Kind::Press => self.body(kind, json, Common::Required, |door, f| door.press(&f)),
-            Kind::Status => self.body(kind, json, Common::Optional, |door, f| door.status(&f)),
-            Kind::Reply => self.body(kind, json, Common::Required, |door, f| door.reply(&f)),
+            Kind::Press => self.body(kind, json, Common::Required, |door, f| door.press(f)),
+            Kind::Status => self.body(kind, json, Common::Optional, |door, f| door.status(f)),
+            Kind::Reply => self.body(kind, json, Common::Required, |door, f| door.reply(f)),
         }
     }
 
@@ -261,10 +270,13 @@ impl Door<'_> {
         kind: Kind,
         json: &'j str,
         common: Common,
-        read: impl FnOnce(&mut Self, F) -> Result<Body, Refusal>,
+        read: impl FnOnce(&mut Self, &mut F) -> Result<Body, Refusal>,
     ) -> Result<(Message, u32), Refusal> {
-        let Collected { ts, boot, seq, extra, own, unknown } = collect::<F>(json)
+        let mut collected = Collected::<F>::default();
+        collected
+            .read(json)
             .map_err(|e| self.refusal(RefusalKind::NotJson, format!("the payload is not one JSON object: {e}")))?;
+        let Collected { ts, boot, seq, extra, own, unknown } = &mut collected;
         let boot = boot.whole(u32::MAX.into()).map(|n| n.map(|n| n as u32));
         let (ts, boot, seq) = match common {
             Common::Required => (
@@ -277,7 +289,7 @@ impl Door<'_> {
             }
         };
         let body = read(self, own)?;
-        let extra = match extra {
+        let extra = match std::mem::take(extra) {
             Shape::Object(extra) => extra,
             Shape::Scalar(Scalar::Absent) => Vec::new(),
             Shape::Scalar(other) => {
@@ -285,7 +297,7 @@ impl Door<'_> {
                 self.optional("extra", Err(complaint)).unwrap_or_default()
             }
         };
-        Ok((Message { ts, boot, seq, body, extra }, unknown))
+        Ok((Message { ts, boot, seq, body, extra }, *unknown))
     }
 
     fn heartbeat(&mut self, f: &HeartbeatFields<'_>) -> Body {
@@ -314,8 +326,8 @@ impl Door<'_> {
         })
     }
 
-    fn selftest(&mut self, f: SelftestFields<'_>) -> Result<Body, Refusal> {
-        let given = match f.results {
+    fn selftest(&mut self, f: &mut SelftestFields<'_>) -> Result<Body, Refusal> {
+        let given = match std::mem::take(&mut f.results) {
             Shape::Object(results) => Ok(Some(results)),
             Shape::Scalar(Scalar::Absent) => Ok(None),
             Shape::Scalar(other) => Err(other.wrong_type("send an object with one entry per component")),
@@ -329,7 +341,7 @@ impl Door<'_> {
                 Shape::Scalar(Scalar::Absent) => continue,
                 Shape::Scalar(other) => {
                     let complaint = other.wrong_type("send an object like {\"result\":\"pass\"}");
-                    self.optional::<()>(&path(""), Err(complaint));
+                    self.drop_field(&path(""), complaint);
                     continue;
                 }
             };
@@ -353,10 +365,7 @@ impl Door<'_> {
                 };
                 match checked {
                     Ok(value) => kept.extend(value.map(|v| (metric, v))),
-                    Err(complaint) => {
-                        let refusal = self.complain(&path(&format!(".{name}")), complaint);
-                        self.dropped.push(refusal);
-                    }
+                    Err(complaint) => self.drop_field(&path(&format!(".{name}")), complaint),
                 }
             }
             results.push(TestResult {

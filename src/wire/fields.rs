@@ -9,6 +9,7 @@ use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
 
 use crate::domain::{Component, Metric};
 
+use super::quick::{self, Receiver};
 use super::scalar::{Any, Inside, Key, Scalar, Shape};
 
 /// A unit has a handful of figures of its own; whoever sends hundreds fills our memory.
@@ -17,8 +18,17 @@ pub(super) const MAX_EXTRA_NAME: usize = 48;
 
 /// The fields that one kind has beside the common ones.
 pub(super) trait Fields<'a>: Default {
-    /// Takes the value if the key is one of its own; says whether it was.
-    fn take<A: MapAccess<'a>>(&mut self, key: &str, map: &mut A, unknown: &mut u32) -> Result<bool, A::Error>;
+    /// Where the value of a plain field goes. None: not one of its own.
+    fn slot(&mut self, key: &str) -> Option<&mut Scalar<'a>>;
+
+    /// Takes the value of a field that holds more than a plain value; says whether it was one.
+    fn take<A: MapAccess<'a>>(&mut self, _key: &str, _map: &mut A, _unknown: &mut u32) -> Result<bool, A::Error> {
+        Ok(false)
+    }
+    /// Whether `take` would.
+    fn holds_more(_key: &str) -> bool {
+        false
+    }
 }
 
 macro_rules! plain_fields {
@@ -27,12 +37,12 @@ macro_rules! plain_fields {
         pub(super) struct $name<'a> { $(pub $field: Scalar<'a>),+ }
 
         impl<'a> Fields<'a> for $name<'a> {
-            fn take<A: MapAccess<'a>>(&mut self, key: &str, map: &mut A, _: &mut u32) -> Result<bool, A::Error> {
+            #[inline]
+            fn slot(&mut self, key: &str) -> Option<&mut Scalar<'a>> {
                 match key {
-                    $(stringify!($field) => self.$field = map.next_value()?,)+
-                    _ => return Ok(false),
+                    $(stringify!($field) => Some(&mut self.$field),)+
+                    _ => None,
                 }
-                Ok(true)
             }
         }
     )+};
@@ -54,14 +64,21 @@ pub(super) struct SelftestFields<'a> {
 }
 
 impl<'a> Fields<'a> for SelftestFields<'a> {
-    fn take<A: MapAccess<'a>>(&mut self, key: &str, map: &mut A, unknown: &mut u32) -> Result<bool, A::Error> {
+    fn slot(&mut self, key: &str) -> Option<&mut Scalar<'a>> {
         match key {
-            "id" => self.id = map.next_value()?,
-            "trigger" => self.trigger = map.next_value()?,
-            "results" => self.results = map.next_value_seed(Any(Results { unknown }))?,
-            _ => return Ok(false),
+            "id" => Some(&mut self.id),
+            "trigger" => Some(&mut self.trigger),
+            _ => None,
         }
-        Ok(true)
+    }
+    fn take<A: MapAccess<'a>>(&mut self, key: &str, map: &mut A, unknown: &mut u32) -> Result<bool, A::Error> {
+        if Self::holds_more(key) {
+            self.results = map.next_value_seed(Any(Results { unknown }))?;
+        }
+        Ok(Self::holds_more(key))
+    }
+    fn holds_more(key: &str) -> bool {
+        key == "results"
     }
 }
 
@@ -206,24 +223,28 @@ impl<'de> Inside<'de> for Extra<'_> {
     type Value = ExtraList;
 
     fn read<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let mut extra: Self::Value = Vec::new();
+        let mut extra = Vec::new();
         while let Some(Key(key)) = map.next_key()? {
-            let number = match map.next_value()? {
-                Scalar::Unsigned(n) => Some(n as f64),
-                Scalar::Signed(n) => Some(n as f64),
-                Scalar::Float(n) => Some(n),
-                Scalar::Absent => continue,
-                Scalar::Bool(_) | Scalar::Text(_) | Scalar::List | Scalar::Object => None,
-            };
-            let room = extra.len() < MAX_EXTRA;
-            let known = extra.iter_mut().find(|(name, _)| **name == *key);
-            match (number, known) {
-                (Some(number), Some((_, old))) => *old = number,
-                (Some(number), None) if room && is_extra_name(&key) => extra.push((key.as_ref().into(), number)),
-                (Some(_), None) | (None, _) => *self.unknown = self.unknown.saturating_add(1),
-            }
+            put_extra(&mut extra, &key, map.next_value()?, self.unknown);
         }
         Ok(extra)
+    }
+}
+
+fn put_extra(extra: &mut ExtraList, key: &str, value: Scalar<'_>, unknown: &mut u32) {
+    let number = match value {
+        Scalar::Unsigned(n) => Some(n as f64),
+        Scalar::Signed(n) => Some(n as f64),
+        Scalar::Float(n) => Some(n),
+        Scalar::Absent => return,
+        Scalar::Bool(_) | Scalar::Text(_) | Scalar::List | Scalar::Object => None,
+    };
+    let room = extra.len() < MAX_EXTRA;
+    let known = extra.iter_mut().find(|(name, _)| **name == *key);
+    match (number, known) {
+        (Some(number), Some((_, old))) => *old = number,
+        (Some(number), None) if room && is_extra_name(key) => extra.push((key.into(), number)),
+        (Some(_), None) | (None, _) => *unknown = unknown.saturating_add(1),
     }
 }
 
@@ -243,12 +264,70 @@ pub(super) struct Collected<'a, F> {
     pub unknown: u32,
 }
 
-/// Err: not one JSON object, or something stands after it.
-pub(super) fn collect<'a, F: Fields<'a>>(json: &'a str) -> Result<Collected<'a, F>, serde_json::Error> {
-    let mut deserializer = serde_json::Deserializer::from_str(json);
-    let collected = deserializer.deserialize_map(Collect(PhantomData))?;
-    deserializer.end()?;
-    Ok(collected)
+impl<'a, F: Fields<'a>> Collected<'a, F> {
+    #[inline]
+    fn slot(&mut self, key: &str) -> Option<&mut Scalar<'a>> {
+        match key {
+            "ts" => Some(&mut self.ts),
+            "boot" => Some(&mut self.boot),
+            "seq" => Some(&mut self.seq),
+            own => self.own.slot(own),
+        }
+    }
+
+    /// Fills an empty one. Err: not one JSON object, or something stands after it.
+    pub fn read(&mut self, json: &'a str) -> Result<(), serde_json::Error> {
+        if quick::read_object(json, self).is_none() {
+            // The quick way gave up half-way: from the start.
+            *self = Self::read_thoroughly(json)?;
+        }
+        Ok(())
+    }
+
+    fn read_thoroughly(json: &'a str) -> Result<Self, serde_json::Error> {
+        let mut deserializer = serde_json::Deserializer::from_str(json);
+        let collected = deserializer.deserialize_map(Collect(PhantomData))?;
+        deserializer.end()?;
+        Ok(collected)
+    }
+}
+
+impl<'a, F: Fields<'a>> Receiver<'a> for Collected<'a, F> {
+    #[inline]
+    fn scalar(&mut self, key: &'a str, value: Scalar<'a>) -> Option<()> {
+        match self.slot(key) {
+            Some(slot) => *slot = value,
+            None if key == "extra" => self.extra = Shape::Scalar(value),
+            None if F::holds_more(key) => return None,
+            None => self.unknown = self.unknown.saturating_add(1),
+        }
+        Some(())
+    }
+
+    fn object(&mut self, key: &'a str, text: &'a str, at: usize) -> Option<usize> {
+        if key != "extra" {
+            return None;
+        }
+        let mut extra = QuickExtra { extra: ExtraList::new(), unknown: &mut self.unknown };
+        let end = quick::read_fields(text, at, &mut extra)?;
+        self.extra = Shape::Object(extra.extra);
+        Some(end)
+    }
+}
+
+struct QuickExtra<'u> {
+    extra: ExtraList,
+    unknown: &'u mut u32,
+}
+
+impl<'a> Receiver<'a> for QuickExtra<'_> {
+    fn scalar(&mut self, key: &'a str, value: Scalar<'a>) -> Option<()> {
+        put_extra(&mut self.extra, key, value, self.unknown);
+        Some(())
+    }
+    fn object(&mut self, _key: &'a str, _text: &'a str, _at: usize) -> Option<usize> {
+        None
+    }
 }
 
 struct Collect<F>(PhantomData<F>);
@@ -263,19 +342,120 @@ impl<'de, F: Fields<'de>> Visitor<'de> for Collect<F> {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
         let mut c: Collected<'de, F> = Collected::default();
         while let Some(Key(key)) = map.next_key()? {
-            match key.as_ref() {
-                "ts" => c.ts = map.next_value()?,
-                "boot" => c.boot = map.next_value()?,
-                "seq" => c.seq = map.next_value()?,
-                "extra" => c.extra = map.next_value_seed(Any(Extra { unknown: &mut c.unknown }))?,
-                other => {
-                    if !c.own.take(other, &mut map, &mut c.unknown)? {
-                        map.next_value::<IgnoredAny>()?;
-                        c.unknown = c.unknown.saturating_add(1);
-                    }
-                }
+            if let Some(slot) = c.slot(&key) {
+                *slot = map.next_value()?;
+            } else if key == "extra" {
+                c.extra = map.next_value_seed(Any(Extra { unknown: &mut c.unknown }))?;
+            } else if !c.own.take(&key, &mut map, &mut c.unknown)? {
+                map.next_value::<IgnoredAny>()?;
+                c.unknown = c.unknown.saturating_add(1);
             }
         }
         Ok(c)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn check(json: &str) -> Result<bool, TestCaseError> {
+        fn both<'a, F: Fields<'a> + fmt::Debug>(json: &'a str) -> Result<bool, TestCaseError> {
+            let mut quick = Collected::<F>::default();
+            if quick::read_object(json, &mut quick).is_none() {
+                return Ok(false);
+            }
+            let thorough = Collected::<F>::read_thoroughly(json).map_err(|e| e.to_string());
+            prop_assert_eq!(Ok(format!("{quick:?}")), thorough.map(|c| format!("{c:?}")), "{}", json);
+            Ok(true)
+        }
+        both::<SelftestFields>(json)?;
+        both::<HeartbeatFields>(json)
+    }
+
+    #[test]
+    fn the_usual_ways_to_write_a_message_are_read_quickly() {
+        for json in [
+            "{}",
+            r#"{"ts":"2026-11-21T09:00:00.000Z","boot":7,"seq":14512,"fw":"2.4.1","temp_c":-34.512345678901234,"tamper":false,"hw":null}"#,
+            " {\n\t\"ts\" : 1795251600000 ,\r\n \"extra\" : { \"x\" : 1 } , \"hw\":\"صدر\" }\n",
+        ] {
+            assert_eq!(check(json).map_err(|e| e.to_string()), Ok(true), "{json}");
+        }
+    }
+
+    #[test]
+    fn what_is_unusual_or_broken_is_left_to_the_thorough_way() {
+        for json in [
+            "",
+            "[]",
+            "{",
+            "{}x",
+            "{,}",
+            r#"{"a":1,}"#,
+            r#"{"a" 1}"#,
+            r#"{"a":01}"#,
+            r#"{"a":-}"#,
+            r#"{"a":1.}"#,
+            r#"{"a":.5}"#,
+            r#"{"a":+1}"#,
+            r#"{"a":1e3}"#,
+            r#"{"a":1.5e3}"#,
+            r#"{"a":-0}"#,
+            r#"{"a":"\n"}"#,
+            "{\"a\":\"\n\"}",
+            r#"{"a":[]}"#,
+            r#"{"a":{}}"#,
+            r#"{"a":tru}"#,
+            r#"{"a":truex}"#,
+            r#"{"a":"b}"#,
+            r#"{"extra":{"x":{}}}"#,
+            r#"{"\u0061":1}"#,
+            r#"{"a":1234567890123456789}"#,
+        ] {
+            assert_eq!(check(json).map_err(|e| e.to_string()), Ok(false), "{json}");
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(4096))]
+
+        #[test]
+        fn the_quick_way_and_the_thorough_way_agree_on_any_object(
+            fields in proptest::collection::vec(
+                (
+                    prop_oneof![
+                        proptest::sample::select(vec!["ts", "boot", "temp_c", "fw", "extra", "results", "id"]).prop_map(str::to_owned),
+                        "[a-z\u{80}-\u{2ff}]{0,4}",
+                    ],
+                    prop_oneof![
+                        "-?(0|[1-9][0-9]{0,19})(\\.[0-9]{1,19})?([eE][+-]?[0-9]{1,2})?",
+                        "-?[0-9]{1,3}\\.[0-9]{1,4}",
+                        "\"[^\\pC\"\\\\]{0,8}\"",
+                        "true|false|null|\\[\\]|\\{\\}|\\{\"x\":[0-9]{1,3}(,\"x\":true)?\\}",
+                    ],
+                    "[ \n\t]{0,2}",
+                ),
+                0..6
+            )
+        ) {
+            let fields: Vec<String> = fields.iter().map(|(key, value, space)| format!("{space}\"{key}\"{space}:{value}{space}")).collect();
+            check(&format!("{{{}}}", fields.join(",")))?;
+        }
+
+        #[test]
+        fn the_quick_way_never_takes_what_is_broken(json in "\\{[\"a:,{}\\[\\]0-9.eE+tfn \\\\é-]{0,12}\\}?") {
+            check(&json)?;
+        }
+
+        #[test]
+        fn every_plain_number_is_the_same_both_ways(whole in any::<u64>(), decimals in 0usize..17, cut in 0usize..19, negative: bool) {
+            let digits: String = whole.to_string().chars().take(cut + 1).collect();
+            let fraction: String = format!("{:016}", whole.rotate_left(17) % 10_000_000_000_000_000).chars().take(decimals).collect();
+            let point = if decimals > 0 { "." } else { "" };
+            check(&format!("{{\"temp_c\":{}{digits}{point}{fraction}}}", if negative { "-" } else { "" }))?;
+        }
     }
 }

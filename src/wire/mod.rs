@@ -4,6 +4,7 @@ pub mod decode;
 mod fields;
 pub mod ingest;
 pub mod payload;
+mod quick;
 pub mod recording;
 pub mod refusal;
 mod scalar;

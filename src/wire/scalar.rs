@@ -51,7 +51,17 @@ impl From<Metric> for Range {
     }
 }
 
+impl Range {
+    #[cold]
+    fn left_by(self, value: f64) -> Complaint {
+        let Range { min, max, unit } = self;
+        let space = if unit.is_empty() { "" } else { " " };
+        out_of_range(format!("is {value}{space}{unit}; it must be {min} to {max}{space}{unit}"))
+    }
+}
+
 impl Scalar<'_> {
+    #[inline]
     pub fn number(&self, range: Range) -> Result<Option<f64>, Complaint> {
         let value = match self {
             Scalar::Absent => return Ok(None),
@@ -65,11 +75,10 @@ impl Scalar<'_> {
         if (range.min..=range.max).contains(&value) {
             return Ok(Some(value));
         }
-        let Range { min, max, unit } = range;
-        let space = if unit.is_empty() { "" } else { " " };
-        Err(out_of_range(format!("is {value}{space}{unit}; it must be {min} to {max}{space}{unit}")))
+        Err(range.left_by(value))
     }
 
+    #[inline]
     pub fn yes_no(&self) -> Result<Option<bool>, Complaint> {
         match self {
             Scalar::Absent => Ok(None),
@@ -144,7 +153,7 @@ impl Scalar<'_> {
         }
         if text.is_empty() {
             Ok(None)
-        } else if text.chars().any(char::is_control) {
+        } else if !text.bytes().all(|b| matches!(b, b' '..=b'~')) && text.chars().any(char::is_control) {
             Ok(Some(text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()))
         } else {
             Ok(Some(text.as_ref().into()))
@@ -164,6 +173,7 @@ impl Scalar<'_> {
         }
     }
 
+    #[cold]
     pub fn wrong_type(&self, remedy: &str) -> Complaint {
         Complaint { kind: RefusalKind::WrongType, why: format!("is {}; {remedy}", self.described()) }
     }
@@ -182,6 +192,7 @@ impl Scalar<'_> {
     }
 }
 
+#[cold]
 fn out_of_range(why: String) -> Complaint {
     Complaint { kind: RefusalKind::OutOfRange, why }
 }
