@@ -68,6 +68,13 @@ fn slow(mut scenario: Scenario) -> Scenario {
     scenario
 }
 
+/// For tests over months.
+fn sparse(mut scenario: Scenario) -> Scenario {
+    scenario.cadence.heartbeat = Some(hours(2));
+    scenario.cadence.power = Duration::from_secs(600);
+    scenario
+}
+
 #[derive(Debug, Clone)]
 struct Said {
     at: Timestamp,
@@ -357,9 +364,9 @@ fn a_unit_starts_with_its_status_and_a_self_test_and_keeps_its_cadence() {
 #[test]
 fn weeks_of_load_shedding_never_empty_a_healthy_battery() {
     for (daily, cuts) in [(6.0, 6), (4.0, 1), (12.0, 6), (18.0, 6), (8.0, 4)] {
-        let mut scenario = slow(quiet());
+        let mut scenario = sparse(quiet());
         scenario.load_shedding.all = Some(Timetable { hours: daily, cuts, jitter_ms: 360_000, unannounced: 2.0 });
-        let mut world = World::new(&fleet(20), &scenario, 9, start());
+        let mut world = World::new(&fleet(10), &scenario, 9, start());
         let heard = listen(&mut world, start() + DAY * 21);
         assert!(heard.left.is_empty(), "{daily} h a day in {cuts} cuts: {:?}", heard.left.first());
         let lowest = heard
@@ -378,10 +385,9 @@ fn weeks_of_load_shedding_never_empty_a_healthy_battery() {
 
 #[test]
 fn the_usual_feeders_of_a_year_keep_every_healthy_unit_on() {
-    let mut scenario = slow(Scenario::default());
-    scenario.cadence.heartbeat = Some(hours(1));
-    scenario.cadence.power = Duration::from_secs(900);
-    let mut world = World::new(&fleet(40), &scenario, 1, start());
+    let mut scenario = sparse(Scenario::default());
+    scenario.cadence.power = Duration::from_secs(1800);
+    let mut world = World::new(&fleet(12), &scenario, 1, start());
     let heard = listen(&mut world, start() + DAY * 365);
     assert!(heard.left.is_empty(), "{:?}", heard.left.first());
     let hottest =
@@ -395,7 +401,7 @@ fn the_usual_feeders_of_a_year_keep_every_healthy_unit_on() {
         .fold(f64::MIN, f64::max);
     assert!(battery < 50.0, "a healthy battery stays under DESIGN's limit: {battery} °C");
     // Every unit was pressed for a test within each thirty days.
-    for unit in 0..40 {
+    for unit in 0..12 {
         let tests: Vec<Timestamp> =
             heard.of(unit, Kind::Press).iter().filter(|p| p.text("/kind") == "test").map(|p| p.at).collect();
         assert!(tests.windows(2).all(|w| w[1].since(w[0]) < DAY * 30), "unit {unit}");
@@ -428,15 +434,15 @@ fn a_power_message_comes_at_once_when_the_mains_change() {
 
 #[test]
 fn months_of_the_first_fleet_take_seconds() {
-    let mut world = World::new(&fleet(68), &slow(Scenario::default()), 1, start());
+    let mut world = World::new(&fleet(68), &sparse(Scenario::default()), 1, start());
     let began = Instant::now();
     let mut events = 0_u64;
-    while world.next_until(start() + DAY * 30).is_some() {
+    while world.next_until(start() + DAY * 60).is_some() {
         events += 1;
     }
     let took = began.elapsed();
-    println!("{events} events of 30 days in {took:?}: {:.0} a second", events as f64 / took.as_secs_f64());
-    assert!(events > 68 * 288 * 2 * 29);
+    println!("{events} events of 60 days in {took:?}: {:.0} a second", events as f64 / took.as_secs_f64());
+    assert!(events > 68 * (144 + 12) * 59);
     // A debug build on a busy machine; a release build is twenty times as fast.
     assert!(took < Duration::from_secs(120), "{took:?}");
 }
@@ -682,7 +688,7 @@ fn a_weak_battery_dies_in_a_cut_that_a_healthy_one_survives() {
 fn a_fading_battery_falls_lower_at_each_cut_before_it_dies() {
     let mut scenario = slow(quiet());
     scenario.cadence.power = Duration::from_secs(60);
-    scenario.cadence.heartbeat = Some(hours(1));
+    scenario.cadence.heartbeat = Some(hours(6));
     scenario.load_shedding.all = Some(Timetable { hours: 4.0, cuts: 1, jitter_ms: 0, unannounced: 0.0 });
     let (world, heard, at) = struck_in(scenario, FaultKind::BatteryFading { per_day_pct: 4.0 }, DAY * 26);
     let died = heard.left.first().expect("it dies in the end").0;
@@ -925,4 +931,446 @@ fn the_scenarios_in_the_repository_are_valid() {
         seen += 1;
     }
     assert!(seen >= 3);
+}
+
+// ---- real brokers ----
+
+mod broker {
+    use std::net::TcpListener;
+    use std::path::PathBuf;
+    use std::process::{Child, Command, Stdio};
+    use std::time::{Duration, Instant};
+
+    pub fn free_port() -> u16 {
+        TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).expect("a loopback port").port()
+    }
+
+    fn binary() -> Option<PathBuf> {
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        let mut folders: Vec<PathBuf> = std::env::split_paths(&path).collect();
+        folders.extend([PathBuf::from("/usr/sbin"), PathBuf::from("/usr/local/sbin")]);
+        folders.into_iter().map(|f| f.join("mosquitto")).find(|p| p.is_file())
+    }
+
+    /// A Mosquitto on a loopback port; killed when dropped.
+    pub struct Mosquitto {
+        child: Child,
+        pub port: u16,
+        config: tempfile::TempDir,
+    }
+
+    impl Mosquitto {
+        /// None: there is none on this machine, and the test is skipped (an error in CI).
+        pub fn start(extra: &str) -> Option<Mosquitto> {
+            let Some(binary) = binary() else {
+                assert!(std::env::var("CI").as_deref() != Ok("true"), "CI needs mosquitto");
+                println!("skipped: no mosquitto here; get it with: apt-get install mosquitto");
+                return None;
+            };
+            let config = tempfile::tempdir().expect("a scratch folder");
+            let port = free_port();
+            // Started as root, Mosquitto would become another user that cannot read the folder.
+            let text = format!("listener {port} 127.0.0.1\nuser root\npersistence false\n{extra}\n");
+            std::fs::write(config.path().join("mosquitto.conf"), text).expect("written");
+            let child = launch(&binary, &config, port);
+            Some(Mosquitto { child, port, config })
+        }
+        pub fn url(&self) -> String {
+            format!("mqtt://127.0.0.1:{}", self.port)
+        }
+        /// As a power cut would.
+        pub fn kill(&mut self) {
+            self.child.kill().expect("it runs");
+            self.child.wait().expect("it ends");
+        }
+        pub fn restart(&mut self) {
+            let binary = binary().expect("it was there");
+            self.child = launch(&binary, &self.config, self.port);
+        }
+    }
+
+    fn launch(binary: &PathBuf, config: &tempfile::TempDir, port: u16) -> Child {
+        let child = Command::new(binary)
+            .arg("-c")
+            .arg(config.path().join("mosquitto.conf"))
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("mosquitto starts");
+        wait_for(port);
+        child
+    }
+
+    impl Drop for Mosquitto {
+        fn drop(&mut self) {
+            let _ = self.child.kill();
+            let _ = self.child.wait();
+        }
+    }
+
+    pub fn wait_for(port: u16) {
+        let end = Instant::now() + Duration::from_secs(20);
+        while std::net::TcpStream::connect(("127.0.0.1", port)).is_err() {
+            assert!(Instant::now() < end, "no broker on port {port}");
+            std::thread::yield_now();
+        }
+    }
+
+    /// rumqttd in this process, for machines with nothing but Rust.
+    pub fn rumqttd() -> u16 {
+        let port = free_port();
+        let text = format!(
+            r#"
+            id = 0
+            [router]
+            id = 0
+            max_connections = 2000
+            max_outgoing_packet_count = 1000
+            max_segment_size = 10485760
+            max_segment_count = 10
+            [v4.1]
+            name = "v4"
+            listen = "127.0.0.1:{port}"
+            next_connection_delay_ms = 0
+            [v4.1.connections]
+            connection_timeout_ms = 5000
+            max_payload_size = 65536
+            max_inflight_count = 100
+            "#
+        );
+        let config: rumqttd::Config = toml::from_str(&text).expect("a valid configuration");
+        std::thread::spawn(move || rumqttd::Broker::new(config).start());
+        wait_for(port);
+        port
+    }
+}
+
+/// Listens to everything, as the service does.
+struct Observer {
+    client: rumqttc::AsyncClient,
+    heard: mpsc::UnboundedReceiver<(String, Value)>,
+}
+
+impl Observer {
+    async fn new(port: u16) -> Observer {
+        let mut options = rumqttc::MqttOptions::new("observer", "127.0.0.1", port);
+        options.set_max_packet_size(1 << 20, 1 << 20);
+        let (client, mut events) = rumqttc::AsyncClient::new(options, 64);
+        let (out, heard) = mpsc::unbounded_channel();
+        let (ready_in, ready) = tokio::sync::oneshot::channel();
+        let mut ready_in = Some(ready_in);
+        let subscriber = client.clone();
+        tokio::spawn(async move {
+            loop {
+                match events.poll().await {
+                    Ok(rumqttc::Event::Incoming(rumqttc::Packet::ConnAck(_))) => {
+                        let _ = subscriber.try_subscribe("buttonwatch/v1/#", rumqttc::QoS::AtLeastOnce);
+                    }
+                    Ok(rumqttc::Event::Incoming(rumqttc::Packet::SubAck(_))) => {
+                        if let Some(ready) = ready_in.take() {
+                            let _ = ready.send(());
+                        }
+                    }
+                    Ok(rumqttc::Event::Incoming(rumqttc::Packet::Publish(p))) => {
+                        let json = serde_json::from_slice(&p.payload).unwrap_or(Value::Null);
+                        if out.send((p.topic, json)).is_err() {
+                            return;
+                        }
+                    }
+                    Ok(_) => {}
+                    Err(_) => return,
+                }
+            }
+        });
+        within(ready).await.expect("subscribed");
+        Observer { client, heard }
+    }
+
+    /// Hears until the test has what it wants.
+    async fn until(&mut self, mut enough: impl FnMut(&str, &Value) -> bool) {
+        loop {
+            let (topic, json) = within(self.heard.recv()).await.expect("the observer is connected");
+            if enough(&topic, &json) {
+                return;
+            }
+        }
+    }
+}
+
+/// Generous: eight builds may share the machine.
+async fn within<T>(what: impl Future<Output = T>) -> T {
+    tokio::time::timeout(Duration::from_secs(90), what).await.expect("it happens within 90 s")
+}
+
+fn quick() -> Scenario {
+    let mut scenario = quiet();
+    scenario.cadence.heartbeat = Some(Duration::from_secs(1));
+    scenario.cadence.power = Duration::from_secs(2);
+    scenario.cadence.selftest = Some(Duration::from_secs(5));
+    scenario
+}
+
+struct Running {
+    control: mpsc::Sender<Control>,
+    reports: mpsc::UnboundedReceiver<Report>,
+    task: tokio::task::JoinHandle<Result<Summary, SimulateError>>,
+}
+
+fn simulate(options: SimulateOptions) -> Running {
+    let (control, commands) = mpsc::channel(16);
+    let (out, reports) = mpsc::unbounded_channel();
+    let task = tokio::spawn(run(options, commands, move |report| {
+        let _ = out.send(report);
+    }));
+    Running { control, reports, task }
+}
+
+impl Running {
+    async fn until(&mut self, mut enough: impl FnMut(&Report) -> bool) {
+        loop {
+            let report = within(self.reports.recv()).await.expect("it runs");
+            if enough(&report) {
+                return;
+            }
+        }
+    }
+    async fn connected(&mut self, count: usize) {
+        let mut units = BTreeSet::new();
+        self.until(|report| {
+            if let Report::Connected { unit } = report {
+                units.insert(unit.clone());
+            }
+            units.len() == count
+        })
+        .await;
+    }
+    async fn stop(self) -> Summary {
+        within(self.control.send(Control::Stop)).await.expect("it listens");
+        within(self.task).await.expect("no panic").expect("no error")
+    }
+}
+
+/// 68 units on any broker: everyone is heard, obeys, dies and comes back, and what was acknowledged was heard.
+async fn the_first_fleet_on(port: u16) {
+    let mut observer = Observer::new(port).await;
+    let folder = tempfile::tempdir().expect("a scratch folder");
+    let acked = folder.path().join("acked.csv");
+    let mut options = SimulateOptions::new(fleet(68), format!("mqtt://127.0.0.1:{port}"), start());
+    options.scenario = quick();
+    options.acked_file = Some(acked.clone());
+    let mut running = simulate(options);
+    running.connected(68).await;
+
+    let mut heard: BTreeSet<(String, u64, u64)> = BTreeSet::new();
+    let mut note = |topic: &str, json: &Value| {
+        let unit = topic.split('/').nth(2).expect("a unit's topic").to_owned();
+        if let (Some(boot), Some(seq)) = (json["boot"].as_u64(), json["seq"].as_u64()) {
+            heard.insert((unit, boot, seq));
+        }
+    };
+    let mut tested = BTreeSet::new();
+    observer
+        .until(|topic, json| {
+            note(topic, json);
+            if topic.ends_with("/selftest") {
+                tested.insert(topic.to_owned());
+            }
+            tested.len() == 68
+        })
+        .await;
+
+    let command = r#"{"id":"cmd-1","do":"selftest","expires":"2030-01-01T00:00:00Z"}"#;
+    let to = "buttonwatch/v1/PSH-005/command";
+    observer.client.publish(to, rumqttc::QoS::AtLeastOnce, false, command).await.expect("sent");
+    observer
+        .until(|topic, json| {
+            note(topic, json);
+            topic == "buttonwatch/v1/PSH-005/selftest" && json["id"] == "cmd-1" && json["trigger"] == "command"
+        })
+        .await;
+
+    running.control.send(Control::Inject(Fault::now(FaultKind::Dead, Target::Unit(unit_id(9))))).await.expect("sent");
+    observer
+        .until(|topic, json| {
+            note(topic, json);
+            topic == "buttonwatch/v1/PSH-009/status"
+                && *json == serde_json::json!({"online": false, "reason": "connection lost"})
+        })
+        .await;
+    let repair = Control::Repair { unit: unit_id(9), component: Component::Controller };
+    running.control.send(repair).await.expect("sent");
+    observer
+        .until(|topic, json| {
+            note(topic, json);
+            topic == "buttonwatch/v1/PSH-009/status" && json["online"] == true
+        })
+        .await;
+
+    let summary = running.stop().await;
+    assert_eq!((summary.units, summary.connected, summary.connections_lost), (68, 68, 0), "{summary:?}");
+    assert_eq!((summary.unacked, summary.overflowed, summary.commands), (0, 0, 1), "{summary:?}");
+    assert_eq!(summary.faults.len(), 1);
+
+    let text = std::fs::read_to_string(acked).expect("written");
+    let acked: BTreeSet<(String, u64, u64)> = text
+        .lines()
+        .map(|line| {
+            let parts: Vec<&str> = line.split(',').collect();
+            (parts[0].to_owned(), parts[1].parse().expect("boot"), parts[2].parse().expect("seq"))
+        })
+        .collect();
+    assert_eq!(acked.len() as u64, summary.acked);
+    // What was said last may still be on its way to the observer.
+    let end = Instant::now() + Duration::from_secs(60);
+    while !acked.is_subset(&heard) && Instant::now() < end {
+        let (topic, json) = within(observer.heard.recv()).await.expect("connected");
+        let unit = topic.split('/').nth(2).expect("a unit's topic").to_owned();
+        if let (Some(boot), Some(seq)) = (json["boot"].as_u64(), json["seq"].as_u64()) {
+            heard.insert((unit, boot, seq));
+        }
+    }
+    assert!(acked.is_subset(&heard), "what is acknowledged was published");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_first_fleet_lives_on_a_mosquitto() {
+    if let Some(broker) = broker::Mosquitto::start("allow_anonymous true") {
+        the_first_fleet_on(broker.port).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_first_fleet_lives_on_a_rumqttd() {
+    let port = broker::rumqttd();
+    the_first_fleet_on(port).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_brokers_death_loses_nothing_that_was_said() {
+    let Some(mut broker) = broker::Mosquitto::start("allow_anonymous true") else { return };
+    let mut options = SimulateOptions::new(fleet(20), broker.url(), start());
+    options.scenario = quick();
+    let mut running = simulate(options);
+    running.connected(20).await;
+    for _ in 0..2 {
+        broker.kill();
+        let mut lost = BTreeSet::new();
+        running
+            .until(|report| {
+                if let Report::ConnectionLost { unit, .. } = report {
+                    lost.insert(unit.clone());
+                }
+                lost.len() == 20
+            })
+            .await;
+        broker.restart();
+        running.connected(20).await;
+    }
+    // The will said `offline`; the unit says `online` again, with a number of its own.
+    let mut observer = Observer::new(broker.port).await;
+    let mut online = BTreeSet::new();
+    observer
+        .until(|topic, json| {
+            if topic.ends_with("/status") && json["online"] == true {
+                online.insert(topic.to_owned());
+            }
+            online.len() == 20
+        })
+        .await;
+    let summary = running.stop().await;
+    assert_eq!((summary.unacked, summary.overflowed, summary.forgotten), (0, 0, 0), "{summary:?}");
+    assert_eq!(summary.connections_lost, 40);
+    assert_eq!(summary.acked, summary.said.values().sum::<u64>());
+    assert!(summary.sent >= summary.acked);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn units_wait_for_a_broker_that_is_not_there_yet() {
+    let Some(mut broker) = broker::Mosquitto::start("allow_anonymous true") else { return };
+    broker.kill();
+    let mut options = SimulateOptions::new(fleet(10), broker.url(), start());
+    options.scenario = quick();
+    let mut running = simulate(options);
+    let mut refused = BTreeSet::new();
+    running
+        .until(|report| {
+            if let Report::CannotConnect { unit, .. } = report {
+                assert!(refused.insert(unit.clone()), "said once");
+            }
+            refused.len() == 10
+        })
+        .await;
+    broker.restart();
+    running.connected(10).await;
+    let summary = running.stop().await;
+    assert_eq!((summary.connected, summary.unacked, summary.connections_lost), (10, 0, 0), "{summary:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_broker_that_asks_for_passwords_gets_each_units_own() {
+    let folder = tempfile::tempdir().expect("a scratch folder");
+    let hashed = folder.path().join("hashed");
+    let plain = folder.path().join("plain");
+    let lines: String = (1..=5).map(|i| format!("PSH-{i:03}:secret-{i}\n")).collect();
+    std::fs::write(&plain, &lines).expect("written");
+    std::fs::write(&hashed, &lines).expect("written");
+    let made = std::process::Command::new("mosquitto_passwd").arg("-U").arg(&hashed).status();
+    if !made.is_ok_and(|s| s.success()) {
+        assert!(std::env::var("CI").as_deref() != Ok("true"), "CI needs mosquitto_passwd");
+        println!("skipped: no mosquitto_passwd here; get it with: apt-get install mosquitto");
+        return;
+    }
+    let settings = format!("allow_anonymous false\npassword_file {}", hashed.display());
+    let Some(broker) = broker::Mosquitto::start(&settings) else { return };
+    let mut options = SimulateOptions::new(fleet(5), broker.url(), start());
+    options.scenario = quick();
+    options.password_file = Some(plain);
+    let mut running = simulate(options.clone());
+    running.connected(5).await;
+    assert_eq!(running.stop().await.connected, 5);
+
+    options.password_file = None;
+    let mut running = simulate(options);
+    running.until(|r| matches!(r, Report::CannotConnect { why, .. } if why.contains("refused"))).await;
+    assert_eq!(running.stop().await.connected, 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn at_speed_a_day_passes_in_seconds() {
+    let port = broker::rumqttd();
+    let mut options = SimulateOptions::new(fleet(5), format!("mqtt://127.0.0.1:{port}"), start());
+    options.scenario = slow(quiet());
+    options.speed = 20_000.0;
+    options.duration = Some(Duration::from_secs(4));
+    let summary = within(simulate(options).task).await.expect("no panic").expect("no error");
+    // 80,000 virtual seconds at a beat of 300 s are 266 beats a unit; a slow machine does fewer.
+    assert!(summary.said[&Kind::Heartbeat] > 500, "{summary:?}");
+    assert_eq!(summary.unacked, 0);
+}
+
+#[test]
+fn what_cannot_start_says_what_to_do() {
+    let attempt = |change: &dyn Fn(&mut SimulateOptions)| {
+        let mut options = SimulateOptions::new(fleet(2), "mqtt://127.0.0.1:1", start());
+        options.duration = Some(Duration::ZERO);
+        change(&mut options);
+        let (_control, commands) = mpsc::channel(1);
+        run_blocking(options, commands, |_| {}).map_err(|e| e.to_string())
+    };
+    assert_eq!(attempt(&|_| {}).expect("nothing to do").units, 2);
+    let texts = [
+        attempt(&|o| o.broker = "localhost".to_owned()),
+        attempt(&|o| o.fleet = Fleet::default()),
+        attempt(&|o| o.root = "a/#".to_owned()),
+        attempt(&|o| o.speed = 0.0),
+        attempt(&|o| o.speed = f64::NAN),
+        attempt(&|o| o.acked_file = Some("no/such/folder/acked.csv".into())),
+        attempt(&|o| o.password_file = Some("no-such-file".into())),
+        attempt(&|o| {
+            o.broker = "mqtts://x".to_owned();
+            o.ca_file = Some("no-such-file".into());
+        }),
+    ]
+    .map(|r| r.expect_err("refused"));
+    insta::assert_snapshot!(texts.join("\n"));
 }

@@ -149,7 +149,7 @@ impl FaultName {
             FaultName::ButtonStuck => FaultKind::ButtonStuck,
             FaultName::PressFlood => FaultKind::PressFlood { count: 30, within: hours(1) },
             FaultName::NoTestPresses => FaultKind::NoTestPresses,
-            FaultName::BatteryWeak => FaultKind::BatteryWeak { capacity_pct: 20.0, charge_pct: None },
+            FaultName::BatteryWeak => FaultKind::BatteryWeak { capacity_pct: 10.0, charge_pct: None },
             FaultName::BatteryFading => FaultKind::BatteryFading { per_day_pct: 3.0 },
             FaultName::ChargerDead => FaultKind::ChargerDead { carries_load: false },
             FaultName::LocalMainsLost => FaultKind::LocalMainsLost,
