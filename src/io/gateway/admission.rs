@@ -155,7 +155,12 @@ impl Admission {
             return Ok(());
         };
         let fault = Fault { kind: RefusalKind::BadClientId, why };
-        Err(Denied { code: ConnectReturnCode::BadClientId, fault, unit: hello.username.clone(), topic: String::new() })
+        Err(Denied {
+            code: ConnectReturnCode::BadClientId,
+            fault,
+            unit: hello.username.as_deref().map(shortened),
+            topic: String::new(),
+        })
     }
 
     fn open_unit(&self, hello: &Hello) -> Result<Option<UnitId>, Denied> {
