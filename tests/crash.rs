@@ -67,7 +67,10 @@ impl Service {
             .expect("the program starts");
         wait_until("the service answers", || {
             if let Some(status) = child.try_wait().expect("child") {
-                panic!("the service ended with {status}: {}", std::fs::read_to_string(dir.join("log")).unwrap_or_default());
+                panic!(
+                    "the service ended with {status}: {}",
+                    std::fs::read_to_string(dir.join("log")).unwrap_or_default()
+                );
             }
             get(http, "/healthz").is_some_and(|r| r.starts_with("HTTP/1.1 200"))
         });
@@ -234,7 +237,8 @@ fn survive(dir: &Path, settings: &str, broker: SocketAddr, http: SocketAddr) {
     for n in 0..UNITS {
         let mine = Arc::new(Mutex::new(BTreeSet::new()));
         acked.push(Arc::clone(&mine));
-        let unit = Unit { name: format!("U{n}"), broker, acked: mine, count: Arc::clone(&count), stop: Arc::clone(&stop) };
+        let unit =
+            Unit { name: format!("U{n}"), broker, acked: mine, count: Arc::clone(&count), stop: Arc::clone(&stop) };
         threads.push(std::thread::spawn(move || unit.run()));
     }
     for kill in 0..KILLS {
@@ -330,7 +334,10 @@ fn ten_kills_of_the_embedded_gateway_lose_nothing_that_was_acknowledged() {
 
 #[test]
 fn ten_kills_beside_an_external_broker_lose_nothing_that_was_acknowledged() {
-    let Some(broker) = mosquitto::Mosquitto::start(mosquitto::Setup::new().line("max_queued_messages 0").persistent()) else { return };
+    let Some(broker) = mosquitto::Mosquitto::start(mosquitto::Setup::new().line("max_queued_messages 0").persistent())
+    else {
+        return;
+    };
     let (_keep, dir) = scratch();
     let http = free_address();
     let address = SocketAddr::from(([127, 0, 0, 1], broker.port()));

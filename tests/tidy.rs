@@ -4,16 +4,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Rooms from the ground up. A room may use those with a lower number and itself.
-const LAYERS: &[(&str, u8)] = &[
-    ("domain", 0),
-    ("engine", 1),
-    ("config", 1),
-    ("wire", 1),
-    ("render", 1),
-    ("io", 2),
-    ("app", 3),
-    ("cli", 4),
-];
+const LAYERS: &[(&str, u8)] =
+    &[("domain", 0), ("engine", 1), ("config", 1), ("wire", 1), ("render", 1), ("io", 2), ("app", 3), ("cli", 4)];
 
 fn files(dir: &Path, out: &mut Vec<PathBuf>) {
     let mut entries: Vec<_> = fs::read_dir(dir).expect("src is readable").map(|e| e.expect("entry").path()).collect();
@@ -109,7 +101,8 @@ const CLOCKS: [&str; 4] = ["Utc::now", "Local::now", "SystemTime::now", "Timesta
 
 #[test]
 fn the_engine_does_nothing_but_decide() {
-    let banned = ["Instant", "sleep(", "HashMap", "HashSet", "async fn", "std::fs", "std::net", "tokio", "rand::", "tracing::"];
+    let banned =
+        ["Instant", "sleep(", "HashMap", "HashSet", "async fn", "std::fs", "std::net", "tokio", "rand::", "tracing::"];
     check_banned("src/engine/", &[], &banned);
     check_banned("src/engine/", &[], &CLOCKS);
 }

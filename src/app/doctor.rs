@@ -60,7 +60,11 @@ pub async fn examine(args: &DoctorArgs) -> Vec<Finding> {
     let is_running = service_answers(&args.server).await;
     out.push(match is_running {
         true => finding(State::Good, "service", format!("answers at {}", args.server)),
-        false => finding(State::Doubtful, "service", format!("nothing answers at {}: start it with `buttonwatch serve`", args.server)),
+        false => finding(
+            State::Doubtful,
+            "service",
+            format!("nothing answers at {}: start it with `buttonwatch serve`", args.server),
+        ),
     });
     out.extend(data_findings(&config.data, is_running));
     out.push(disk_finding(&config.data));
@@ -88,7 +92,11 @@ pub async fn examine(args: &DoctorArgs) -> Vec<Finding> {
         }
         MailTransport::Folder(_) => {
             let folder = config.mail_folder().map(|f| f.display().to_string()).unwrap_or_default();
-            finding(State::Doubtful, "mail", format!("no SMTP server is set: mails are written to {folder}, nobody gets them"))
+            finding(
+                State::Doubtful,
+                "mail",
+                format!("no SMTP server is set: mails are written to {folder}, nobody gets them"),
+            )
         }
     });
     out
@@ -121,7 +129,9 @@ fn data_findings(dir: &Path, is_running: bool) -> Vec<Finding> {
     if !is_running {
         out.push(match tempfile::NamedTempFile::new_in(dir) {
             Ok(_) => finding(State::Good, "data folder", format!("{name} can be written")),
-            Err(e) => finding(State::Bad, "data folder", format!("{name}: {e}; give it to the user who runs the service")),
+            Err(e) => {
+                finding(State::Bad, "data folder", format!("{name}: {e}; give it to the user who runs the service"))
+            }
         });
     }
     out.push(match StoreReader::open(dir).and_then(|store| store.check()) {
@@ -156,7 +166,8 @@ fn port_finding(what: &str, address: SocketAddr) -> Finding {
 
 async fn reach(what: &str, host: &str, port: u16, remedy: &str) -> Finding {
     let (host_owned, name) = (host.to_owned(), format!("{host}:{port}"));
-    let look_up = tokio::task::spawn_blocking(move || (host_owned.as_str(), port).to_socket_addrs().map(Iterator::collect));
+    let look_up =
+        tokio::task::spawn_blocking(move || (host_owned.as_str(), port).to_socket_addrs().map(Iterator::collect));
     let addresses: Vec<SocketAddr> = match look_up.await {
         Ok(Ok(addresses)) => addresses,
         Ok(Err(e)) => return finding(State::Bad, what, format!("{name}: {e}; check the name")),
@@ -216,7 +227,8 @@ mod tests {
     #[test]
     fn a_store_that_is_no_store_is_found() {
         let dir = tempfile::tempdir().expect("scratch folder");
-        fs::write(dir.path().join("buttonwatch.db"), "this is no database, and long enough to be read as one").expect("writable");
+        fs::write(dir.path().join("buttonwatch.db"), "this is no database, and long enough to be read as one")
+            .expect("writable");
         assert!(data_findings(dir.path(), false).iter().any(|f| f.state == State::Bad));
     }
 }

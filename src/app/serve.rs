@@ -4,8 +4,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::config::alerts::{DEFAULT_ALERTS, check_alerts};
-use crate::config::read_text;
 use crate::config::fleet::check_fleet;
+use crate::config::read_text;
 use crate::config::service::{Gateway as GatewaySettings, ServiceConfig, check_service};
 use crate::domain::{RuleSet, Unit};
 
@@ -65,9 +65,9 @@ pub fn gather(args: &ServeArgs) -> Result<Parts, ServeError> {
     let mut problems = Vec::new();
     let mut config = match &args.config {
         None => ServiceConfig::default(),
-        Some(path) => match read_file(path, "buttonwatch.toml").and_then(|text| {
-            check_service(&path.display().to_string(), &text).map_err(|p| p.to_string())
-        }) {
+        Some(path) => match read_file(path, "buttonwatch.toml")
+            .and_then(|text| check_service(&path.display().to_string(), &text).map_err(|p| p.to_string()))
+        {
             Ok(config) => config,
             Err(e) => {
                 problems.push(e);

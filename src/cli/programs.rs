@@ -72,7 +72,8 @@ pub(super) fn run_replay(args: ReplayArgs) -> Result<(), Failure> {
     let recording: Box<dyn BufRead> = if name == "-" {
         Box::new(BufReader::new(stdin()))
     } else {
-        let file = File::open(&args.recording).map_err(|e| failed(format!("{name}: {e}; name the recording you mean")))?;
+        let file =
+            File::open(&args.recording).map_err(|e| failed(format!("{name}: {e}; name the recording you mean")))?;
         Box::new(BufReader::new(file))
     };
     let mut engine = Engine::new(rules, Fleet::new(fleet), settings);
@@ -126,8 +127,9 @@ pub(super) fn run_simulate(args: SimulateArgs) -> Result<(), Failure> {
         let name = path.display().to_string();
         let text = std::fs::read_to_string(path)
             .map_err(|e| Failure::failed(format!("{name}: {e}; name the scenario that you mean")))?;
-        options.scenario = simulate::check_scenario(&name, &text, &options.fleet)
-            .map_err(|problems| Failure::failed(problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")))?;
+        options.scenario = simulate::check_scenario(&name, &text, &options.fleet).map_err(|problems| {
+            Failure::failed(problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))
+        })?;
     }
     let (control, controls) = tokio::sync::mpsc::channel(1);
     let summary = runtime()?.block_on(async {
@@ -156,11 +158,11 @@ pub(super) fn run_password(args: PasswordArgs, screen: &Screen) -> Result<(), Fa
     let failed = |e: String| Failure::failed(e);
     let path = match (args.file, args.config) {
         (Some(file), _) => file,
-        (None, Some(config)) => read_settings(&config)
-            .map_err(failed)?
-            .gateway
-            .and_then(|g| g.passwords)
-            .ok_or_else(|| failed(format!("{} names no gateway.passwords; set it, or use --file", config.display())))?,
+        (None, Some(config)) => {
+            read_settings(&config).map_err(failed)?.gateway.and_then(|g| g.passwords).ok_or_else(|| {
+                failed(format!("{} names no gateway.passwords; set it, or use --file", config.display()))
+            })?
+        }
         (None, None) => "passwords".into(),
     };
     let mut passwords = match path.exists() {
@@ -187,7 +189,8 @@ fn write_whole(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
 
 pub(super) fn check_rules(file: &Path, screen: &Screen) -> Result<(), Failure> {
     let name = file.display().to_string();
-    let bytes = std::fs::read(file).map_err(|e| Failure::failed(format!("{name}: {e}; name the alerts.toml you mean")))?;
+    let bytes =
+        std::fs::read(file).map_err(|e| Failure::failed(format!("{name}: {e}; name the alerts.toml you mean")))?;
     let rules = read_text(&name, &bytes)
         .and_then(|text| check_alerts(&name, text))
         .map_err(|problems| Failure::failed(problems.to_string()))?;

@@ -39,12 +39,7 @@ impl WayOut {
 }
 
 /// Runs until the judge has gone.
-pub async fn run(
-    way: WayOut,
-    root: String,
-    metrics: Metrics,
-    mut decided: mpsc::UnboundedReceiver<(UnitId, Command)>,
-) {
+pub async fn run(way: WayOut, root: String, metrics: Metrics, mut decided: mpsc::UnboundedReceiver<(UnitId, Command)>) {
     let mut waiting: Vec<(UnitId, Command)> = Vec::new();
     let mut tick = tokio::time::interval(TRY_EVERY);
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);

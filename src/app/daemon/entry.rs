@@ -36,8 +36,9 @@ pub(super) fn gateway_config(
 /// Err: the file cannot be read, or every line of it that is wrong.
 pub fn read_passwords(path: &Path) -> Result<PasswordFile, ServeError> {
     let name = path.display().to_string();
-    let text = fs::read_to_string(path)
-        .map_err(|e| ServeError(format!("{name}: {e}; make it with `buttonwatch fleet password UNIT --file {name}`")))?;
+    let text = fs::read_to_string(path).map_err(|e| {
+        ServeError(format!("{name}: {e}; make it with `buttonwatch fleet password UNIT --file {name}`"))
+    })?;
     PasswordFile::check(&name, &text).map_err(|problems| ServeError(problems.join("\n")))
 }
 
@@ -91,8 +92,9 @@ pub(super) fn read_password(login: &Login) -> Result<String, ServeError> {
 pub(super) fn signing(config: &ServiceConfig) -> Result<Signing, ServeError> {
     let Some(path) = &config.signing.keys else { return Ok(Signing::Off) };
     let name = path.display();
-    let text = fs::read_to_string(path)
-        .map_err(|e| ServeError(format!("{name}: {e}; signing.keys names a file with a line `unit:hexkey` per unit")))?;
+    let text = fs::read_to_string(path).map_err(|e| {
+        ServeError(format!("{name}: {e}; signing.keys names a file with a line `unit:hexkey` per unit"))
+    })?;
     let keys = parse_keys(&text).map_err(|problems| {
         ServeError(problems.iter().map(|p| format!("{name}:{p}")).collect::<Vec<_>>().join("\n"))
     })?;

@@ -50,7 +50,11 @@ const QUARANTINE_MAX: usize = 10_000;
 pub enum Control {
     Ask(Ask, oneshot::Sender<Result<Answer, AskError>>),
     /// `done` is answered when the outcome is committed.
-    Mail { message_id: MessageId, outcome: MailOutcome, done: oneshot::Sender<()> },
+    Mail {
+        message_id: MessageId,
+        outcome: MailOutcome,
+        done: oneshot::Sender<()>,
+    },
     Stop,
 }
 
@@ -159,8 +163,7 @@ impl Judge {
                 }
             }
             waiting = queue;
-            let checkpoint =
-                Instant::now() >= checkpoint_at || self.fresh.lines_since_checkpoint >= CHECKPOINT_LINES;
+            let checkpoint = Instant::now() >= checkpoint_at || self.fresh.lines_since_checkpoint >= CHECKPOINT_LINES;
             if checkpoint {
                 checkpoint_at = Instant::now() + CHECKPOINT_EVERY;
             }
@@ -261,7 +264,11 @@ impl Judge {
 
     fn quarantine(&mut self, now: Timestamp, unit: UnitId, topic: &str, payload: &[u8]) {
         self.metrics.quarantined.inc();
-        let refusal = Refusal::new(RefusalKind::UnknownUnit, topic, format!("{unit} is not in the fleet; add it with `fleet accept {unit}` or import a fleet.csv that has it"));
+        let refusal = Refusal::new(
+            RefusalKind::UnknownUnit,
+            topic,
+            format!("{unit} is not in the fleet; add it with `fleet accept {unit}` or import a fleet.csv that has it"),
+        );
         count_refusal(&mut self.fresh, &self.metrics, now, refusal.from_unit(unit.as_str()).example(payload));
         let fresh = &mut self.fresh;
         if fresh.quarantine.len() >= QUARANTINE_MAX && !fresh.quarantine.contains_key(&unit) {
@@ -373,11 +380,8 @@ impl Judge {
         }
         batch.quarantine_gone.extend(&fresh.accepted);
         if let Some(saved) = &saved {
-            batch.checkpoint = Some(Checkpoint {
-                global: &saved.global,
-                units: Box::new(saved.units.iter().cloned()),
-                removed_units,
-            });
+            batch.checkpoint =
+                Some(Checkpoint { global: &saved.global, units: Box::new(saved.units.iter().cloned()), removed_units });
         }
         if batch.is_empty() {
             return Ok(());

@@ -69,9 +69,11 @@ impl Metrics {
             refused: counters("buttonwatch_refused_total", "Messages and connections refused, by kind.", &["kind"]),
             quarantined: counter("buttonwatch_quarantined_messages_total", "Messages of units not in the fleet."),
             units: gauges("buttonwatch_units", "Units, by readiness and city.", &["readiness", "city"]),
-            alerts: gauges("buttonwatch_alerts", "Alerts that are not resolved, by state and severity.", &[
-                "state", "severity",
-            ]),
+            alerts: gauges(
+                "buttonwatch_alerts",
+                "Alerts that are not resolved, by state and severity.",
+                &["state", "severity"],
+            ),
             orders: gauges("buttonwatch_orders", "Work orders, by state and priority.", &["state", "priority"]),
             incidents: gauge("buttonwatch_incidents_open", "Common causes that are open now."),
             hearing: gauge("buttonwatch_hearing", "1 while units can be heard, 0 while the broker is lost."),
@@ -81,9 +83,11 @@ impl Metrics {
                 "Time from taking a batch of messages to having acknowledged it.",
                 SECONDS.to_vec(),
             ),
-            batch_messages: histogram("buttonwatch_batch_messages", "Messages per commit.", vec![
-                1.0, 10.0, 100.0, 1000.0, 2000.0, 4000.0, 8000.0,
-            ]),
+            batch_messages: histogram(
+                "buttonwatch_batch_messages",
+                "Messages per commit.",
+                vec![1.0, 10.0, 100.0, 1000.0, 2000.0, 4000.0, 8000.0],
+            ),
             engine_lag_seconds: histogram(
                 "buttonwatch_engine_lag_seconds",
                 "How long after its deadline a decision was made.",

@@ -235,7 +235,8 @@ pub async fn start(parts: Parts) -> Result<Running, ServeError> {
     let (mut gateway, mut external) = (None, None);
     let (units, way) = match &config.external {
         Some(broker) => {
-            let started = External::start(entry::external_config(&config, broker)?, ingest_in).await.map_err(ServeError::of)?;
+            let started =
+                External::start(entry::external_config(&config, broker)?, ingest_in).await.map_err(ServeError::of)?;
             let way = WayOut::External(started.commands());
             external = Some(started);
             (UnitsEntry::External(format!("{}:{}", broker.host, broker.port)), way)
@@ -243,8 +244,9 @@ pub async fn start(parts: Parts) -> Result<Running, ServeError> {
         None => {
             let seen = Arc::clone(&known);
             let known_units = Arc::new(move |id: &str| seen.contains(id));
-            let started =
-                Gateway::start(entry::gateway_config(&config, known_units)?, ingest_in).await.map_err(ServeError::of)?;
+            let started = Gateway::start(entry::gateway_config(&config, known_units)?, ingest_in)
+                .await
+                .map_err(ServeError::of)?;
             let way = WayOut::Gateway(started.commands());
             let address = started.local_addr();
             gateway = Some(started);
@@ -271,9 +273,7 @@ pub async fn start(parts: Parts) -> Result<Running, ServeError> {
         external: external.is_some(),
         decided,
     };
-    let http = Http::start(config.http.listen, Arc::new(handle.clone()), token)
-        .await
-        .map_err(ServeError::of)?;
+    let http = Http::start(config.http.listen, Arc::new(handle.clone()), token).await.map_err(ServeError::of)?;
 
     let (tell_end, ended) = oneshot::channel();
     std::thread::Builder::new()
@@ -291,13 +291,7 @@ pub async fn start(parts: Parts) -> Result<Running, ServeError> {
 
     let fleet_of = Arc::clone(&known);
     let mut tasks = vec![
-        tokio::spawn(outbox::run(
-            reader,
-            office,
-            Arc::new(move || fleet_of.fleet()),
-            control_in,
-            outbox_ring,
-        )),
+        tokio::spawn(outbox::run(reader, office, Arc::new(move || fleet_of.fleet()), control_in, outbox_ring)),
         tokio::spawn(commands::run(way, config.root.clone(), metrics, commands_out)),
     ];
     if let (Some(gateway), Some(path)) = (&gateway, config.gateway.as_ref().and_then(|g| g.passwords.clone())) {
@@ -342,8 +336,8 @@ fn restore(
         .and_then(|text| check_alerts("alerts.toml of the store", text).ok())
         .unwrap_or_else(|| rules.clone());
     let saved = loaded.checkpoint.map(|c| Saved { global: c.global, units: c.units }).unwrap_or_default();
-    let mut engine =
-        Engine::restore(rules_then, Fleet::new(loaded.fleet.clone()), settings.clone(), &saved).map_err(ServeError::of)?;
+    let mut engine = Engine::restore(rules_then, Fleet::new(loaded.fleet.clone()), settings.clone(), &saved)
+        .map_err(ServeError::of)?;
     let mut passed = Passed::default();
     for line in Reader::new(loaded.journal_tail.as_slice()) {
         let line = line.map_err(|e| ServeError(format!("the store's journal is damaged: {e}; restore a backup")))?;
@@ -402,7 +396,9 @@ impl Running {
     pub async fn ended(&mut self) -> Result<(), ServeError> {
         match (&mut self.ended).await {
             Ok(result) => result,
-            Err(_) => Err(ServeError("the judge stopped without a word: this is a defect, please report it".to_owned())),
+            Err(_) => {
+                Err(ServeError("the judge stopped without a word: this is a defect, please report it".to_owned()))
+            }
         }
     }
 

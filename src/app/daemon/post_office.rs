@@ -32,14 +32,15 @@ impl PostOffice {
         let post = match (&config.mail.transport, config.mail_folder()) {
             (MailTransport::Smtp(smtp), _) => {
                 let login = match &smtp.login {
-                    Some(login) => {
-                        Some(SmtpLogin { user: login.username.clone(), password: read_password(login)? })
-                    }
+                    Some(login) => Some(SmtpLogin { user: login.username.clone(), password: read_password(login)? }),
                     None => None,
                 };
                 let trusted_pem = match &smtp.ca {
                     Some(path) => Some(fs::read(path).map_err(|e| {
-                        ServeError(format!("{}: {e}; mail.smtp.ca names a PEM file of certificates to trust", path.display()))
+                        ServeError(format!(
+                            "{}: {e}; mail.smtp.ca names a PEM file of certificates to trust",
+                            path.display()
+                        ))
                     })?),
                     None => None,
                 };

@@ -52,8 +52,7 @@ pub async fn demo(args: DemoArgs) -> Result<bool, ServeError> {
     // Kept after the end, so that the mails can be read.
     let dir = scratch.map(tempfile::TempDir::keep).or(args.dir).unwrap_or_else(|| PathBuf::from("buttonwatch-demo"));
     let units = check_fleet("peshawar.csv", FLEET.as_bytes()).map_err(|e| ServeError(e.to_string()))?;
-    let units: Vec<_> =
-        units.into_iter().map(|u| crate::domain::Unit { heartbeat: Some(HEARTBEAT), ..u }).collect();
+    let units: Vec<_> = units.into_iter().map(|u| crate::domain::Unit { heartbeat: Some(HEARTBEAT), ..u }).collect();
     let fleet = Fleet::new(units.clone());
     let cast = Cast::choose(&fleet).ok_or_else(|| ServeError("the demo's fleet is too small".to_owned()))?;
     let free = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
@@ -74,7 +73,11 @@ pub async fn demo(args: DemoArgs) -> Result<bool, ServeError> {
     println!("Buttonwatch demo: {} buttons of Peshawar as real MQTT clients, five faults, one repair.\n", fleet.len());
     println!("  units    mqtt://{gateway}");
     if let Some(bus) = running.bus {
-        println!("  bus      mqtt://{bus}   (mosquitto_sub -h {} -p {} -t 'buttonwatch/v1/#' -v)", bus.ip(), bus.port());
+        println!(
+            "  bus      mqtt://{bus}   (mosquitto_sub -h {} -p {} -t 'buttonwatch/v1/#' -v)",
+            bus.ip(),
+            bus.port()
+        );
     }
     println!("  metrics  http://{}/metrics", running.http);
     println!("  mails    {told}/*.eml");

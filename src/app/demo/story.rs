@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 
 use crate::domain::effect::{AlertState, IncidentState};
 use crate::domain::{
-    Component, Effect, EffectKind, FeederId, Fleet, GroupKind, OrderId, OrderState, Readiness, Subject, UnitId, UplinkId,
+    Component, Effect, EffectKind, FeederId, Fleet, GroupKind, OrderId, OrderState, Readiness, Subject, UnitId,
+    UplinkId,
 };
 
 /// Who plays which part. No two on one uplink, so that no part spoils another.
@@ -138,7 +139,10 @@ impl Story {
                     Subject::Incident { kind, name } => format!("{kind} {name}"),
                 };
                 let why = order.history.last().map(|c| format!("{}: {}", c.by, c.why)).unwrap_or_default();
-                Some(format!("order     {} {} {about} {} for {}, {why}", order.id, order.priority, order.state, order.crew))
+                Some(format!(
+                    "order     {} {} {about} {} for {}, {why}",
+                    order.id, order.priority, order.state, order.crew
+                ))
             }
             EffectKind::Mail(notice) => Some(format!("mail      {} to {}", notice.kind, notice.to)),
             EffectKind::Command { unit, command } => Some(format!("command   {} sent to {unit}", command.act)),
@@ -198,7 +202,9 @@ impl Story {
                 c.dead_uplink,
                 c.uplink_units.len()
             ),
-            Promise::CameraOrdered => format!("{}'s camera was blocked: one order after three failed tests", c.blocked_camera),
+            Promise::CameraOrdered => {
+                format!("{}'s camera was blocked: one order after three failed tests", c.blocked_camera)
+            }
             Promise::BatteryOrdered => {
                 format!("{}'s battery was weak when feeder {} was cut: one order", c.weak_battery, c.cut_feeder)
             }

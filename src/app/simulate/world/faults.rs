@@ -110,11 +110,7 @@ impl World {
         }
         self.fold_effects(first);
         match kind {
-            FaultKind::Dead => {
-                if self.units[first].on {
-                    self.stop(first, Leaving::PowerLost);
-                }
-            }
+            FaultKind::Dead if self.units[first].on => self.stop(first, Leaving::PowerLost),
             FaultKind::BootReset => {
                 self.units[first].boot = 0;
                 self.restart(first);
