@@ -367,7 +367,7 @@ fn weeks_of_load_shedding_never_empty_a_healthy_battery() {
         let mut scenario = sparse(quiet());
         scenario.load_shedding.all = Some(Timetable { hours: daily, cuts, jitter_ms: 360_000, unannounced: 2.0 });
         let mut world = World::new(&fleet(10), &scenario, 9, start());
-        let heard = listen(&mut world, start() + DAY * 21);
+        let heard = listen(&mut world, start() + DAY * 15);
         assert!(heard.left.is_empty(), "{daily} h a day in {cuts} cuts: {:?}", heard.left.first());
         let lowest = heard
             .said
@@ -437,12 +437,12 @@ fn months_of_the_first_fleet_take_seconds() {
     let mut world = World::new(&fleet(68), &sparse(Scenario::default()), 1, start());
     let began = Instant::now();
     let mut events = 0_u64;
-    while world.next_until(start() + DAY * 60).is_some() {
+    while world.next_until(start() + DAY * 20).is_some() {
         events += 1;
     }
     let took = began.elapsed();
-    println!("{events} events of 60 days in {took:?}: {:.0} a second", events as f64 / took.as_secs_f64());
-    assert!(events > 68 * (144 + 12) * 59);
+    println!("{events} events of 20 days in {took:?}: {:.0} a second", events as f64 / took.as_secs_f64());
+    assert!(events > 68 * (144 + 12) * 19);
     // A debug build on a busy machine; a release build is twenty times as fast.
     assert!(took < Duration::from_secs(120), "{took:?}");
 }
@@ -918,6 +918,25 @@ unit = 17
 }
 
 #[test]
+fn the_quick_scenario_shows_its_faults_within_its_first_minute() {
+    let fleet = fleet(68);
+    let text = include_str!("../fixtures/scenarios/quick.toml");
+    let scenario = check_scenario("quick.toml", text, &fleet).expect("valid");
+    let mut world = World::new(&fleet, &scenario, 1, start());
+    let heard = listen(&mut world, start() + Duration::from_secs(60));
+    let tired = fleet.find("PSH-017").expect("it is in the fleet").0;
+    let low = heard.of(tired, Kind::Power).into_iter().find(|s| s.number("/battery_v") < 11.6).expect("low");
+    assert!(low.at < start() + Duration::from_secs(25), "{}", low.at);
+    assert_eq!(low.json["mains"], false);
+    let mut kinds: Vec<FaultName> = world.truth().iter().map(|t| t.kind.name()).collect();
+    kinds.sort();
+    assert_eq!(kinds.len(), 6, "{kinds:?}");
+    assert!(heard.said.iter().any(|s| s.text("/results/camera/code") == "blocked"));
+    assert!(heard.left.iter().any(|(_, _, l)| *l == Leaving::PowerLost));
+    assert!(heard.left.iter().filter(|(_, _, l)| *l == Leaving::LinkLost).count() >= 4);
+}
+
+#[test]
 fn the_scenarios_in_the_repository_are_valid() {
     let fleet = fleet(68);
     let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/scenarios");
@@ -1039,7 +1058,7 @@ mod broker {
             "#
         );
         let config: rumqttd::Config = toml::from_str(&text).expect("a valid configuration");
-        std::thread::spawn(move || rumqttd::Broker::new(config).start());
+        std::thread::spawn(move || rumqttd::Broker::new(config).start().is_ok());
         wait_for(port);
         port
     }
@@ -1245,6 +1264,29 @@ async fn the_first_fleet_lives_on_a_rumqttd() {
     the_first_fleet_on(port).await;
 }
 
+/// How many files a process may have open, where the system says so.
+fn open_files() -> usize {
+    let limits = std::fs::read_to_string("/proc/self/limits").unwrap_or_default();
+    let line = limits.lines().find(|l| l.starts_with("Max open files")).unwrap_or_default();
+    line.split_whitespace().nth(3).and_then(|n| n.parse().ok()).unwrap_or(1024)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_thousand_units_live_in_one_process() {
+    let Some(broker) = broker::Mosquitto::start("allow_anonymous true") else { return };
+    // Other tests of this process hold sockets as well.
+    let units = open_files().saturating_sub(400).clamp(100, 1_000);
+    println!("{units} units");
+    let mut options = SimulateOptions::new(fleet(units), broker.url(), start());
+    options.scenario = quiet();
+    options.scenario.cadence.heartbeat = Some(Duration::from_secs(5));
+    let mut running = simulate(options);
+    running.connected(units).await;
+    let summary = running.stop().await;
+    assert_eq!((summary.connected, summary.connections_lost, summary.unacked), (units, 0, 0), "{summary:?}");
+    assert!(summary.acked >= units as u64);
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_brokers_death_loses_nothing_that_was_said() {
     let Some(mut broker) = broker::Mosquitto::start("allow_anonymous true") else { return };
@@ -1332,6 +1374,32 @@ async fn a_broker_that_asks_for_passwords_gets_each_units_own() {
     options.password_file = None;
     let mut running = simulate(options);
     running.until(|r| matches!(r, Report::CannotConnect { why, .. } if why.contains("refused"))).await;
+    assert_eq!(running.stop().await.connected, 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn units_speak_tls_to_a_broker_whose_certificate_they_trust() {
+    let folder = tempfile::tempdir().expect("a scratch folder");
+    let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).expect("a certificate");
+    let (cert, key) = (folder.path().join("cert.pem"), folder.path().join("key.pem"));
+    std::fs::write(&cert, made.cert.pem()).expect("written");
+    std::fs::write(&key, made.signing_key.serialize_pem()).expect("written");
+    let settings = format!("allow_anonymous true\ncertfile {}\nkeyfile {}", cert.display(), key.display());
+    let Some(broker) = broker::Mosquitto::start(&settings) else { return };
+    let mut options = SimulateOptions::new(fleet(5), format!("mqtts://localhost:{}", broker.port), start());
+    options.scenario = quick();
+    options.ca_file = Some(cert);
+    let mut running = simulate(options.clone());
+    running.connected(5).await;
+    let summary = running.stop().await;
+    assert_eq!((summary.connected, summary.unacked), (5, 0), "{summary:?}");
+
+    let other = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).expect("a certificate");
+    let wrong = folder.path().join("wrong.pem");
+    std::fs::write(&wrong, other.cert.pem()).expect("written");
+    options.ca_file = Some(wrong);
+    let mut running = simulate(options);
+    running.until(|r| matches!(r, Report::CannotConnect { why, .. } if why.contains("certificate"))).await;
     assert_eq!(running.stop().await.connected, 0);
 }
 
