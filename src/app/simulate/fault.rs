@@ -226,21 +226,37 @@ impl FaultKind {
 
     /// Whose repair ends it, wanted or not: a crew that comes for the link also straightens a bad antenna.
     pub(super) fn ends_with(self, repaired: Component) -> bool {
-        match self {
-            FaultKind::LossyLink { .. } | FaultKind::ScrambledLink => repaired == Component::Uplink,
-            FaultKind::Dead => matches!(repaired, Component::Controller | Component::Firmware),
-            FaultKind::RebootLoop { .. } => matches!(repaired, Component::Controller | Component::Firmware),
-            other => other.component() == Some(repaired),
+        if matches!(self, FaultKind::LossyLink { .. } | FaultKind::ScrambledLink) {
+            return repaired == Component::Uplink;
         }
+        let component = self.component();
+        component == Some(repaired)
+            // A unit that stops or restarts is as often its firmware.
+            || component == Some(Component::Controller) && repaired == Component::Firmware
     }
 
     /// Strikes a whole circuit, not units one by one.
     pub(super) fn circuit(self) -> Option<Circuit> {
-        match self.name() {
-            FaultName::UplinkDown => Some(Circuit::Uplink),
-            FaultName::FeederCut => Some(Circuit::Feeder),
-            _ => None,
+        if self == FaultKind::UplinkDown {
+            Some(Circuit::Uplink)
+        } else if self == FaultKind::FeederCut {
+            Some(Circuit::Feeder)
+        } else {
+            None
         }
+    }
+
+    /// Comes again and again while it lasts, the first time after this.
+    pub(super) fn first_pulse(self) -> Option<Duration> {
+        if self == FaultKind::ButtonStuck {
+            // The contact closes; the unit reports the press once the debounce is over.
+            return Some(Duration::from_secs(3));
+        }
+        let repeats = matches!(
+            self,
+            FaultKind::RebootLoop { .. } | FaultKind::FlappingLink { .. } | FaultKind::PressFlood { .. }
+        );
+        repeats.then_some(Duration::ZERO)
     }
 
     /// How long it lasts when a scenario does not say. None: until repaired.

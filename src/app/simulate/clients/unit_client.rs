@@ -20,7 +20,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use bytes::Bytes;
-use rumqttc::{AsyncClient, Event, MqttOptions, Outgoing, Packet, QoS};
+use rumqttc::{AsyncClient, ConnectionError, Event, MqttOptions, Outgoing, Packet, QoS};
 use tokio::sync::{Notify, Semaphore, mpsc};
 use tokio::time::{Instant, sleep_until};
 
@@ -190,6 +190,20 @@ pub(super) struct UnitClient {
     made: u64,
 }
 
+fn explain(error: &ConnectionError) -> String {
+    let text = error.to_string();
+    match error {
+        ConnectionError::Io(e) if e.raw_os_error() == Some(TOO_MANY_FILES) => {
+            format!("{text}; each unit needs an open file: raise the limit with ulimit -n")
+        }
+        ConnectionError::ConnectionRefused(_) => format!("{text}; check the password file and the broker's settings"),
+        _ => text,
+    }
+}
+
+/// EMFILE on Linux, macOS and the BSDs.
+const TOO_MANY_FILES: i32 = 24;
+
 enum Ended {
     /// As the world wished.
     Left,
@@ -318,7 +332,7 @@ impl UnitClient {
             let event = match polled {
                 Ok(event) => event,
                 Err(_) if leaving_since.is_some() => return Ended::Left,
-                Err(error) => return Ended::Lost { why: error.to_string(), was_connected: connected },
+                Err(error) => return Ended::Lost { why: explain(&error), was_connected: connected },
             };
             match event {
                 Event::Incoming(Packet::ConnAck(_)) => {

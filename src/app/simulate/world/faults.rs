@@ -86,45 +86,39 @@ impl World {
         let (kind, units) = (episode.truth.kind, episode.truth.units.clone());
         let first = units[0].index();
         self.emit(first, What::FaultBegan(e));
-        match kind {
-            FaultKind::UplinkDown => {
+        match kind.circuit() {
+            Some(Circuit::Uplink) => {
                 let uplink = self.units[first].uplink;
                 self.uplinks[uplink].down += 1;
                 self.each(&units, Self::link_changed);
                 return;
             }
-            FaultKind::FeederCut => {
+            Some(Circuit::Feeder) => {
                 let feeder = self.units[first].feeder;
                 self.feeders[feeder].cuts += 1;
                 self.feeder_changed(feeder);
                 return;
             }
-            FaultKind::BatteryWeak { capacity_pct, charge_pct } => {
-                self.step_power(first);
-                self.units[first].battery.set_health(capacity_pct / 100.0);
-                if let Some(charge) = charge_pct {
-                    self.units[first].battery.set_charge(charge / 100.0);
-                }
+            None => self.step_power(first),
+        }
+        if let FaultKind::BatteryWeak { capacity_pct, charge_pct } = kind {
+            self.units[first].battery.set_health(capacity_pct / 100.0);
+            if let Some(charge) = charge_pct {
+                self.units[first].battery.set_charge(charge / 100.0);
             }
-            _ => self.step_power(first),
         }
         self.fold_effects(first);
-        match kind {
-            FaultKind::Dead if self.units[first].on => self.stop(first, Leaving::PowerLost),
-            FaultKind::BootReset => {
-                self.units[first].boot = 0;
-                self.restart(first);
-            }
-            FaultKind::ButtonStuck => {
-                // The contact closes; the unit reports the press once the debounce is over.
-                self.plan(self.now + 3 * SECOND, first as u32, None, Action::Pulse(e));
-            }
-            FaultKind::RebootLoop { .. } | FaultKind::FlappingLink { .. } | FaultKind::PressFlood { .. } => {
-                self.plan(self.now, first as u32, None, Action::Pulse(e));
-            }
-            FaultKind::LocalMainsLost => self.mains_changed(first),
-            _ => {}
+        if self.units[first].effects.dead && self.units[first].on {
+            self.stop(first, Leaving::PowerLost);
         }
+        if kind == FaultKind::BootReset {
+            self.units[first].boot = 0;
+            self.restart(first);
+        }
+        if let Some(wait) = kind.first_pulse() {
+            self.plan(self.now + wait.as_millis() as i64, first as u32, None, Action::Pulse(e));
+        }
+        self.mains_changed(first);
     }
 
     pub(super) fn end(&mut self, e: usize) {
@@ -139,29 +133,26 @@ impl World {
         episode.truth.to = Some(Timestamp::from_millis(self.now));
         let (kind, units) = (episode.truth.kind, episode.truth.units.clone());
         let first = units[0].index();
-        match kind {
-            FaultKind::UplinkDown => {
+        match kind.circuit() {
+            Some(Circuit::Uplink) => {
                 let uplink = self.units[first].uplink;
                 self.uplinks[uplink].down -= 1;
                 self.each(&units, Self::link_changed);
             }
-            FaultKind::FeederCut => {
+            Some(Circuit::Feeder) => {
                 let feeder = self.units[first].feeder;
                 self.feeders[feeder].cuts -= 1;
                 self.feeder_changed(feeder);
             }
-            FaultKind::BatteryWeak { .. } | FaultKind::BatteryFading { .. } => {
+            None => {
                 self.step_power(first);
                 self.fold_effects(first);
-                // A new one, charged in the workshop and carried for a week.
-                self.units[first].battery.set_health(1.0);
-                self.units[first].battery.set_charge(0.92);
-                self.units[first].exhausted = false;
-                self.wake_if_it_can(first);
-            }
-            _ => {
-                self.step_power(first);
-                self.fold_effects(first);
+                if kind.component() == Some(Component::Battery) {
+                    // A new one, charged in the workshop and carried for a week.
+                    self.units[first].battery.set_health(1.0);
+                    self.units[first].battery.set_charge(0.92);
+                    self.units[first].exhausted = false;
+                }
                 self.mains_changed(first);
                 self.link_changed(first);
                 self.wake_if_it_can(first);
@@ -194,32 +185,26 @@ impl World {
         episode.pulses += 1;
         let (kind, pulses, since) = (episode.truth.kind, episode.pulses, episode.truth.from.as_millis());
         let i = episode.truth.units[0].index();
-        let wait = match kind {
-            FaultKind::RebootLoop { every } => {
-                self.restart(i);
-                (every.as_millis() as f64 * self.units[i].chance.between(0.9, 1.1)) as i64
+        let wait = if let FaultKind::RebootLoop { every } = kind {
+            self.restart(i);
+            (every.as_millis() as f64 * self.units[i].chance.between(0.9, 1.1)) as i64
+        } else if let FaultKind::FlappingLink { every } = kind {
+            let every = every.as_millis() as i64;
+            self.fold_effects(i);
+            self.link_changed(i);
+            // Odd pulses take the link away.
+            if pulses % 2 == 1 { every * 2 / 3 } else { every / 3 }
+        } else if let FaultKind::PressFlood { count, within } = kind {
+            self.press(i, PressKind::Real);
+            let step = within.as_millis() as f64 / f64::from(count.max(1));
+            (step * self.units[i].chance.between(0.8, 1.15)) as i64
+        } else {
+            if self.units[i].on {
+                let letter = self.units[i].press(self.now, PressKind::Real, self.now - since);
+                self.send(i, letter);
             }
-            FaultKind::FlappingLink { every } => {
-                let every = every.as_millis() as i64;
-                self.fold_effects(i);
-                self.link_changed(i);
-                // Odd pulses take the link away.
-                if pulses % 2 == 1 { every * 2 / 3 } else { every / 3 }
-            }
-            FaultKind::PressFlood { count, within } => {
-                self.press(i, PressKind::Real);
-                let step = within.as_millis() as f64 / f64::from(count.max(1));
-                (step * self.units[i].chance.between(0.8, 1.15)) as i64
-            }
-            FaultKind::ButtonStuck => {
-                if self.units[i].on {
-                    let letter = self.units[i].press(self.now, PressKind::Real, self.now - since);
-                    self.send(i, letter);
-                }
-                // "Still held": after a minute, then every five.
-                if pulses == 1 { MINUTE } else { 5 * MINUTE }
-            }
-            _ => return,
+            // A stuck button, "still held": after a minute, then every five.
+            if pulses == 1 { MINUTE } else { 5 * MINUTE }
         };
         self.plan(self.now + wait.max(SECOND / 10), i as u32, None, Action::Pulse(e));
     }
