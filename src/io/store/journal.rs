@@ -13,8 +13,9 @@ use crate::domain::Timestamp;
 
 use super::error::Fault;
 
-/// At most so many rows go in one call, so that pruning never holds up the next commit for long: about 10 ms.
-const PRUNE_ROWS: i64 = 256;
+/// At most so many rows go in one call, so that pruning never holds up the next commit for long: rows of full load (4,000
+/// lines) took 0.35 ms each, and full load makes about 50 a second.
+const PRUNE_ROWS: i64 = 64;
 
 /// What a restart would have to replay.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
