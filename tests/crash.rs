@@ -4,7 +4,6 @@
 //! The external half needs Mosquitto: `apt-get install mosquitto`. With `CI=true` it fails without it.
 
 #[path = "servers/mosquitto.rs"]
-#[allow(dead_code)]
 mod mosquitto;
 
 use std::collections::{BTreeMap, BTreeSet};

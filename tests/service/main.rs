@@ -5,7 +5,6 @@
 //! and pass; with `CI=true` they fail. Tests of start-up errors need nothing.
 
 #[path = "../servers/mosquitto.rs"]
-#[allow(dead_code)]
 mod mosquitto;
 mod process;
 
@@ -188,7 +187,7 @@ fn a_taken_port_a_file_for_a_folder_and_a_locked_store_each_end_in_one_clear_lin
     let (a, b, c) = (free(), free(), free());
     refuses_to_start(dir.path(), &["--listen", &taken, "--http", &a, "--bus", "off"], &["taken"]);
     refuses_to_start(dir.path(), &["--listen", &a, "--http", &taken, "--bus", "off"], &["has this port"]);
-    refuses_to_start(dir.path(), &["--listen", &a, "--http", &b, "--bus", &taken], &["taken"]);
+    refuses_to_start(dir.path(), &["--listen", &a, "--http", &b, "--bus", &taken], &["has this port"]);
     std::fs::write(dir.path().join("file"), "").expect("writable");
     refuses_to_start(dir.path(), &["--data", "file", "--listen", &a, "--http", &b, "--bus", "off"], &["file"]);
     std::fs::create_dir(dir.path().join("odd")).expect("writable");
