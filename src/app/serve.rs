@@ -96,7 +96,8 @@ pub fn gather(args: &ServeArgs) -> Result<Parts, ServeError> {
     if !problems.is_empty() {
         return Err(ServeError(problems.join("\n")));
     }
-    Ok(Parts { config, rules_toml, rules, fleet, token: args.token.clone() })
+    let rules_file = rules_path(config.rules.as_deref());
+    Ok(Parts { config, rules_toml, rules, rules_file, fleet, token: args.token.clone() })
 }
 
 fn override_settings(config: &mut ServiceConfig, args: &ServeArgs) {
@@ -131,14 +132,18 @@ fn read_file(path: &Path, what: &str) -> Result<String, String> {
 
 /// The text and its rules. None: `alerts.toml` of this folder, else the ones that come with the program.
 pub fn read_rules(path: Option<&Path>) -> Result<(String, RuleSet), String> {
-    let here = PathBuf::from("alerts.toml");
-    let path = path.map(Path::to_path_buf).or_else(|| here.is_file().then_some(here));
-    let (name, text) = match &path {
+    let (name, text) = match &rules_path(path) {
         Some(path) => (path.display().to_string(), read_file(path, "alerts.toml")?),
         None => ("alerts.toml (built in)".to_owned(), DEFAULT_ALERTS.to_owned()),
     };
     let rules = check_alerts(&name, &text).map_err(|p| p.to_string())?;
     Ok((text, rules))
+}
+
+/// None: the rules that come with the program.
+fn rules_path(named: Option<&Path>) -> Option<PathBuf> {
+    let here = PathBuf::from("alerts.toml");
+    named.map(Path::to_path_buf).or_else(|| here.is_file().then_some(here))
 }
 
 pub fn read_fleet(path: &Path) -> Result<Vec<Unit>, String> {

@@ -83,7 +83,13 @@ impl<'de> Deserialize<'de> for Timestamp {
     }
 }
 
-/// A span as a person writes it, its two largest parts: `90s` is `1 min 30 s`, `26 h` is `1 d 2 h`.
+/// A span as a person writes it, its two largest parts.
+/// ```
+/// use std::time::Duration;
+/// use buttonwatch::domain::span_text;
+/// assert_eq!(span_text(Duration::from_secs(90)), "1 min 30 s");
+/// assert_eq!(span_text(Duration::from_secs(26 * 3600)), "1 d 2 h");
+/// ```
 pub fn span_text(span: Duration) -> String {
     let s = span.as_secs();
     if s == 0 {

@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::mpsc;
+
 use crate::config::service::{External as Broker, Login, ServiceConfig};
 use crate::io::gateway::passwords::PasswordFile;
 use crate::io::gateway::{GatewayConfig, GatewayHandle, Identity, TlsFiles};
@@ -12,6 +14,8 @@ use crate::io::mqtt::{ExternalConfig, ExternalIdentity, ExternalTls};
 use crate::wire::signature::{Signing, parse_keys};
 
 use super::ServeError;
+use super::judge::Control;
+use crate::app::serve::read_rules;
 
 /// A changed password file counts from the next look on.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
@@ -44,7 +48,6 @@ pub fn read_passwords(path: &Path) -> Result<PasswordFile, ServeError> {
 
 /// Takes in a changed password file while the service runs. A file with mistakes changes nothing.
 pub(super) async fn follow_passwords(path: PathBuf, gateway: GatewayHandle) {
-    let stamp = |path: &Path| fs::metadata(path).ok().map(|m| (m.modified().ok(), m.len()));
     let mut seen = stamp(&path);
     loop {
         tokio::time::sleep(LOOK_EVERY).await;
@@ -61,6 +64,33 @@ pub(super) async fn follow_passwords(path: PathBuf, gateway: GatewayHandle) {
             Err(e) => tracing::error!("the passwords stay as they were: {e}"),
         }
     }
+}
+
+/// Takes in changed rules while the service runs. A file with mistakes changes nothing.
+pub(super) async fn follow_rules(path: PathBuf, control: mpsc::Sender<Control>) {
+    let mut seen = stamp(&path);
+    loop {
+        tokio::time::sleep(LOOK_EVERY).await;
+        let now = stamp(&path);
+        if now == seen {
+            continue;
+        }
+        seen = now;
+        match read_rules(Some(&path)) {
+            Ok((text, rules)) => {
+                tracing::info!("{} was changed: {} rules count from now on", path.display(), rules.rules.len());
+                if control.send(Control::Rules { text, rules }).await.is_err() {
+                    return;
+                }
+            }
+            Err(problems) => tracing::error!("the rules stay as they were:\n{problems}"),
+        }
+    }
+}
+
+/// Changes when the file does.
+fn stamp(path: &Path) -> Option<(Option<std::time::SystemTime>, u64)> {
+    fs::metadata(path).ok().map(|m| (m.modified().ok(), m.len()))
 }
 
 pub(super) fn external_config(config: &ServiceConfig, broker: &Broker) -> Result<ExternalConfig, ServeError> {

@@ -17,7 +17,7 @@ use tokio::sync::{Notify, broadcast, mpsc, oneshot};
 use crate::domain::event::{Event, Hearing};
 use crate::domain::message::Command;
 use crate::domain::view::{Answer, Ask, AskError, QuarantineRow, RefusalRow};
-use crate::domain::{Effect, EffectKind, MessageId, Timestamp, Unit, UnitId};
+use crate::domain::{Effect, EffectKind, MessageId, RuleSet, Timestamp, Unit, UnitId};
 use crate::engine::Engine;
 use crate::io::bus::BusHandle;
 use crate::io::store::{Batch, Checkpoint, MailOutcome, MailResult, Store, StoreError};
@@ -54,6 +54,11 @@ pub enum Control {
         message_id: MessageId,
         outcome: MailOutcome,
         done: oneshot::Sender<()>,
+    },
+    /// The file was changed, and is without mistakes.
+    Rules {
+        text: String,
+        rules: RuleSet,
     },
     Stop,
 }
@@ -153,6 +158,7 @@ impl Judge {
                     self.mail_result(now, message_id, outcome);
                     self.fresh.mails_done.push(done);
                 }
+                Some(Control::Rules { text, rules }) => self.replace_rules(now, text, rules),
                 None => {}
             }
             let mut queue = std::mem::take(&mut waiting);
@@ -296,6 +302,14 @@ impl Judge {
         self.metrics.mails.with_label_values(&[label]).inc();
         self.judge(now, What::Delivery { message_id: message_id.clone(), delivered, note });
         self.fresh.mail_results.push((message_id, now, outcome));
+    }
+
+    fn replace_rules(&mut self, now: Timestamp, text: String, rules: RuleSet) {
+        let fleet = crate::domain::Fleet::clone(self.engine.fleet());
+        self.fresh.effects.extend(self.engine.reload(now, rules, fleet, self.settings.clone()));
+        self.rules_toml = text;
+        self.fresh.rules_changed = true;
+        self.count_all();
     }
 
     pub(super) fn replace_fleet(&mut self, now: Timestamp, units: Vec<Unit>, accepted: Option<UnitId>) {

@@ -66,6 +66,8 @@ pub struct Parts {
     pub config: ServiceConfig,
     pub rules_toml: String,
     pub rules: RuleSet,
+    /// Looked at again while the service runs. None: the rules that come with the program.
+    pub rules_file: Option<PathBuf>,
     /// None: the fleet that the store holds.
     pub fleet: Option<Vec<Unit>>,
     /// What HTTP wants from those who ask. None: only this machine may ask.
@@ -185,7 +187,7 @@ impl Service for Handle {
 
 /// Starts everything. Err: one clear line that names what could not be had.
 pub async fn start(parts: Parts) -> Result<Running, ServeError> {
-    let Parts { config, rules_toml, rules, fleet, token } = parts;
+    let Parts { config, rules_toml, rules, rules_file, fleet, token } = parts;
     let metrics = Metrics::new();
     let started_at = clock::now();
     metrics.start_time_seconds.set(started_at.as_millis() / 1000);
@@ -290,10 +292,14 @@ pub async fn start(parts: Parts) -> Result<Running, ServeError> {
         .map_err(|e| ServeError(format!("no thread can be had for the judge: {e}; close other programs")))?;
 
     let fleet_of = Arc::clone(&known);
+    let control = control_in.clone();
     let mut tasks = vec![
         tokio::spawn(outbox::run(reader, office, Arc::new(move || fleet_of.fleet()), control_in, outbox_ring)),
         tokio::spawn(commands::run(way, config.root.clone(), metrics, commands_out)),
     ];
+    if let Some(path) = rules_file {
+        tasks.push(tokio::spawn(entry::follow_rules(path, control)));
+    }
     if let (Some(gateway), Some(path)) = (&gateway, config.gateway.as_ref().and_then(|g| g.passwords.clone())) {
         tasks.push(tokio::spawn(entry::follow_passwords(path, gateway.handle())));
     }

@@ -61,8 +61,9 @@ pub async fn demo(args: DemoArgs) -> Result<bool, ServeError> {
     config.http.listen = free;
     config.judgement.hold = HOLD;
     let rules = check_alerts("the demo's alerts.toml", RULES).map_err(|e| ServeError(e.to_string()))?;
-    let mut running =
-        start(Parts { config, rules_toml: RULES.to_owned(), rules, fleet: Some(units), token: None }).await?;
+    let rules_toml = RULES.to_owned();
+    let parts = Parts { config, rules_toml, rules, rules_file: None, fleet: Some(units), token: None };
+    let mut running = start(parts).await?;
     let UnitsEntry::Gateway(gateway) = running.units else {
         return Err(ServeError("the demo has no external broker".to_owned()));
     };
