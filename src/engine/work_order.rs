@@ -611,8 +611,9 @@ impl Engine {
         let state = &self.units[unit.index()];
         let fired = state.alert(rule).and_then(|a| a.fired_at).unwrap_or(at);
         let mut lines = vec![format!("{fired} {what}")];
+        let own = if let Reason::Beyond { metric, .. } = what { metric.as_str() } else { "" };
         for metric in [LinkRssi, BatteryVoltage, MainsPresent] {
-            if let Some(reading) = state.reading(metric) {
+            if let Some(reading) = state.reading(metric).filter(|_| metric.name() != own) {
                 lines.push(format!("{} {metric} {}", reading.at, metric.figure(reading.value)));
             }
         }

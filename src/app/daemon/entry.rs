@@ -50,12 +50,7 @@ pub fn read_passwords(path: &Path) -> Result<PasswordFile, ServeError> {
 pub(super) async fn follow_passwords(path: PathBuf, gateway: GatewayHandle) {
     let mut seen = stamp(&path);
     loop {
-        tokio::time::sleep(LOOK_EVERY).await;
-        let now = stamp(&path);
-        if now == seen {
-            continue;
-        }
-        seen = now;
+        changed(&path, &mut seen).await;
         match read_passwords(&path) {
             Ok(passwords) => {
                 tracing::info!("{} units have passwords now", passwords.len());
@@ -70,12 +65,7 @@ pub(super) async fn follow_passwords(path: PathBuf, gateway: GatewayHandle) {
 pub(super) async fn follow_rules(path: PathBuf, control: mpsc::Sender<Control>) {
     let mut seen = stamp(&path);
     loop {
-        tokio::time::sleep(LOOK_EVERY).await;
-        let now = stamp(&path);
-        if now == seen {
-            continue;
-        }
-        seen = now;
+        changed(&path, &mut seen).await;
         match read_rules(Some(&path)) {
             Ok((text, rules)) => {
                 tracing::info!("{} was changed: {} rules count from now on", path.display(), rules.rules.len());
@@ -88,8 +78,22 @@ pub(super) async fn follow_rules(path: PathBuf, control: mpsc::Sender<Control>) 
     }
 }
 
-/// Changes when the file does.
-fn stamp(path: &Path) -> Option<(Option<std::time::SystemTime>, u64)> {
+/// Returns when the file is another than `seen`.
+async fn changed(path: &Path, seen: &mut Stamp) {
+    loop {
+        tokio::time::sleep(LOOK_EVERY).await;
+        let now = stamp(path);
+        if now != *seen {
+            *seen = now;
+            return;
+        }
+    }
+}
+
+/// When it was written and how long it is. None: it is not there.
+type Stamp = Option<(Option<std::time::SystemTime>, u64)>;
+
+fn stamp(path: &Path) -> Stamp {
     fs::metadata(path).ok().map(|m| (m.modified().ok(), m.len()))
 }
 

@@ -161,6 +161,12 @@ impl Judge {
                 Some(Control::Rules { text, rules }) => self.replace_rules(now, text, rules),
                 None => {}
             }
+            // Askers go first, but never instead of units.
+            while waiting.len() < BATCH_MESSAGES
+                && let Ok(more) = ingest.try_recv()
+            {
+                waiting.push(more);
+            }
             let mut queue = std::mem::take(&mut waiting);
             for ingest in queue.drain(..) {
                 self.take(now, ingest);
@@ -340,14 +346,16 @@ impl Judge {
             return Ok(());
         }
         self.make_durable(now, wants_checkpoint)?;
-        for ack in self.fresh.acks.drain(..) {
-            ack.committed();
+        if !self.fresh.acks.is_empty() {
+            for ack in self.fresh.acks.drain(..) {
+                ack.committed();
+            }
+            self.metrics.ack_seconds.observe(taken.elapsed().as_secs_f64());
         }
         for done in self.fresh.mails_done.drain(..) {
             // The outbox worker may have been stopped: the mark is in the store all the same.
             let _ = done.send(());
         }
-        self.metrics.ack_seconds.observe(taken.elapsed().as_secs_f64());
         let effects = std::mem::take(&mut self.fresh.effects);
         self.tell(&effects);
         if self.decided.receiver_count() > 0 {
