@@ -66,12 +66,9 @@ pub struct Engine {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 enum HearingState {
     /// Deadlines count from here at the earliest. None: since before the first event.
-    Up {
-        since: Option<Timestamp>,
-    },
-    Down {
-        since: Timestamp,
-    },
+    Up { since: Option<Timestamp> },
+    /// `heard_from`: since when we could hear before. A deadline is the same whether it is asked for now or was before.
+    Down { since: Timestamp, heard_from: Option<Timestamp> },
 }
 
 impl Engine {

@@ -115,10 +115,8 @@ impl Engine {
                 | Condition::Overdue { .. },
             ) => return None,
         };
-        let base = match self.hearing {
-            HearingState::Up { since: Some(since) } => last.max(since),
-            HearingState::Up { since: None } | HearingState::Down { .. } => last,
-        };
+        let (HearingState::Up { since: heard_from } | HearingState::Down { heard_from, .. }) = self.hearing;
+        let base = heard_from.map_or(last, |since| last.max(since));
         Some(base + silence_span(condition, interval))
     }
 
@@ -141,7 +139,7 @@ impl Engine {
         }
         self.state(unit).armed.swap_remove(slot);
         let is_presence = rule == NO_RULE || self.rules.presence_rule(unit) == Some(rule);
-        if let HearingState::Down { since } = self.hearing {
+        if let HearingState::Down { since, .. } = self.hearing {
             if is_presence && self.units[unit.index()].presence == Presence::Present {
                 self.state(unit).presence = Presence::Unknown;
                 self.judge_readiness(at, unit, Some(Reason::Deaf { since }));
@@ -166,13 +164,18 @@ impl Engine {
     }
 
     pub(super) fn lose_hearing(&mut self, at: Timestamp) {
-        if let HearingState::Up { .. } = self.hearing {
-            self.hearing = HearingState::Down { since: at };
+        if let HearingState::Up { since: heard_from } = self.hearing {
+            self.hearing = HearingState::Down { since: at, heard_from };
         }
     }
 
     pub(super) fn regain_hearing(&mut self, at: Timestamp) {
-        let was_down = matches!(self.hearing, HearingState::Down { .. });
+        let was_down = match self.hearing {
+            // Said twice: we were never deaf in between.
+            HearingState::Up { since: Some(_) } => return,
+            HearingState::Up { since: None } => false,
+            HearingState::Down { .. } => true,
+        };
         self.hearing = HearingState::Up { since: Some(at) };
         if !was_down {
             return;
