@@ -60,9 +60,12 @@ pub(super) fn run_replay(args: ReplayArgs) -> Result<(), Failure> {
     let mut problems = Vec::new();
     let fleet = serve::read_fleet(&args.fleet).map_err(|e| problems.push(e)).unwrap_or_default();
     let rules = serve::read_rules(Some(&args.rules)).map_err(|e| problems.push(e)).unwrap_or_default().1;
-    let settings = match &args.config {
-        None => Settings::default(),
-        Some(path) => read_settings(path).map_err(|e| problems.push(e)).unwrap_or_default().settings(),
+    let (settings, root) = match &args.config {
+        None => (Settings::default(), Decoder::DEFAULT_ROOT.to_owned()),
+        Some(path) => {
+            let config = read_settings(path).map_err(|e| problems.push(e)).unwrap_or_default();
+            (config.settings(), config.root)
+        }
     };
     if !problems.is_empty() {
         return Err(failed(problems.join("\n")));
@@ -77,7 +80,8 @@ pub(super) fn run_replay(args: ReplayArgs) -> Result<(), Failure> {
         Box::new(BufReader::new(file))
     };
     let mut engine = Engine::new(rules, Fleet::new(fleet), settings);
-    let decoder = Decoder::new("buttonwatch/v1", Signing::Off);
+    // What is in a recording was believed when it was made: signatures are not asked for again.
+    let decoder = Decoder::new(root, Signing::Off);
     let mut out = BufWriter::new(stdout().lock());
     let mut line = Vec::new();
     let mut broken = None;

@@ -592,6 +592,7 @@ impl Engine {
                 format!("{} {unit}", crate::domain::metric::plain_number(*limit)),
                 fired,
             ),
+            Some(Reason::Counted { count, .. }) => (count.to_string(), count.to_string(), fired),
             Some(Reason::NothingFor { last, .. }) => (String::new(), String::new(), *last),
             Some(_) | None => (String::new(), String::new(), fired),
         };

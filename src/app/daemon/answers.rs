@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use crate::config::fleet::check_fleet;
-use crate::domain::event::Action;
+use crate::domain::event::{Action, MaintenanceScope};
 use crate::domain::view::{Answer, Ask, AskError, Health, ImportPlan, OrderView, UnitChange};
 use crate::domain::{EffectKind, OrderId, Timestamp, Unit, UnitId};
 use crate::wire::recording::What;
@@ -39,6 +39,15 @@ impl Judge {
                 self.order(order)
             }
             Ask::Maintenance { scope, until, by } => {
+                let inside = |u: &Unit| match &scope {
+                    MaintenanceScope::Unit(id) => u.unit == *id,
+                    MaintenanceScope::Site(id) => u.site == *id,
+                    MaintenanceScope::Crew(id) => u.crew == *id,
+                };
+                if !self.engine.fleet().units().any(|(_, u)| inside(u)) {
+                    let remedy = "`fleet list` shows the units with their sites and crews";
+                    return Err(AskError::NotFound(format!("no unit of the fleet belongs to {scope}; {remedy}")));
+                }
                 self.instruct(now, Action::Maintenance { scope, until }, by)?;
                 Ok(Answer::Done)
             }
