@@ -194,7 +194,7 @@ fn a_taken_port_a_file_for_a_folder_and_a_locked_store_each_end_in_one_clear_lin
     std::fs::write(dir.path().join("odd/buttonwatch.db"), vec![7u8; 8192]).expect("writable");
     refuses_to_start(dir.path(), &["--data", "odd", "--listen", &a, "--http", &b, "--bus", "off"], &["buttonwatch.db"]);
     let service = Service::start(dir.path(), &["--listen", &a, "--bus", "off"], free_address());
-    refuses_to_start(dir.path(), &["--listen", &b, "--http", &c, "--bus", "off"], &["lock"]);
+    refuses_to_start(dir.path(), &["--listen", &b, "--http", &c, "--bus", "off"], &["in use by"]);
     service.stop();
 }
 
@@ -209,4 +209,23 @@ fn mistakes_of_all_files_are_told_at_once() {
         &["--config", "b.toml", "--rules", "a.toml", "--fleet", "f.csv"],
         &["b.toml:1:", "a.toml:", "f.csv:2:"],
     );
+}
+
+#[test]
+fn changed_rules_are_taken_in_and_broken_ones_change_nothing() {
+    let dir = tempfile::tempdir().expect("scratch folder");
+    let rules = dir.path().join("quick.toml");
+    std::fs::write(&rules, QUICK).expect("writable");
+    let (gateway, http) = free_port_pair();
+    let service =
+        Service::start(dir.path(), &["--rules", "quick.toml", "--listen", &gateway.to_string(), "--bus", "off"], http);
+    let log = || std::fs::read_to_string(dir.path().join("log")).unwrap_or_default();
+    std::fs::write(&rules, QUICK.replace("missed = 3", "missed = 0")).expect("writable");
+    wait_until("the mistake is named", || {
+        log().contains("the rules stay as they were") && log().contains("quick.toml:6:")
+    });
+    std::fs::write(&rules, format!("{QUICK}\n# more patient now\n").replace("missed = 3", "missed = 5"))
+        .expect("writable");
+    wait_until("the new rules count", || log().contains("1 rules count from now on"));
+    service.stop();
 }
