@@ -23,6 +23,9 @@ pub async fn serve(args: ServeArgs) -> Result<(), ServeError> {
     let mut running = start(parts).await?;
     match &running.units {
         UnitsEntry::Gateway(address) => tracing::info!("units connect to mqtt://{address}, topics {root}/UNIT/…"),
+        UnitsEntry::Both(address, broker) => {
+            tracing::info!("units connect to mqtt://{address}, and are heard through the broker at {broker}");
+        }
         UnitsEntry::External(broker) => tracing::info!("units are heard through the broker at {broker}"),
     }
     if let Some(bus) = running.bus {

@@ -229,3 +229,31 @@ fn changed_rules_are_taken_in_and_broken_ones_change_nothing() {
     wait_until("the new rules count", || log().contains("1 rules count from now on"));
     service.stop();
 }
+
+#[test]
+fn without_any_way_in_for_units_it_does_not_start() {
+    let dir = tempfile::tempdir().expect("scratch folder");
+    std::fs::write(dir.path().join("b.toml"), "[gateway]\nenabled = false\n").expect("writable");
+    let http = free_address().to_string();
+    refuses_to_start(dir.path(), &["--config", "b.toml", "--http", &http, "--bus", "off"], &["no way in"]);
+}
+
+#[test]
+fn units_come_in_at_the_gateway_and_through_the_broker_at_once() {
+    let Some(tools) = tools() else { return };
+    let dir = tempfile::tempdir().expect("scratch folder");
+    let (gateway, http) = free_port_pair();
+    let settings = format!(
+        "[gateway]\nenabled = true\nlisten = \"{gateway}\"\n[external]\nhost = \"127.0.0.1\"\nport = {}\n",
+        tools.port()
+    );
+    std::fs::write(dir.path().join("b.toml"), settings).expect("writable");
+    let service = Service::start(dir.path(), &["--config", "b.toml", "--fleet", &peshawar(), "--bus", "off"], http);
+    wait_until("the broker is heard", || service.get("/readyz").starts_with("HTTP/1.1 200"));
+    publish(&tools, gateway.port(), "PSH-001", "heartbeat", &heartbeat(1, 1, 30), &["-q", "1"]);
+    publish(&tools, tools.port(), "PSH-002", "heartbeat", &heartbeat(1, 1, 30), &["-q", "1"]);
+    wait_until("both are heard", || {
+        ["PSH-001", "PSH-002"].iter().all(|u| service.json(&format!("/api/v1/units/{u}"))["last_heard"].is_string())
+    });
+    service.stop();
+}

@@ -21,19 +21,22 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 /// A unit is told at most this many things while it is away; the oldest go first.
 const WAITING_MAX: usize = 10_000;
 
-/// The way to the units.
-pub enum WayOut {
-    Gateway(CommandSender),
-    External(ExternalCommands),
+/// The ways to the units. A unit that is connected to the gateway is told there.
+pub struct WayOut {
+    pub gateway: Option<CommandSender>,
+    pub external: Option<ExternalCommands>,
 }
 
 impl WayOut {
     async fn send(&self, root: &str, unit: &UnitId, payload: Bytes) -> Result<(), String> {
-        match self {
-            WayOut::Gateway(gateway) => gateway.send(unit, payload).await.map_err(|e| e.to_string()),
-            WayOut::External(external) => {
+        match (&self.gateway, &self.external) {
+            (Some(gateway), external) if external.is_none() || gateway.is_connected(unit) => {
+                gateway.send(unit, payload).await.map_err(|e| e.to_string())
+            }
+            (_, Some(external)) => {
                 external.send(unit, &command_topic(root, unit.as_str()), payload).await.map_err(|e| e.to_string())
             }
+            (_, None) => Err("units have no way in".to_owned()),
         }
     }
 }

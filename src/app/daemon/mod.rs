@@ -124,6 +124,8 @@ pub struct Running {
 pub enum UnitsEntry {
     Gateway(SocketAddr),
     External(String),
+    /// While the broker is lost we are half deaf: silence proves nothing then, at either door.
+    Both(SocketAddr, String),
 }
 
 struct RunningParts {
@@ -235,25 +237,28 @@ pub async fn start(parts: Parts) -> Result<Running, ServeError> {
 
     // The doors open last: whoever comes in finds everything in place.
     let (mut gateway, mut external) = (None, None);
-    let (units, way) = match &config.external {
-        Some(broker) => {
-            let started =
-                External::start(entry::external_config(&config, broker)?, ingest_in).await.map_err(ServeError::of)?;
-            let way = WayOut::External(started.commands());
-            external = Some(started);
-            (UnitsEntry::External(format!("{}:{}", broker.host, broker.port)), way)
+    if let Some(broker) = &config.external {
+        let settings = entry::external_config(&config, broker)?;
+        external = Some(External::start(settings, ingest_in.clone()).await.map_err(ServeError::of)?);
+    }
+    if config.gateway.is_some() {
+        let seen = Arc::clone(&known);
+        let settings = entry::gateway_config(&config, Arc::new(move |id: &str| seen.contains(id)))?;
+        gateway = Some(Gateway::start(settings, ingest_in).await.map_err(ServeError::of)?);
+    }
+    let broker = config.external.as_ref().map(|b| format!("{}:{}", b.host, b.port));
+    let units = match (gateway.as_ref().map(Gateway::local_addr), broker) {
+        (Some(address), None) => UnitsEntry::Gateway(address),
+        (None, Some(broker)) => UnitsEntry::External(broker),
+        (Some(address), Some(broker)) => UnitsEntry::Both(address, broker),
+        (None, None) => {
+            let remedy = "take out `enabled = false` of [gateway], or name a broker in [external]";
+            return Err(ServeError(format!("units have no way in: {remedy}")));
         }
-        None => {
-            let seen = Arc::clone(&known);
-            let known_units = Arc::new(move |id: &str| seen.contains(id));
-            let started = Gateway::start(entry::gateway_config(&config, known_units)?, ingest_in)
-                .await
-                .map_err(ServeError::of)?;
-            let way = WayOut::Gateway(started.commands());
-            let address = started.local_addr();
-            gateway = Some(started);
-            (UnitsEntry::Gateway(address), way)
-        }
+    };
+    let way = WayOut {
+        gateway: gateway.as_ref().map(Gateway::commands),
+        external: external.as_ref().map(External::commands),
     };
     let gateway_stats = gateway.as_ref().map(Gateway::handle);
     let bus_handle = bus.as_ref().map(Bus::handle);
