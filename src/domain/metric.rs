@@ -76,6 +76,7 @@ metrics! {
     BatteryEstimate "battery.state" "%" 0.0 100.0 "charge as Buttonwatch estimates it from voltage and current";
     BatteryStart "battery.start" "%" 0.0 100.0 "charge at which the last mains cut began: is it filled between cuts";
     CutMinutes "power.cut_minutes" "min" 0.0 1e6 "how long the unit has been without mains; 0 with mains";
+    CutRatio "power.cut_ratio" "" 0.0 1e4 "how long the feeder's present cut is, as a part of its longest usual cut";
     LocalCutMinutes "power.local_cut_minutes" "min" 0.0 1e6 "how long it has been without mains while its feeder's others had it";
     NotCharging "charger.idle_minutes" "min" 0.0 1e6 "how long a battery that is not full has had mains and no charge";
 }

@@ -11,22 +11,18 @@
 //! deafness and restarts are events.
 
 mod alert;
-mod baseline;
 mod clock;
 mod compiled;
 mod diagnosis;
 mod incident;
 mod message;
-mod power;
 mod presence;
 mod readiness;
 mod saved;
-mod schedule;
 mod sequence;
 mod sign;
 mod supply;
 mod timer;
-mod trend;
 mod unit_state;
 mod view;
 mod work_order;

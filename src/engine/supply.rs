@@ -134,6 +134,7 @@ impl Engine {
             (Metric::BatteryRuntime, true),
             (Metric::BatteryEstimate, true),
             (Metric::BatteryMargin, true),
+            (Metric::CutRatio, true),
             (Metric::BatteryStart, changed.start_measured),
             (Metric::BatteryHealth, changed.health_updated),
         ] {
@@ -158,6 +159,11 @@ impl Engine {
             Metric::BatteryEstimate => battery()?.charge_pct(),
             Metric::BatteryStart => battery()?.start_charge_pct(),
             Metric::BatteryHealth => battery()?.health_pct(),
+            Metric::CutRatio => {
+                let feeder = self.feeders.of(unit)?;
+                let longest = feeder.schedule.longest_usual()?.as_secs_f64();
+                Some(feeder.cut_since.map_or(0.0, |since| now.since(since).as_secs_f64() / longest.max(60.0)))
+            }
             Metric::BatteryMargin => {
                 let battery = battery()?;
                 if battery.on_battery()? {
@@ -308,6 +314,7 @@ pub(super) fn derived_metrics() -> impl Iterator<Item = Metric> {
         Metric::ClockSkew,
         Metric::BatteryRuntime,
         Metric::BatteryMargin,
+        Metric::CutRatio,
         Metric::BatteryEstimate,
         Metric::BatteryStart,
         Metric::BatteryHealth,
