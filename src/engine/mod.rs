@@ -11,6 +11,9 @@
 //! deafness and restarts are events.
 
 mod alert;
+// Nothing calls these three yet: power, drift and rate rules will.
+#[allow(dead_code)]
+mod baseline;
 mod clock;
 mod compiled;
 mod diagnosis;
@@ -19,10 +22,14 @@ mod message;
 mod presence;
 mod readiness;
 mod saved;
+#[allow(dead_code)]
+mod schedule;
 mod sequence;
 mod sign;
 mod supply;
 mod timer;
+#[allow(dead_code)]
+mod trend;
 mod unit_state;
 mod view;
 mod work_order;
