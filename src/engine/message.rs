@@ -197,7 +197,7 @@ impl Engine {
         for (metric, value) in &result.figures {
             if self.rules.is_baselined(*metric) && passed && !self.is_figure_excused(now, unit, *metric) {
                 let baselines = self.state(unit).baselines.get_or_insert_default();
-                baselines.learn(*metric, mode, *value, now);
+                let _ = baselines.learn(*metric, mode, *value, true, now);
             }
             self.judge_metric(now, unit, *metric, *value, mode);
         }

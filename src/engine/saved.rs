@@ -107,6 +107,7 @@ enum SavedLeaf {
 struct SavedFeeder {
     name: GroupName,
     cut_since: Option<Timestamp>,
+    sighted: bool,
     schedule: Schedule,
 }
 
@@ -214,8 +215,13 @@ impl Engine {
                 .feeders
                 .all()
                 .iter()
-                .filter(|f| f.cut_since.is_some() || f.schedule != Schedule::default())
-                .map(|f| SavedFeeder { name: f.name.clone(), cut_since: f.cut_since, schedule: f.schedule.clone() })
+                .filter(|f| f.sighted || f.cut_since.is_some() || f.schedule != Schedule::default())
+                .map(|f| SavedFeeder {
+                    name: f.name.clone(),
+                    cut_since: f.cut_since,
+                    sighted: f.sighted,
+                    schedule: f.schedule.clone(),
+                })
                 .collect(),
         };
         json(&global)
@@ -418,6 +424,7 @@ impl Engine {
         for saved in g.feeders {
             if let Some(feeder) = self.feeders.find_mut(&saved.name) {
                 feeder.cut_since = saved.cut_since;
+                feeder.sighted = saved.sighted;
                 feeder.schedule = saved.schedule;
             }
         }

@@ -23,6 +23,13 @@ use super::timer::Timer;
 use super::trend::Series;
 use super::unit_state::{Presence, UnitState};
 
+/// A rate is a slope over so many points at most: enough to outvote an odd one.
+const RATE_POINTS: u32 = 12;
+/// What is foreseen moves over days; four points a day show a night apart from a day.
+const TREND_SPACING: Duration = Duration::from_secs(6 * 3600);
+/// A lens that was clean half a year ago says nothing of this month's dust.
+const TREND_KEEP: Duration = Duration::from_secs(180 * 86_400);
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum Verdict {
     Holds,
@@ -116,7 +123,7 @@ impl Engine {
                 self.take_verdict(at, unit, leaf, verdict, reason);
             }
             Condition::Rate { metric, side, limit, per, over } => {
-                let series = self.state(unit).series_mut(leaf, |_| Series::over(*over));
+                let series = self.state(unit).series_mut(leaf, || Series::new(*over / RATE_POINTS, *over * 2));
                 series.push(at, value);
                 let Some(slope) = series.slope(*over, at) else { return };
                 let change = slope * per.as_secs_f64();
@@ -181,9 +188,9 @@ impl Engine {
             (ForecastLimit::Baseline(Distance::Share(_)), Some(_)) => return,
             (ForecastLimit::Baseline(gap @ Distance::Gap(_)), Some(b)) => (value - b, gap.of(0.0, side), facts.unit),
         };
-        let series = self.state(unit).series_mut(leaf, |_| Series::default());
+        let series = self.state(unit).series_mut(leaf, || Series::new(TREND_SPACING, TREND_KEEP));
         series.push(at, point);
-        let found = series.forecast(line, side, at).filter(|f| f.at.since(at) <= within || f.at <= at);
+        let found = series.forecast(line, side, at).filter(|f| f.at.since(at) <= within);
         let (verdict, reason) = match found {
             Some(f) => (
                 Verdict::Holds,

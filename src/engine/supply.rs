@@ -12,6 +12,7 @@ use crate::domain::message::Power;
 use crate::domain::{Component, Fleet, GroupKind, GroupName, Metric, Reason, Timestamp, UnitId, UnitIx};
 
 use super::Engine;
+use super::baseline::Baselines;
 use super::clock::Taken;
 use super::power::battery::{Battery, Changed, PowerSample};
 use super::schedule::Schedule;
@@ -40,7 +41,7 @@ impl Supply {
         self.battery.no_charge_since()
     }
     pub(super) fn is_nearly_empty(&self, at: Timestamp) -> bool {
-        self.battery.is_nearly_empty(at)
+        self.battery.is_nearly_empty(at, None)
     }
 }
 
@@ -64,6 +65,8 @@ pub(super) struct Feeder {
     /// Most of them have been without mains since then.
     pub cut_since: Option<Timestamp>,
     pub schedule: Schedule,
+    /// Somebody was heard, the last time that anything changed.
+    pub sighted: bool,
 }
 
 impl Feeders {
@@ -84,6 +87,7 @@ impl Feeders {
                 without: 0,
                 cut_since: None,
                 schedule: Schedule::default(),
+                sighted: false,
             });
         }
         Feeders { list, of_unit }
@@ -135,8 +139,8 @@ impl Engine {
             (Metric::BatteryEstimate, true),
             (Metric::BatteryMargin, true),
             (Metric::CutRatio, true),
-            (Metric::BatteryStart, changed.start_measured),
-            (Metric::BatteryHealth, changed.health_updated),
+            (Metric::BatteryStart, changed.start_charge),
+            (Metric::BatteryHealth, changed.health),
         ] {
             let wanted = !self.rules.for_metric(metric).is_empty() || self.settings.readings.contains(&metric);
             if due
@@ -210,19 +214,23 @@ impl Engine {
             Some(false) => feeder.without += 1,
             None => {}
         }
-        match (feeder.cut_since, feeder.is_cut()) {
-            (None, Some(true)) => {
-                feeder.cut_since = Some(at);
-                feeder.schedule.cut_began(at);
-            }
-            (Some(_), Some(false)) => {
-                feeder.cut_since = None;
-                feeder.schedule.cut_ended(at);
-            }
-            (None, Some(false)) => feeder.schedule.heard(at),
-            // Nobody is heard: whether the cut goes on is not known.
-            (_, None) => feeder.schedule.lost(at),
-            (Some(_), Some(true)) => {}
+        let is_cut = feeder.is_cut();
+        match is_cut {
+            // The first that is heard after a time of hearing nobody tells how it stands, not when it changed.
+            Some(cut) if feeder.sighted => match (feeder.cut_since, cut) {
+                (None, true) => feeder.schedule.cut_began(at),
+                (Some(_), false) => feeder.schedule.cut_ended(at),
+                (None, false) | (Some(_), true) => {}
+            },
+            Some(cut) => feeder.schedule.in_sight(at, cut),
+            None => feeder.schedule.lost_sight(at),
+        }
+        feeder.sighted = is_cut.is_some();
+        match is_cut {
+            Some(true) => feeder.cut_since = feeder.cut_since.or(Some(at)),
+            Some(false) => feeder.cut_since = None,
+            // Whether the cut goes on is not known.
+            None => {}
         }
         let _ = self.state(unit);
         for n in 0..self.feeders.list[index].members.len() {
@@ -271,14 +279,17 @@ impl Engine {
         let is_meant = |c: Component| component.is_none_or(|only| only == c);
         let state = self.state(ix);
         if let Some(baselines) = &mut state.baselines {
-            baselines.reset(component);
+            match component {
+                Some(component) => baselines.reset(component),
+                None => **baselines = Baselines::default(),
+            }
         }
         // A trend of the old part says nothing of the new one.
         state.series.retain(|(leaf, _)| !is_meant(rules.rule(leaf.rule).component));
         if is_meant(Component::Battery)
             && let Some(supply) = &mut state.supply
         {
-            supply.battery.forget_capacity();
+            supply.battery.replaced();
         }
         let standing: Vec<_> = state.alerts.iter().map(|a| a.rule).collect();
         for rule in standing {

@@ -198,9 +198,6 @@ impl UnitState {
     pub(super) fn alert_mut(&mut self, rule: RuleIx) -> Option<&mut Alert> {
         self.alerts.iter_mut().find(|a| a.rule == rule)
     }
-    pub(super) fn is_active(&self, rule: RuleIx) -> bool {
-        self.alert(rule).is_some_and(Alert::is_active)
-    }
     /// False: a newer reading of this metric is known.
     pub(super) fn store_reading(&mut self, metric: Metric, value: f64, at: Timestamp) -> bool {
         match self.readings.binary_search_by_key(&metric, |r| r.metric) {
@@ -223,13 +220,13 @@ impl UnitState {
         self.last_done.iter().find(|(e, _)| *e == event).map(|(_, at)| *at)
     }
     pub(super) fn baseline(&self, metric: Metric, mode: Option<CameraMode>) -> Option<f64> {
-        self.baselines.as_ref()?.baseline(metric, mode)
+        Some(self.baselines.as_ref()?.baseline(metric, mode)?.value)
     }
-    pub(super) fn series_mut(&mut self, leaf: Leaf, fresh: impl FnOnce(Leaf) -> Series) -> &mut Series {
+    pub(super) fn series_mut(&mut self, leaf: Leaf, fresh: impl FnOnce() -> Series) -> &mut Series {
         let slot = match self.series.iter().position(|(l, _)| *l == leaf) {
             Some(slot) => slot,
             None => {
-                self.series.push((leaf, fresh(leaf)));
+                self.series.push((leaf, fresh()));
                 self.series.len() - 1
             }
         };
