@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::component::words;
+use super::component::{Component, words};
 use super::fleet::UnitIx;
 use super::ids::{CrewId, MessageId, OrderId, SiteId, UnitId};
 use super::message::Message;
@@ -49,6 +49,12 @@ pub enum Action {
     Maintenance {
         scope: MaintenanceScope,
         until: Timestamp,
+    },
+    /// What was swapped or moved has new commissioning values: learn them from the next passing self-tests.
+    Rebaseline {
+        unit: UnitId,
+        /// None: every component's, and the battery's.
+        component: Option<Component>,
     },
 }
 

@@ -123,6 +123,9 @@ text_id!(
     /// An `[[incident]]` of alerts.toml.
     IncidentRuleId, "incident id", "small letters, digits and hyphens, a letter first, at most 64", is_slug);
 text_id!(
+    /// A `[[diagnosis]]` of alerts.toml.
+    DiagnosisId, "diagnosis id", "small letters, digits and hyphens, a letter first, at most 64", is_slug);
+text_id!(
     /// RFC 5322 Message-ID with its angle brackets: `<wo-000042.1@example.org>`.
     MessageId, "message id", "<local@domain> of printable ASCII without spaces",
     |t| t.len() <= 250 && t.starts_with('<') && t.ends_with('>') && t.contains('@')

@@ -69,6 +69,16 @@ metrics! {
     LinkLoss "link.loss" "%" 0.0 100.0 "messages missing among the last 128, by sequence number";
     ClockSkew "clock.skew" "s" -1e10 1e10 "our time of receipt minus the unit's own time";
     SelftestAge "selftest.age" "h" 0.0 1e6 "time since the last self-test";
+    PressAge "press.age" "h" 0.0 1e6 "time since the last test press that the control room answered";
+    BatteryRuntime "battery.runtime" "h" 0.0 1e4 "time left until the unit switches off, at the present draw";
+    BatteryMargin "battery.margin" "h" -1e4 1e4 "predicted runtime minus the feeder's expected time to mains";
+    BatteryHealth "battery.health" "%" 0.0 200.0 "capacity as a part of what the battery had when it was new here";
+    BatteryEstimate "battery.state" "%" 0.0 100.0 "charge as Buttonwatch estimates it from voltage and current";
+    BatteryStart "battery.start" "%" 0.0 100.0 "charge at which the last mains cut began: is it filled between cuts";
+    CutMinutes "power.cut_minutes" "min" 0.0 1e6 "how long the unit has been without mains; 0 with mains";
+    CutRatio "power.cut_ratio" "" 0.0 1e4 "how long the feeder's present cut is, as a part of its longest usual cut";
+    LocalCutMinutes "power.local_cut_minutes" "min" 0.0 1e6 "how long it has been without mains while its feeder's others had it";
+    NotCharging "charger.idle_minutes" "min" 0.0 1e6 "how long a battery that is not full has had mains and no charge";
 }
 
 impl Metric {

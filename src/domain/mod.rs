@@ -23,8 +23,8 @@ pub use effect::{AlertState, Effect, EffectKind, IncidentState};
 pub use event::{Action, Event, Hearing, MaintenanceScope, OrderMove};
 pub use fleet::{Fleet, GroupKind, Unit, UnitIx};
 pub use ids::{
-    City, CrewId, District, FeederId, GroupName, IncidentRuleId, InvalidId, MessageId, OrderId, RuleId, SiteId, UnitId,
-    UplinkId,
+    City, CrewId, DiagnosisId, District, FeederId, GroupName, IncidentRuleId, InvalidId, MessageId, OrderId, RuleId,
+    SiteId, UnitId, UplinkId,
 };
 pub use message::{Kind, Message, Outcome};
 pub use metric::Metric;

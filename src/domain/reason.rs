@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use super::component::Component;
 use super::fleet::GroupKind;
-use super::ids::{GroupName, RuleId, UnitId};
-use super::message::{Kind, Outcome};
+use super::ids::{DiagnosisId, GroupName, RuleId, UnitId};
+use super::message::{CameraMode, Kind, Outcome};
 use super::metric::plain_number;
 use super::rule::{CountedEvent, OverdueEvent, Side};
 use super::time::{Timestamp, span_text};
@@ -17,50 +17,203 @@ use super::time::{Timestamp, span_text};
 #[serde(rename_all = "kebab-case")]
 pub enum Reason {
     // Presence and readiness.
-    NothingFor { kind: Kind, last: Timestamp, silence: Duration },
-    HeardAgain { silence: Duration },
+    NothingFor {
+        kind: Kind,
+        last: Timestamp,
+        silence: Duration,
+    },
+    HeardAgain {
+        silence: Duration,
+    },
     FirstHeard,
-    NeverPassed { missing: Vec<Component> },
-    TestsPassed { components: Vec<Component> },
-    TestsOverdue { last: Timestamp, allowed: Duration },
-    Deaf { since: Timestamp },
-    DeafAndNotHeardSince { last: Timestamp },
-    IncidentDoubtsHearing { silent: usize, of: usize },
-    AlertsFiring { rules: Vec<RuleId>, first: String },
+    NeverPassed {
+        missing: Vec<Component>,
+    },
+    TestsPassed {
+        components: Vec<Component>,
+    },
+    TestsOverdue {
+        last: Timestamp,
+        allowed: Duration,
+    },
+    Deaf {
+        since: Timestamp,
+    },
+    DeafAndNotHeardSince {
+        last: Timestamp,
+    },
+    IncidentDoubtsHearing {
+        silent: usize,
+        of: usize,
+    },
+    AlertsFiring {
+        rules: Vec<RuleId>,
+        first: String,
+    },
     AllClear,
-    MaintenanceUntil { until: Timestamp },
+    MaintenanceUntil {
+        until: Timestamp,
+    },
     MaintenanceOver,
     // Alerts.
-    Beyond { metric: String, value: f64, unit: String, side: Side, limit: f64, consecutive: u32 },
-    Within { metric: String, value: f64, unit: String, side: Side, clear: f64 },
-    HeldFor { span: Duration, what: Box<Reason> },
-    ClearFor { span: Duration, what: Box<Reason> },
-    BackBeforeFiring { what: Box<Reason> },
-    Tested { test: Component, result: Outcome, code: Option<String>, consecutive: u32 },
-    Counted { event: CountedEvent, count: u32, within: Duration },
-    CountedFewer { event: CountedEvent, count: u32, within: Duration },
-    Overdue { event: OverdueEvent, last: Option<Timestamp>, every: Duration },
-    DoneAgain { event: OverdueEvent },
-    Flapping { times: u32, within: Duration, what: Box<Reason> },
-    InhibitedBy { kind: GroupKind, name: GroupName },
+    Beyond {
+        metric: String,
+        value: f64,
+        unit: String,
+        side: Side,
+        limit: f64,
+        consecutive: u32,
+    },
+    Within {
+        metric: String,
+        value: f64,
+        unit: String,
+        side: Side,
+        clear: f64,
+    },
+    AgainstBaseline {
+        metric: String,
+        value: f64,
+        unit: String,
+        side: Side,
+        limit: f64,
+        baseline: f64,
+        mode: Option<CameraMode>,
+        consecutive: u32,
+    },
+    Changing {
+        metric: String,
+        change: f64,
+        unit: String,
+        side: Side,
+        limit: f64,
+        per: Duration,
+    },
+    Foreseen {
+        metric: String,
+        level: f64,
+        unit: String,
+        side: Side,
+        limit: f64,
+        at: Timestamp,
+        earliest: Timestamp,
+        latest: Timestamp,
+        confidence: u8,
+    },
+    NotForeseen {
+        metric: String,
+    },
+    Together {
+        reasons: Vec<Reason>,
+    },
+    HeldFor {
+        span: Duration,
+        what: Box<Reason>,
+    },
+    ClearFor {
+        span: Duration,
+        what: Box<Reason>,
+    },
+    BackBeforeFiring {
+        what: Box<Reason>,
+    },
+    Tested {
+        test: Component,
+        result: Outcome,
+        code: Option<String>,
+        consecutive: u32,
+    },
+    Counted {
+        event: CountedEvent,
+        count: u32,
+        within: Duration,
+    },
+    CountedFewer {
+        event: CountedEvent,
+        count: u32,
+        within: Duration,
+    },
+    Overdue {
+        event: OverdueEvent,
+        last: Option<Timestamp>,
+        every: Duration,
+    },
+    DoneAgain {
+        event: OverdueEvent,
+    },
+    Flapping {
+        times: u32,
+        within: Duration,
+        what: Box<Reason>,
+    },
+    InhibitedBy {
+        kind: GroupKind,
+        name: GroupName,
+    },
     RuleGone,
     UnitGone,
+    Rebaselined,
     // Incidents.
-    SilentTogether { silent: usize, of: usize, group: GroupKind },
-    BackTogether { still_silent: usize, of: usize },
-    IncidentWidened { kind: GroupKind, name: GroupName },
+    SilentTogether {
+        silent: usize,
+        of: usize,
+        group: GroupKind,
+    },
+    BackTogether {
+        still_silent: usize,
+        of: usize,
+    },
+    IncidentWidened {
+        kind: GroupKind,
+        name: GroupName,
+    },
     // Orders.
-    FiredFor { after: Duration, what: Box<Reason> },
-    IncidentOrdered { kind: GroupKind, name: GroupName, units: usize },
-    IncidentOver { kind: GroupKind, name: GroupName },
-    Said { note: String },
-    ClearedByItself { what: Box<Reason> },
-    Verified { tests: Vec<Component>, held: Duration },
-    TestFailedAfterRepair { test: Component, code: Option<String> },
-    StillFiringAfterRepair { rule: RuleId },
-    Relapsed { after: Duration, what: Box<Reason> },
-    Joined { rule: RuleId, what: Box<Reason> },
-    MaintenanceEnded { unit: Option<UnitId>, what: Box<Reason> },
+    FiredFor {
+        after: Duration,
+        what: Box<Reason>,
+    },
+    IncidentOrdered {
+        kind: GroupKind,
+        name: GroupName,
+        units: usize,
+    },
+    IncidentOver {
+        kind: GroupKind,
+        name: GroupName,
+    },
+    Said {
+        note: String,
+    },
+    ClearedByItself {
+        what: Box<Reason>,
+    },
+    Verified {
+        tests: Vec<Component>,
+        held: Duration,
+    },
+    TestFailedAfterRepair {
+        test: Component,
+        code: Option<String>,
+    },
+    StillFiringAfterRepair {
+        rule: RuleId,
+    },
+    Relapsed {
+        after: Duration,
+        what: Box<Reason>,
+    },
+    Joined {
+        rule: RuleId,
+        what: Box<Reason>,
+    },
+    Diagnosed {
+        diagnosis: DiagnosisId,
+        what: Box<Reason>,
+    },
+    MaintenanceEnded {
+        unit: Option<UnitId>,
+        what: Box<Reason>,
+    },
 }
 
 fn list(components: &[Component]) -> String {
@@ -129,6 +282,40 @@ impl fmt::Display for Reason {
                 };
                 write!(f, "{metric} {} is back {back} {}", with_unit(*value, unit), with_unit(*clear, unit))
             }
+            Reason::AgainstBaseline { metric, value, unit, side, limit, baseline, mode, consecutive } => {
+                let mode = match mode {
+                    Some(CameraMode::Ir) => " by infrared",
+                    Some(CameraMode::Day) | None => "",
+                };
+                let (value, limit) = (with_unit(*value, unit), with_unit(*limit, unit));
+                write!(f, "{metric} {value}{mode} is {side} {limit}; it was {} when new", with_unit(*baseline, unit))?;
+                if *consecutive > 1 {
+                    write!(f, ", {consecutive} times in a row")?;
+                }
+                Ok(())
+            }
+            Reason::Changing { metric, change, unit, side, limit, per } => {
+                let (change, limit) = (with_unit(*change, unit), with_unit(*limit, unit));
+                write!(f, "{metric} changes by {change} within {}, {side} {limit}", span_text(*per))
+            }
+            Reason::Foreseen { metric, level, unit, side, limit, at, earliest, latest, confidence } => {
+                let (level, limit) = (with_unit(*level, unit), with_unit(*limit, unit));
+                let day = |t: &Timestamp| t.to_string().chars().take(10).collect::<String>();
+                write!(
+                    f,
+                    "{metric} {level} will be {side} {limit} on {} (between {} and {}, {confidence} % sure)",
+                    day(at),
+                    day(earliest),
+                    day(latest)
+                )
+            }
+            Reason::NotForeseen { metric } => write!(f, "{metric} is no longer on its way to the limit"),
+            Reason::Together { reasons } => {
+                for (i, reason) in reasons.iter().enumerate() {
+                    write!(f, "{}{reason}", if i == 0 { "" } else { "; and " })?;
+                }
+                Ok(())
+            }
             Reason::HeldFor { span, what } => write!(f, "{what}, for {}", span_text(*span)),
             Reason::ClearFor { span, what } => write!(f, "{what}, for {}", span_text(*span)),
             Reason::BackBeforeFiring { what } => write!(f, "did not last: {what}"),
@@ -162,6 +349,7 @@ impl fmt::Display for Reason {
             Reason::InhibitedBy { kind, name } => write!(f, "part of the {kind} incident at {name}"),
             Reason::RuleGone => write!(f, "the rule is no longer in alerts.toml"),
             Reason::UnitGone => write!(f, "the unit is no longer in the fleet"),
+            Reason::Rebaselined => write!(f, "its commissioning values are learned anew"),
             Reason::SilentTogether { silent, of, group } => {
                 write!(f, "{silent} of {of} units of this {group} are affected")
             }
@@ -192,6 +380,7 @@ impl fmt::Display for Reason {
                 write!(f, "came back {} after it was closed: {what}", span_text(*after))
             }
             Reason::Joined { rule, what } => write!(f, "{rule} joined: {what}"),
+            Reason::Diagnosed { diagnosis, what } => write!(f, "{what}; {diagnosis}"),
             Reason::MaintenanceEnded { what, .. } => write!(f, "still wrong after maintenance: {what}"),
         }
     }

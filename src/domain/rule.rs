@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::component::{Component, words};
 use super::fleet::{GroupKind, Unit};
-use super::ids::{CrewId, IncidentRuleId, RuleId};
+use super::ids::{CrewId, DiagnosisId, IncidentRuleId, RuleId};
 use super::message::{Kind, Outcome};
 use super::metric::Metric;
 use super::severity::{Priority, Severity};
@@ -20,6 +20,8 @@ use serde::{Deserialize, Serialize};
 pub struct RuleSet {
     pub rules: Vec<Rule>,
     pub incidents: Vec<IncidentRule>,
+    /// In the file's order: the first that fits counts.
+    pub diagnoses: Vec<Diagnosis>,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -42,6 +44,16 @@ pub struct Rule {
     pub only: Selection,
     /// Other limits for some units; the first that selects the unit counts.
     pub overrides: Vec<RuleOverride>,
+    /// While any of these is so, a reading or a test says nothing to this rule: it neither counts nor clears.
+    pub unless: Vec<Limit>,
+}
+
+/// One side of one reading.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Limit {
+    pub metric: MetricRef,
+    pub side: Side,
+    pub limit: f64,
 }
 
 words!(
@@ -55,6 +67,7 @@ words!(
     }
 );
 
+/// One sign of a fault, or several together. The signs (leaves) of a combined condition are numbered from the left.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Condition {
     /// No message of this kind for `missed` intervals and the slack. For `heartbeat`, any message is a sign of life.
@@ -73,13 +86,124 @@ pub enum Condition {
         clear: f64,
         consecutive: u32,
     },
+    /// A self-test's figure against the unit's own commissioning value, day and infrared apart.
+    Baseline {
+        metric: Metric,
+        side: Side,
+        limit: Distance,
+        /// On the good side of `limit`, or equal to it. Of the same kind as `limit`.
+        clear: Distance,
+        consecutive: u32,
+    },
+    /// A reading that changes faster than `limit` per `per`, measured over the last `over`.
+    Rate {
+        metric: MetricRef,
+        /// `above`: rises faster; `below`: falls faster, with a negative limit.
+        side: Side,
+        limit: f64,
+        per: Duration,
+        over: Duration,
+    },
+    /// A reading whose trend passes a limit within this time. Noise has no trend.
+    Forecast { metric: Metric, side: Side, limit: ForecastLimit, within: Duration },
     /// A self-test's result, so often in a row. `inconclusive` and `skipped` neither count nor break the row.
     Result { test: Component, is: Outcome, consecutive: u32 },
     /// So many events in a sliding window.
     Count { event: CountedEvent, at_least: u32, within: Duration },
-    /// Too long since it last happened, or since the unit came into service.
-    Overdue { event: OverdueEvent, every: Duration },
+    /// Too long since it last happened.
+    Overdue {
+        event: OverdueEvent,
+        every: Duration,
+        /// What counts before it happened for the first time.
+        from: OverdueFrom,
+    },
+    /// Every one of these.
+    All(Vec<Condition>),
+    /// At least one of these.
+    Any(Vec<Condition>),
 }
+
+impl Condition {
+    /// The single signs, from the left; of a condition that is not combined, itself.
+    pub fn leaves(&self) -> Vec<&Condition> {
+        match self {
+            Condition::All(parts) | Condition::Any(parts) => parts.iter().flat_map(Condition::leaves).collect(),
+            Condition::Silent { .. }
+            | Condition::Threshold { .. }
+            | Condition::Baseline { .. }
+            | Condition::Rate { .. }
+            | Condition::Forecast { .. }
+            | Condition::Result { .. }
+            | Condition::Count { .. }
+            | Condition::Overdue { .. } => vec![self],
+        }
+    }
+    /// The `n`th leaf. For the hot path: makes no list.
+    pub fn leaf(&self, n: usize) -> Option<&Condition> {
+        fn walk<'a>(condition: &'a Condition, left: &mut usize) -> Option<&'a Condition> {
+            match condition {
+                Condition::All(parts) | Condition::Any(parts) => parts.iter().find_map(|part| walk(part, left)),
+                Condition::Silent { .. }
+                | Condition::Threshold { .. }
+                | Condition::Baseline { .. }
+                | Condition::Rate { .. }
+                | Condition::Forecast { .. }
+                | Condition::Result { .. }
+                | Condition::Count { .. }
+                | Condition::Overdue { .. } => {
+                    let found = (*left == 0).then_some(condition);
+                    *left = left.wrapping_sub(1);
+                    found
+                }
+            }
+        }
+        let mut left = n;
+        walk(self, &mut left)
+    }
+    pub fn is_combined(&self) -> bool {
+        matches!(self, Condition::All(_) | Condition::Any(_))
+    }
+    pub fn is_silent(&self) -> bool {
+        matches!(self, Condition::Silent { .. })
+    }
+}
+
+/// How far from the commissioning value.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Distance {
+    /// `"40%"`: this part of it, 0.4.
+    Share(f64),
+    /// `"10 dB"`: so much less (below) or more (above) than it, in the metric's unit; not negative.
+    Gap(f64),
+}
+
+impl Distance {
+    /// The limit in the metric's own unit.
+    pub fn of(self, baseline: f64, side: Side) -> f64 {
+        match (self, side) {
+            (Distance::Share(share), _) => baseline * share,
+            (Distance::Gap(gap), Side::Below) => baseline - gap,
+            (Distance::Gap(gap), Side::Above) => baseline + gap,
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum ForecastLimit {
+    /// In the metric's own unit.
+    Fixed(f64),
+    Baseline(Distance),
+}
+
+words!(
+    /// From when a thing that never happened is overdue.
+    OverdueFrom {
+        /// Since the unit came into service.
+        Service = "service",
+        /// It must have happened once: what never came is not missing.
+        Last = "last",
+    }
+);
 
 /// A catalogue metric, or a vendor's own (`x.<name>`, kept without the `x.`).
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -176,15 +300,53 @@ pub struct OrderPlan {
     pub action: String,
     pub parts: Vec<String>,
     pub suspects: Vec<super::order::Suspect>,
+    /// One order for all units of the site that ask for it: one visit.
+    pub per_site: bool,
 }
+
+/// `[[diagnosis]]`: signs that together point at another component than the last of them does.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Diagnosis {
+    pub id: DiagnosisId,
+    /// In the order in which they began.
+    pub seen: Vec<Sign>,
+    /// From the last moment at which the first was seen to the beginning of the last.
+    pub within: Duration,
+    /// The surest first; together 100. The order is on the first one's component.
+    pub suspects: Vec<super::order::Suspect>,
+    /// None: as the order of the rule says.
+    pub action: Option<String>,
+    /// None: as the order of the rule says.
+    pub parts: Option<Vec<String>>,
+}
+
+/// What a diagnosis can look at: an alert, or something that the unit did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Sign {
+    /// An alert of this rule fired.
+    Rule(RuleId),
+    Known(KnownSign),
+}
+
+words!(
+    /// Signs that need no rule.
+    KnownSign {
+        /// The unit lives on its battery.
+        OnBattery = "on-battery",
+        /// It was on battery when last heard, and the battery was nearly empty, or must have become so since.
+        BatteryNearlyEmpty = "battery-nearly-empty",
+        /// It started anew.
+        Boot = "boot",
+    }
+);
 
 /// `[[incident]]`: one common cause over several units.
 #[derive(Debug, Clone, PartialEq)]
 pub struct IncidentRule {
     pub id: IncidentRuleId,
     pub group_by: GroupKind,
-    /// The rule whose alerts are counted.
-    pub of: RuleId,
+    /// The rules whose alerts are counted; a unit counts once.
+    pub of: Vec<RuleId>,
     pub at_least: u32,
     /// Of the units that were heard before.
     pub fraction: f64,
@@ -194,6 +356,9 @@ pub struct IncidentRule {
     pub inhibits: Vec<RuleId>,
     /// None: only told, not ordered.
     pub order: Option<OrderPlan>,
+    /// How long an order of these rules waits for the other units of the group to show the same. None: as long as
+    /// silences spread.
+    pub wait: Option<Duration>,
     /// Its units' readiness is `unknown`: more likely that we are deaf than that they all died.
     pub doubts_hearing: bool,
 }

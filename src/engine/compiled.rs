@@ -4,12 +4,22 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::domain::message::Kind;
-use crate::domain::rule::{Condition, CountedEvent, IncidentRule, MetricRef, OverdueEvent, Rule, RuleSet, Selection};
+use crate::domain::rule::{
+    Condition, CountedEvent, ForecastLimit, IncidentRule, KnownSign, MetricRef, OverdueEvent, Rule, RuleSet, Selection,
+    Sign,
+};
 use crate::domain::{Component, Fleet, Metric, RuleId, UnitIx};
 
 /// A rule's place in its `RuleSet`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct RuleIx(pub u16);
+
+/// One sign of a rule's condition: its number from the left. 0 of a condition that is not combined.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Leaf {
+    pub rule: RuleIx,
+    pub n: u8,
+}
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct IncidentIx(pub u16);
@@ -29,16 +39,30 @@ pub(super) struct Demand<'a> {
 #[derive(Debug)]
 pub(super) struct Compiled {
     pub set: RuleSet,
-    by_metric: Vec<Vec<RuleIx>>,
-    by_vendor: BTreeMap<Box<str>, Vec<RuleIx>>,
-    by_test: BTreeMap<Component, Vec<RuleIx>>,
-    by_counted: BTreeMap<CountedEvent, Vec<RuleIx>>,
-    by_overdue: BTreeMap<OverdueEvent, Vec<RuleIx>>,
-    silences: Vec<RuleIx>,
+    by_metric: Vec<Vec<Leaf>>,
+    by_vendor: BTreeMap<Box<str>, Vec<Leaf>>,
+    by_test: BTreeMap<Component, Vec<Leaf>>,
+    by_counted: BTreeMap<CountedEvent, Vec<Leaf>>,
+    by_overdue: BTreeMap<OverdueEvent, Vec<Leaf>>,
+    silences: Vec<Leaf>,
+    /// Metrics whose commissioning value some rule asks for.
+    baselined: Vec<bool>,
     /// Per rule, the incidents that count its alerts.
     incidents_of: Vec<Vec<IncidentIx>>,
     /// Per rule: what each unit is asked. None: all units the same.
     choices: Vec<Option<Vec<Choice>>>,
+    presence: PresenceRules,
+    /// How long the beginnings of alerts are remembered: as far as a diagnosis looks back.
+    pub memory: Duration,
+    /// Some diagnosis looks at boots.
+    pub boots_matter: bool,
+}
+
+/// The rule whose deadline decides presence: the first heartbeat rule for the unit.
+#[derive(Debug)]
+enum PresenceRules {
+    Same(Option<RuleIx>),
+    PerUnit(Vec<Option<RuleIx>>),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,31 +81,71 @@ impl Compiled {
             by_counted: BTreeMap::new(),
             by_overdue: BTreeMap::new(),
             silences: Vec::new(),
+            baselined: vec![false; Metric::ALL.len()],
             incidents_of: vec![Vec::new(); set.rules.len()],
             choices: Vec::new(),
+            presence: PresenceRules::Same(None),
+            memory: set.diagnoses.iter().map(|d| d.within).max().unwrap_or_default(),
+            boots_matter: set.diagnoses.iter().any(|d| d.seen.contains(&Sign::Known(KnownSign::Boot))),
             set: RuleSet::default(),
         };
         for (i, rule) in set.rules.iter().enumerate() {
-            let ix = RuleIx(i as u16);
-            match &rule.condition {
-                Condition::Silent { .. } => c.silences.push(ix),
-                Condition::Threshold { metric: MetricRef::Known(m), .. } => c.by_metric[*m as usize].push(ix),
-                Condition::Threshold { metric: MetricRef::Vendor(name), .. } => {
-                    c.by_vendor.entry(name.clone()).or_default().push(ix)
-                }
-                Condition::Result { test, .. } => c.by_test.entry(*test).or_default().push(ix),
-                Condition::Count { event, .. } => c.by_counted.entry(*event).or_default().push(ix),
-                Condition::Overdue { event, .. } => c.by_overdue.entry(*event).or_default().push(ix),
+            let rule_ix = RuleIx(i as u16);
+            for (n, condition) in rule.condition.leaves().into_iter().enumerate() {
+                c.index(Leaf { rule: rule_ix, n: n as u8 }, condition);
             }
             c.choices.push(choices(rule, fleet));
         }
         for (i, incident) in set.incidents.iter().enumerate() {
-            if let Some(r) = set.rules.iter().position(|r| r.id == incident.of) {
-                c.incidents_of[r].push(IncidentIx(i as u16));
+            for of in &incident.of {
+                if let Some(r) = set.rules.iter().position(|r| r.id == *of) {
+                    c.incidents_of[r].push(IncidentIx(i as u16));
+                }
             }
         }
         c.set = set;
+        c.presence = c.presence_rules(fleet);
         c
+    }
+
+    fn index(&mut self, leaf: Leaf, condition: &Condition) {
+        let mut read = |metric: &MetricRef| match metric {
+            MetricRef::Known(m) => self.by_metric[*m as usize].push(leaf),
+            MetricRef::Vendor(name) => self.by_vendor.entry(name.clone()).or_default().push(leaf),
+        };
+        match condition {
+            Condition::Silent { .. } => self.silences.push(leaf),
+            Condition::Threshold { metric, .. } | Condition::Rate { metric, .. } => read(metric),
+            Condition::Baseline { metric, .. } => {
+                read(&MetricRef::Known(*metric));
+                self.baselined[*metric as usize] = true;
+            }
+            Condition::Forecast { metric, limit, .. } => {
+                read(&MetricRef::Known(*metric));
+                self.baselined[*metric as usize] |= matches!(limit, ForecastLimit::Baseline(_));
+            }
+            Condition::Result { test, .. } => self.by_test.entry(*test).or_default().push(leaf),
+            Condition::Count { event, .. } => self.by_counted.entry(*event).or_default().push(leaf),
+            Condition::Overdue { event, .. } => self.by_overdue.entry(*event).or_default().push(leaf),
+            Condition::All(_) | Condition::Any(_) => unreachable!("a leaf is not combined"),
+        }
+    }
+
+    fn presence_rules(&self, fleet: &Fleet) -> PresenceRules {
+        let first = |unit: UnitIx| {
+            self.silences.iter().map(|leaf| leaf.rule).find(|r| {
+                matches!(
+                    self.demand(*r, unit),
+                    Some(Demand { condition: Condition::Silent { kind: Kind::Heartbeat, .. }, .. })
+                )
+            })
+        };
+        let selective = self.silences.iter().any(|leaf| self.choices[leaf.rule.0 as usize].is_some());
+        if !selective || fleet.is_empty() {
+            let some = (!fleet.is_empty()).then_some(UnitIx(0));
+            return PresenceRules::Same(some.and_then(first));
+        }
+        PresenceRules::PerUnit(fleet.units().map(|(unit, _)| first(unit)).collect())
     }
 
     pub(super) fn rule(&self, ix: RuleIx) -> &Rule {
@@ -93,26 +157,29 @@ impl Compiled {
     pub(super) fn find(&self, id: &RuleId) -> Option<RuleIx> {
         self.set.rules.iter().position(|r| r.id == *id).map(|i| RuleIx(i as u16))
     }
-    pub(super) fn for_metric(&self, metric: Metric) -> &[RuleIx] {
+    pub(super) fn for_metric(&self, metric: Metric) -> &[Leaf] {
         &self.by_metric[metric as usize]
     }
-    pub(super) fn for_vendor(&self, name: &str) -> &[RuleIx] {
+    pub(super) fn for_vendor(&self, name: &str) -> &[Leaf] {
         self.by_vendor.get(name).map_or(&[], Vec::as_slice)
     }
-    pub(super) fn for_test(&self, test: Component) -> &[RuleIx] {
+    pub(super) fn for_test(&self, test: Component) -> &[Leaf] {
         self.by_test.get(&test).map_or(&[], Vec::as_slice)
     }
-    pub(super) fn for_counted(&self, event: CountedEvent) -> &[RuleIx] {
+    pub(super) fn for_counted(&self, event: CountedEvent) -> &[Leaf] {
         self.by_counted.get(&event).map_or(&[], Vec::as_slice)
     }
-    pub(super) fn for_overdue(&self, event: OverdueEvent) -> &[RuleIx] {
+    pub(super) fn for_overdue(&self, event: OverdueEvent) -> &[Leaf] {
         self.by_overdue.get(&event).map_or(&[], Vec::as_slice)
     }
-    pub(super) fn overdue(&self) -> impl Iterator<Item = (OverdueEvent, RuleIx)> + '_ {
-        self.by_overdue.iter().flat_map(|(e, rules)| rules.iter().map(|r| (*e, *r)))
+    pub(super) fn overdue(&self) -> impl Iterator<Item = (OverdueEvent, Leaf)> + '_ {
+        self.by_overdue.iter().flat_map(|(e, leaves)| leaves.iter().map(|l| (*e, *l)))
     }
-    pub(super) fn silences(&self) -> &[RuleIx] {
+    pub(super) fn silences(&self) -> &[Leaf] {
         &self.silences
+    }
+    pub(super) fn is_baselined(&self, metric: Metric) -> bool {
+        self.baselined[metric as usize]
     }
     pub(super) fn incidents_of(&self, ix: RuleIx) -> &[IncidentIx] {
         &self.incidents_of[ix.0 as usize]
@@ -133,19 +200,17 @@ impl Compiled {
         }
     }
 
-    pub(super) fn demand_condition(&self, ix: RuleIx, unit: UnitIx) -> Option<&Condition> {
-        self.set.rules.get(ix.0 as usize)?;
-        self.demand(ix, unit).map(|d| d.condition)
+    /// The sign as it is asked of this unit. None: the rule is not for this unit, or is not in the file any more.
+    pub(super) fn sign(&self, leaf: Leaf, unit: UnitIx) -> Option<&Condition> {
+        self.set.rules.get(leaf.rule.0 as usize)?;
+        self.demand(leaf.rule, unit)?.condition.leaf(usize::from(leaf.n))
     }
 
-    /// The rule whose deadline decides presence: the first heartbeat rule for this unit.
     pub(super) fn presence_rule(&self, unit: UnitIx) -> Option<RuleIx> {
-        self.silences.iter().copied().find(|r| {
-            matches!(
-                self.demand(*r, unit),
-                Some(Demand { condition: Condition::Silent { kind: Kind::Heartbeat, .. }, .. })
-            )
-        })
+        match &self.presence {
+            PresenceRules::Same(rule) => *rule,
+            PresenceRules::PerUnit(rules) => rules[unit.index()],
+        }
     }
 }
 
@@ -168,16 +233,9 @@ fn choices(rule: &Rule, fleet: &Fleet) -> Option<Vec<Choice>> {
 
 /// How long a unit may say nothing. Half an interval of slack: jitter of a busy cell, not a lost beat.
 pub(super) fn silence_span(condition: Option<&Condition>, interval: Duration) -> Duration {
-    match condition {
-        Some(Condition::Silent { missed, slack, .. }) => {
-            interval.saturating_mul(*missed).saturating_add(slack.unwrap_or(interval / 2))
-        }
-        Some(
-            Condition::Threshold { .. }
-            | Condition::Result { .. }
-            | Condition::Count { .. }
-            | Condition::Overdue { .. },
-        )
-        | None => interval.saturating_mul(DEFAULT_MISSED).saturating_add(interval / 2),
-    }
+    let (missed, slack) = match condition {
+        Some(Condition::Silent { missed, slack, .. }) => (*missed, *slack),
+        Some(_) | None => (DEFAULT_MISSED, None),
+    };
+    interval.saturating_mul(missed).saturating_add(slack.unwrap_or(interval / 2))
 }

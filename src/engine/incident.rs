@@ -20,8 +20,9 @@ use crate::domain::{
 
 use super::Engine;
 use super::compiled::{Compiled, IncidentIx, RuleIx};
+use super::supply::Supply;
 use super::timer::Timer;
-use super::unit_state::Alert;
+use super::unit_state::{Alert, GroupKinds};
 
 /// Heartbeat intervals to wait before a common cause is declared. A dead link shows unit by unit over one interval, and
 /// half of one is slack; then the widest cause has shown itself. The orders of single units wait longer still.
@@ -37,6 +38,7 @@ pub(super) struct Groups {
     of_unit: Vec<Vec<u32>>,
     /// How many uplinks the fleet has.
     uplinks: usize,
+    feeders: usize,
 }
 
 const NO_GROUP: u32 = u32::MAX;
@@ -93,13 +95,17 @@ impl Groups {
             lists.push(list);
             of_unit.push(of);
         }
-        let uplinks = fleet.groups().keys().filter(|(k, _)| *k == GroupKind::Uplink).count();
-        Groups { lists, of_unit, uplinks }
+        let circuits = |kind: GroupKind| fleet.groups().keys().filter(|(k, _)| *k == kind).count();
+        Groups { lists, of_unit, uplinks: circuits(GroupKind::Uplink), feeders: circuits(GroupKind::Feeder) }
     }
 
     fn group_of(&self, incident: IncidentIx, unit: UnitIx) -> Option<u32> {
         let group = self.of_unit[incident.0 as usize][unit.index()];
         (group != NO_GROUP).then_some(group)
+    }
+    /// How many others share this with the unit, and were ever heard.
+    pub(super) fn siblings(&self, incident: IncidentIx, unit: UnitIx) -> usize {
+        self.group_of(incident, unit).map_or(0, |group| self.get(incident, group).heard.saturating_sub(1))
     }
     pub(super) fn get(&self, incident: IncidentIx, group: u32) -> &Group {
         &self.lists[incident.0 as usize][group as usize]
@@ -204,16 +210,57 @@ impl Engine {
         }
     }
 
+    /// For which kinds of group this alert speaks of a common cause, by what is known of the unit's power now.
+    pub(super) fn counts_of(&self, at: Timestamp, unit: UnitIx, rule: RuleIx) -> GroupKinds {
+        let silent = self.rules.rule(rule).condition.is_silent();
+        let supply = self.units[unit.index()].supply.as_deref();
+        let on_battery = supply.and_then(Supply::on_battery);
+        let is_empty = on_battery == Some(true) && supply.is_some_and(|s| s.is_nearly_empty(at));
+        let mut counts = GroupKinds::default();
+        for kind in GroupKind::ALL {
+            let speaks = match kind {
+                // A unit with mains does not suffer from its feeder; one that dies with a full battery neither.
+                GroupKind::Feeder if silent => on_battery.is_none() || is_empty,
+                GroupKind::Feeder => on_battery != Some(false),
+                // An empty battery explains a silence by itself.
+                GroupKind::Uplink | GroupKind::City | GroupKind::Fleet => !(silent && is_empty),
+                GroupKind::Site => true,
+            };
+            if speaks {
+                counts.insert(*kind);
+            }
+        }
+        counts
+    }
+
+    /// Another alert of the same unit already counts for this incident.
+    fn counts_otherwise(&self, incident: IncidentIx, unit: UnitIx, rule: RuleIx) -> bool {
+        self.rules.incident(incident).of.len() > 1
+            && self.units[unit.index()].alerts.iter().any(|a| a.rule != rule && self.counts(incident, a))
+    }
+
+    fn counts(&self, incident: IncidentIx, alert: &Alert) -> bool {
+        let r = self.rules.incident(incident);
+        alert.is_active() && alert.counts.contains(r.group_by) && r.of.contains(&self.rules.rule(alert.rule).id)
+    }
+
+    fn is_affected(&self, incident: IncidentIx, unit: UnitIx) -> bool {
+        self.units[unit.index()].alerts.iter().any(|a| self.counts(incident, a))
+    }
+
     /// An alert began.
-    pub(super) fn count_firing(&mut self, at: Timestamp, unit: UnitIx, rule: RuleIx) {
+    pub(super) fn count_firing(&mut self, at: Timestamp, unit: UnitIx, rule: RuleIx, counts: GroupKinds) {
         let rules = self.rules.clone();
         for incident in rules.incidents_of(rule).iter().copied() {
+            let r = rules.incident(incident);
             let Some(group) = self.groups.group_of(incident, unit) else { continue };
+            if !counts.contains(r.group_by) || self.counts_otherwise(incident, unit, rule) {
+                continue;
+            }
             self.forget_old(at, incident, group);
-            let within = rules.incident(incident).within;
             let g = self.groups.get_mut(incident, group);
             g.active += 1;
-            if within.is_some() {
+            if r.within.is_some() {
                 g.recent.insert((at, unit));
             }
             if let Some(open) = &mut g.open {
@@ -229,12 +276,22 @@ impl Engine {
     pub(super) fn count_restored(&mut self, began: Timestamp, unit: UnitIx, rule: RuleIx) {
         let rules = self.rules.clone();
         let now = self.now.unwrap_or(began);
+        let Some(counts) = self.units[unit.index()].alert(rule).map(|a| a.counts) else { return };
         for incident in rules.incidents_of(rule).iter().copied() {
+            let r = rules.incident(incident);
             let Some(group) = self.groups.group_of(incident, unit) else { continue };
-            let within = rules.incident(incident).within;
+            if !counts.contains(r.group_by) {
+                continue;
+            }
+            // Of several alerts of one unit the first that began counted.
+            let began_as = |a: &Alert| (a.fired_at.unwrap_or(a.since), a.rule);
+            let earlier = |a: &Alert| a.rule != rule && self.counts(incident, a) && began_as(a) < (began, rule);
+            if self.units[unit.index()].alerts.iter().any(earlier) {
+                continue;
+            }
             let g = self.groups.get_mut(incident, group);
             g.active += 1;
-            if within.is_some_and(|w| now.since(began) <= w) {
+            if r.within.is_some_and(|w| now.since(began) <= w) {
                 g.recent.insert((began, unit));
             }
         }
@@ -249,12 +306,12 @@ impl Engine {
         }
         if rule.group_by == GroupKind::Fleet {
             // Nothing is wider: no need to wait for something that explains more.
-            if self.spans_uplinks(incident, group) {
+            if self.spans_circuits(incident, group) {
                 self.open_incident(at, incident, group);
             }
             return;
         }
-        let intervals = self.affected(incident, group).into_iter().map(|(u, _)| self.heartbeat_interval(u));
+        let intervals = self.affected(incident, group).into_iter().map(|u| self.heartbeat_interval(u));
         let settle = intervals.max().unwrap_or_default().mul_f64(SETTLE_INTERVALS).min(SETTLE_MAX);
         self.groups.get_mut(incident, group).settles_at = Some(at + settle);
         self.timers.arm(at + settle, Timer::IncidentSettle(incident, group));
@@ -272,35 +329,37 @@ impl Engine {
         if g.open.is_some() || !g.reached(rule) {
             return;
         }
-        let covered = self.affected(incident, group).iter().all(|(unit, alert)| {
-            self.units[unit.index()].alert(*alert).is_some_and(|a| a.held_by.is_some_and(|h| h != (incident, group)))
-        });
+        let is_held = |a: &Alert| a.held_by.is_some_and(|h| h != (incident, group));
+        let covered = self
+            .affected(incident, group)
+            .iter()
+            .all(|unit| self.units[unit.index()].alerts.iter().any(|a| self.counts(incident, a) && is_held(a)));
         if !covered {
             self.open_incident(at, incident, group);
         }
     }
 
-    /// One dead uplink that carries half the fleet is that uplink's fault, not our deafness.
-    fn spans_uplinks(&self, incident: IncidentIx, group: u32) -> bool {
-        if self.groups.uplinks < 2 {
-            return true;
-        }
-        let mut uplinks = self.affected(incident, group).into_iter().map(|(u, _)| &self.fleet.unit(u).uplink);
-        let first = uplinks.next();
-        uplinks.any(|u| Some(u) != first)
+    /// One dead uplink or feeder that carries half the fleet is that circuit's fault, not our deafness.
+    fn spans_circuits(&self, incident: IncidentIx, group: u32) -> bool {
+        let affected = self.affected(incident, group);
+        let shared = |circuit: fn(&crate::domain::Unit) -> Option<&str>, circuits: usize| {
+            let mut names = affected.iter().map(|u| circuit(self.fleet.unit(*u)));
+            let first = names.next().flatten();
+            circuits >= 2 && first.is_some() && names.all(|name| name == first)
+        };
+        let cut = affected.iter().all(|u| self.is_on_battery(*u));
+        !shared(|u| u.uplink.as_ref().map(|l| l.as_str()), self.groups.uplinks)
+            && !(cut && shared(|u| u.feeder.as_ref().map(|l| l.as_str()), self.groups.feeders))
     }
 
-    /// The units whose alert is active, with that alert's rule.
-    fn affected(&self, incident: IncidentIx, group: u32) -> Vec<(UnitIx, RuleIx)> {
-        let Some(of) = self.rules.find(&self.rules.incident(incident).of) else { return Vec::new() };
-        let within = self.rules.incident(incident).within;
+    /// The units whose alerts count now.
+    fn affected(&self, incident: IncidentIx, group: u32) -> Vec<UnitIx> {
         let g = self.groups.get(incident, group);
-        let active = |u: &UnitIx| self.units[u.index()].is_active(of);
-        match within {
-            None => g.members.iter().copied().filter(active).map(|u| (u, of)).collect(),
+        match self.rules.incident(incident).within {
+            None => g.members.iter().copied().filter(|u| self.is_affected(incident, *u)).collect(),
             Some(_) => {
                 let recent: BTreeSet<UnitIx> = g.recent.iter().map(|(_, u)| *u).collect();
-                recent.into_iter().map(|u| (u, of)).collect()
+                recent.into_iter().collect()
             }
         }
     }
@@ -308,7 +367,7 @@ impl Engine {
     fn open_incident(&mut self, at: Timestamp, incident: IncidentIx, group: u32) {
         let rules = self.rules.clone();
         let rule = rules.incident(incident);
-        let units: BTreeSet<UnitIx> = self.affected(incident, group).into_iter().map(|(u, _)| u).collect();
+        let units: BTreeSet<UnitIx> = self.affected(incident, group).into_iter().collect();
         let (active, of) = self.groups.get(incident, group).share(rule.within);
         let reason = Reason::SilentTogether { silent: active, of, group: rule.group_by };
         let (kind, name) = self.groups.name(&rules, incident, group);
@@ -380,13 +439,19 @@ impl Engine {
             let Some(group) = self.groups.group_of(incident, unit) else { continue };
             self.forget_old(at, incident, group);
             let r = rules.incident(incident);
+            if !alert.counts.contains(r.group_by) || self.counts_otherwise(incident, unit, rule) {
+                continue;
+            }
             let g = self.groups.get_mut(incident, group);
             g.active = g.active.saturating_sub(1);
-            if let Some(began) = alert.fired_at {
-                g.recent.remove(&(began, unit));
+            if let Some(began) = alert.fired_at
+                && !g.recent.remove(&(began, unit))
+                && r.of.len() > 1
+            {
+                g.recent.retain(|(_, u)| *u != unit);
             }
             let Some(open) = &self.groups.get(incident, group).open else { continue };
-            let still = open.units.iter().filter(|u| self.units[u.index()].is_active(rule)).count();
+            let still = open.units.iter().filter(|u| self.is_affected(incident, **u)).count();
             let g = self.groups.get(incident, group);
             if g.is_over(r, still) {
                 let of = open.units.len();
@@ -411,7 +476,7 @@ impl Engine {
                 }
                 let rule = alert.rule;
                 let active = alert.is_active();
-                let due = self.order_wait(unit, rule).map(|w| at + w);
+                let due = self.order_wait(unit, rule, alert.counts).map(|w| at + w);
                 let alert = &mut self.state(unit).alerts[slot];
                 alert.held_by = None;
                 if hand_over && active {

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use crate::domain::message::{Body, Message, Outcome, Press, PressKind, Selftest};
+use crate::domain::message::{Body, CameraMode, Message, Outcome, Press, PressKind, Selftest, TestResult};
 use crate::domain::rule::{CountedEvent, OverdueEvent};
 use crate::domain::{EffectKind, Metric, Timestamp, UnitIx};
 
@@ -59,6 +59,9 @@ impl Engine {
         }
         if arrival == Arrival::NewBoot {
             self.count_event(now, unit, CountedEvent::Boot);
+            if self.rules.boots_matter {
+                self.state(unit).last_boot = Some(now);
+            }
         }
         match &body {
             // Its figures are taken test by test, each with its result.
@@ -66,6 +69,9 @@ impl Engine {
             Body::Heartbeat(_) | Body::Power(_) | Body::Press(_) | Body::Status(_) | Body::Reply(_) => {
                 body.readings(|metric, value| self.take_reading(now, unit, metric, value, taken))
             }
+        }
+        if let (Body::Power(power), false) = (&body, taken.late) {
+            self.take_power(now, unit, power);
         }
         self.take_vendor_readings(now, unit, &extra, taken);
         if !retained {
@@ -78,19 +84,31 @@ impl Engine {
         }
     }
 
-    fn take_reading(&mut self, now: Timestamp, unit: UnitIx, metric: Metric, value: f64, taken: Taken) {
+    pub(super) fn show_reading(&mut self, now: Timestamp, unit: UnitIx, metric: Metric, value: f64) {
         if self.settings.readings.contains(&metric) {
             let id = self.fleet.unit(unit).unit.clone();
             self.emit(now, EffectKind::Reading { unit: id, metric, value });
         }
-        if !self.units[unit.index()].store_reading(metric, value, taken.at) || taken.late {
-            return;
+    }
+
+    pub(super) fn take_reading(&mut self, now: Timestamp, unit: UnitIx, metric: Metric, value: f64, taken: Taken) {
+        self.show_reading(now, unit, metric, value);
+        if self.units[unit.index()].store_reading(metric, value, taken.at) && !taken.late {
+            self.judge_metric(now, unit, metric, value, None);
         }
-        if !self.rules.for_metric(metric).is_empty() {
-            let rules = self.rules.clone();
-            for rule in rules.for_metric(metric) {
-                self.judge_reading(now, unit, *rule, value);
-            }
+    }
+
+    pub(super) fn judge_metric(
+        &mut self,
+        now: Timestamp,
+        unit: UnitIx,
+        metric: Metric,
+        value: f64,
+        mode: Option<CameraMode>,
+    ) {
+        for n in 0..self.rules.for_metric(metric).len() {
+            let leaf = self.rules.for_metric(metric)[n];
+            self.judge_reading(now, unit, leaf, value, mode);
         }
     }
 
@@ -109,22 +127,9 @@ impl Engine {
                 continue;
             }
             let rules = self.rules.clone();
-            for rule in rules.for_vendor(name) {
-                self.judge_reading(now, unit, *rule, *value);
+            for leaf in rules.for_vendor(name) {
+                self.judge_reading(now, unit, *leaf, *value, None);
             }
-        }
-    }
-
-    /// Readings that nobody sent: what the stream of messages itself says about link and clock.
-    fn take_link_readings(&mut self, now: Timestamp, unit: UnitIx, taken: Taken) {
-        let live = Taken { at: now, late: false };
-        if let Some(loss) = self.units[unit.index()].sequence.loss_pct() {
-            self.take_reading(now, unit, Metric::LinkLoss, loss, live);
-        }
-        if !taken.late
-            && let Some(skew) = self.units[unit.index()].clock.skew_s()
-        {
-            self.take_reading(now, unit, Metric::ClockSkew, skew, live);
         }
     }
 
@@ -155,15 +160,18 @@ impl Engine {
             if result.result == Outcome::Pass {
                 test.last_pass = Some(now);
             }
+            let mode = test.mode;
             for (metric, value) in &result.figures {
-                self.take_reading(now, unit, *metric, *value, taken);
+                self.show_reading(now, unit, *metric, *value);
+                let _ = self.units[unit.index()].store_reading(*metric, *value, taken.at);
             }
             if taken.late {
                 continue;
             }
+            self.judge_figures(now, unit, &result, mode);
             let rules = self.rules.clone();
-            for rule in rules.for_test(component) {
-                self.judge_result(now, unit, *rule, result.result, result.code.as_deref());
+            for leaf in rules.for_test(component) {
+                self.judge_result(now, unit, *leaf, result.result, result.code.as_deref());
             }
             self.judge_repair(now, unit, component, result.result, result.code.as_deref());
         }
@@ -173,8 +181,31 @@ impl Engine {
             state.proof_armed = true;
             self.timers.arm(taken.at + self.settings.selftest_valid, Timer::Proof(unit));
         }
+        self.judge_growing(now, unit, Metric::SelftestAge);
         self.done(now, unit, OverdueEvent::Selftest, taken.at);
         self.judge_readiness(now, unit, None);
+    }
+
+    /// All figures of a test are known before any is judged: one may excuse another.
+    fn judge_figures(&mut self, now: Timestamp, unit: UnitIx, result: &TestResult, mode: Option<CameraMode>) {
+        let passed = match result.result {
+            Outcome::Pass => true,
+            Outcome::Fail => false,
+            // It could not decide, so its figures cannot either.
+            Outcome::Inconclusive | Outcome::Skipped => return,
+        };
+        for (metric, value) in &result.figures {
+            if self.rules.is_baselined(*metric) && passed && !self.is_figure_excused(now, unit, *metric) {
+                let baselines = self.state(unit).baselines.get_or_insert_default();
+                let _ = baselines.learn(*metric, mode, *value, true, now);
+            }
+            self.judge_metric(now, unit, *metric, *value, mode);
+        }
+    }
+
+    /// A commissioning value is not learned amid what excuses its rules.
+    fn is_figure_excused(&self, now: Timestamp, unit: UnitIx, metric: Metric) -> bool {
+        self.rules.for_metric(metric).iter().any(|leaf| self.is_excused(now, unit, leaf.rule))
     }
 
     fn take_press(&mut self, now: Timestamp, unit: UnitIx, press: &Press, taken: Taken) {
@@ -189,6 +220,7 @@ impl Engine {
         // A unit that cannot tell whether it was answered is believed: the person at the button can.
         if press.kind == PressKind::Test && press.ack != Some(false) {
             self.done(now, unit, OverdueEvent::PressTest, taken.at);
+            self.judge_growing(now, unit, Metric::PressAge);
         }
     }
 }

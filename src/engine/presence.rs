@@ -6,13 +6,14 @@ use crate::domain::message::Kind;
 use crate::domain::rule::Condition;
 use crate::domain::{Reason, Timestamp, UnitIx};
 
-use super::compiled::{RuleIx, silence_span};
+use super::compiled::{Leaf, RuleIx, silence_span};
+use super::sign::Verdict;
 use super::timer::Timer;
 use super::unit_state::Presence;
 use super::{Engine, HearingState};
 
 /// Stands for the default presence deadline of units that no silent rule selects.
-const NO_RULE: RuleIx = RuleIx(u16::MAX);
+pub(super) const NO_RULE: Leaf = Leaf { rule: RuleIx(u16::MAX), n: 0 };
 
 /// Self-tests are daily (DESIGN §5); a silent rule on them counts missed days.
 const SELFTEST_INTERVAL: Duration = Duration::from_secs(86_400);
@@ -24,7 +25,7 @@ impl Engine {
 
     /// A sign of life at `at`.
     pub(super) fn heard(&mut self, at: Timestamp, unit: UnitIx, kind: Kind) {
-        let presence_rule = self.rules.presence_rule(unit).unwrap_or(NO_RULE);
+        let presence_rule = self.presence_leaf(unit);
         let state = &mut self.units[unit.index()];
         let before = std::mem::replace(&mut state.presence, Presence::Present);
         let last = state.last_heard.replace(at);
@@ -48,15 +49,20 @@ impl Engine {
                 if presence_rule == NO_RULE {
                     self.judge_readiness(at, unit, Some(reason));
                 } else {
-                    self.condition_gone(at, unit, presence_rule, reason.clone());
+                    self.take_verdict(at, unit, presence_rule, Verdict::Gone, reason.clone());
                     self.judge_readiness(at, unit, Some(reason));
                 }
+                self.judge_all_growing(at, unit);
             }
         }
         self.arm_silences(unit, presence_rule, kind);
     }
 
-    fn arm_silences(&mut self, unit: UnitIx, presence_rule: RuleIx, kind: Kind) {
+    fn presence_leaf(&self, unit: UnitIx) -> Leaf {
+        self.rules.presence_rule(unit).map_or(NO_RULE, |rule| Leaf { rule, n: 0 })
+    }
+
+    fn arm_silences(&mut self, unit: UnitIx, presence_rule: Leaf, kind: Kind) {
         if !self.units[unit.index()].armed.iter().any(|(r, _)| *r == presence_rule) {
             self.arm_silence(unit, presence_rule);
         }
@@ -64,43 +70,43 @@ impl Engine {
             return;
         }
         let rules = self.rules.clone();
-        for rule in rules.silences().iter().copied().filter(|r| *r != presence_rule) {
-            let watched = match rules.demand(rule, unit).map(|d| d.condition) {
+        for leaf in rules.silences().iter().copied().filter(|l| *l != presence_rule) {
+            let watched = match rules.sign(leaf, unit) {
                 Some(Condition::Silent { kind: k, .. }) => *k == Kind::Heartbeat || *k == kind,
                 Some(_) | None => false,
             };
             if !watched {
                 continue;
             }
-            if self.units[unit.index()].alert(rule).is_some() {
+            if self.units[unit.index()].knows(leaf) {
                 let at = self.units[unit.index()].last_heard.expect("just heard");
-                self.condition_gone(at, unit, rule, Reason::HeardAgain { silence: Duration::ZERO });
+                self.take_verdict(at, unit, leaf, Verdict::Gone, Reason::HeardAgain { silence: Duration::ZERO });
             }
-            if !self.units[unit.index()].armed.iter().any(|(r, _)| *r == rule) {
-                self.arm_silence(unit, rule);
+            if !self.units[unit.index()].armed.iter().any(|(l, _)| *l == leaf) {
+                self.arm_silence(unit, leaf);
             }
         }
     }
 
-    fn arm_silence(&mut self, unit: UnitIx, rule: RuleIx) {
-        if let Some(deadline) = self.silence_deadline(unit, rule) {
-            self.state(unit).armed.push((rule, deadline));
-            self.timers.arm(deadline, Timer::Silence(unit, rule));
+    fn arm_silence(&mut self, unit: UnitIx, leaf: Leaf) {
+        if let Some(deadline) = self.silence_deadline(unit, leaf) {
+            self.state(unit).armed.push((leaf, deadline));
+            self.timers.arm(deadline, Timer::Silence(unit, leaf));
         }
     }
 
     /// The unit said another interval: its deadline may be earlier than the one in the queue.
     pub(super) fn interval_changed(&mut self, unit: UnitIx) {
-        let armed: Vec<RuleIx> = self.units[unit.index()].armed.drain(..).map(|(r, _)| r).collect();
-        for rule in armed {
-            self.arm_silence(unit, rule);
+        let armed: Vec<Leaf> = self.units[unit.index()].armed.drain(..).map(|(l, _)| l).collect();
+        for leaf in armed {
+            self.arm_silence(unit, leaf);
         }
     }
 
     /// None: nothing of this kind was ever heard.
-    fn silence_deadline(&self, unit: UnitIx, rule: RuleIx) -> Option<Timestamp> {
+    fn silence_deadline(&self, unit: UnitIx, leaf: Leaf) -> Option<Timestamp> {
         let state = &self.units[unit.index()];
-        let condition = if rule == NO_RULE { None } else { self.rules.demand(rule, unit).map(|d| d.condition) };
+        let condition = if leaf == NO_RULE { None } else { self.rules.sign(leaf, unit) };
         let heartbeat = self.heartbeat_interval(unit);
         let (last, interval) = match condition {
             Some(Condition::Silent { kind: Kind::Heartbeat, .. }) | None => (state.last_heard?, heartbeat),
@@ -108,12 +114,7 @@ impl Engine {
                 let last = state.last_of_kind.iter().find(|(k, _)| k == kind)?.1;
                 (last, if *kind == Kind::Selftest { SELFTEST_INTERVAL } else { heartbeat })
             }
-            Some(
-                Condition::Threshold { .. }
-                | Condition::Result { .. }
-                | Condition::Count { .. }
-                | Condition::Overdue { .. },
-            ) => return None,
+            Some(_) => return None,
         };
         let (HearingState::Up { since: heard_from } | HearingState::Down { heard_from, .. }) = self.hearing;
         let base = heard_from.map_or(last, |since| last.max(since));
@@ -122,32 +123,33 @@ impl Engine {
 
     /// When the unit counts as silent if nothing more is heard.
     pub(super) fn silent_at(&self, unit: UnitIx) -> Option<Timestamp> {
-        self.silence_deadline(unit, self.rules.presence_rule(unit).unwrap_or(NO_RULE))
+        self.silence_deadline(unit, self.presence_leaf(unit))
     }
 
-    pub(super) fn silence_due(&mut self, at: Timestamp, unit: UnitIx, rule: RuleIx) {
-        let Some(slot) = self.units[unit.index()].armed.iter().position(|(r, d)| *r == rule && *d == at) else {
+    pub(super) fn silence_due(&mut self, at: Timestamp, unit: UnitIx, leaf: Leaf) {
+        let Some(slot) = self.units[unit.index()].armed.iter().position(|(l, d)| *l == leaf && *d == at) else {
             return;
         };
-        let deadline = self.silence_deadline(unit, rule);
+        let deadline = self.silence_deadline(unit, leaf);
         if let Some(deadline) = deadline
             && deadline > at
         {
             self.units[unit.index()].armed[slot].1 = deadline;
-            self.timers.arm(deadline, Timer::Silence(unit, rule));
+            self.timers.arm(deadline, Timer::Silence(unit, leaf));
             return;
         }
         self.state(unit).armed.swap_remove(slot);
-        let is_presence = rule == NO_RULE || self.rules.presence_rule(unit) == Some(rule);
+        let is_presence = leaf == self.presence_leaf(unit);
         if let HearingState::Down { since, .. } = self.hearing {
             if is_presence && self.units[unit.index()].presence == Presence::Present {
                 self.state(unit).presence = Presence::Unknown;
+                self.feeder_changed(at, unit);
                 self.judge_readiness(at, unit, Some(Reason::Deaf { since }));
             }
             return;
         }
         let last = self.units[unit.index()].last_heard.expect("a deadline follows from having been heard");
-        let kind = match self.rules.demand_condition(rule, unit) {
+        let kind = match self.rules.sign(leaf, unit) {
             Some(Condition::Silent { kind, .. }) => *kind,
             Some(_) | None => Kind::Heartbeat,
         };
@@ -155,8 +157,11 @@ impl Engine {
         if is_presence {
             self.state(unit).presence = Presence::Silent;
         }
-        if rule != NO_RULE {
-            self.condition_holds(at, unit, rule, reason.clone());
+        if is_presence {
+            self.feeder_changed(at, unit);
+        }
+        if leaf != NO_RULE {
+            self.take_verdict(at, unit, leaf, Verdict::Holds, reason.clone());
         }
         if is_presence {
             self.judge_readiness(at, unit, Some(reason));
@@ -184,9 +189,9 @@ impl Engine {
             let unit = UnitIx(i as u32);
             match self.units[i].presence {
                 Presence::Unknown => {
-                    let rule = self.rules.presence_rule(unit).unwrap_or(NO_RULE);
-                    if !self.units[i].armed.iter().any(|(r, _)| *r == rule) {
-                        self.arm_silence(unit, rule);
+                    let leaf = self.presence_leaf(unit);
+                    if !self.units[i].armed.iter().any(|(l, _)| *l == leaf) {
+                        self.arm_silence(unit, leaf);
                     }
                     let last = self.units[i].last_heard.expect("unknown units were heard before");
                     self.note_readiness_reason(unit, Reason::DeafAndNotHeardSince { last });

@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use crate::domain::event::MaintenanceScope;
-use crate::domain::rule::{Condition, ReadinessEffect};
-use crate::domain::{Component, EffectKind, Readiness, Reason, Timestamp, UnitIx};
+use crate::domain::rule::ReadinessEffect;
+use crate::domain::{Component, EffectKind, GroupKind, Readiness, Reason, Timestamp, UnitIx};
 
 use super::Engine;
-use super::compiled::RuleIx;
+use super::compiled::{IncidentIx, RuleIx};
 use super::timer::Timer;
-use super::unit_state::Presence;
+use super::unit_state::{GroupKinds, Presence};
 
 impl Engine {
     /// `because`: what just happened, when that is the better reason for the change.
@@ -168,7 +168,7 @@ impl Engine {
                 let alert = &self.units[unit.index()].alerts[slot];
                 let rule = alert.rule;
                 let waits = alert.is_active() && alert.order.is_none() && alert.held_by.is_none();
-                if !waits || self.order_wait(unit, rule).is_none() {
+                if !waits || self.rules.rule(rule).order.is_none() {
                     continue;
                 }
                 let due = alert.order_due.map_or(at, |due| due.max(at));
@@ -188,15 +188,26 @@ impl Engine {
         self.fleet.units().filter(|(_, u)| inside(u)).map(|(ix, _)| ix).collect()
     }
 
-    /// How long an alert must fire before its order. None: the rule orders nothing.
-    pub(super) fn order_wait(&self, unit: UnitIx, rule: RuleIx) -> Option<Duration> {
+    /// How long an alert must fire before its order. `counts`: for which common causes it speaks.
+    /// None: the rule orders nothing.
+    pub(super) fn order_wait(&self, unit: UnitIx, rule: RuleIx, counts: GroupKinds) -> Option<Duration> {
         let r = self.rules.rule(rule);
         let after = r.order.as_ref()?.after;
-        let silent = matches!(r.condition, Condition::Silent { .. });
-        if silent && !self.rules.incidents_of(rule).is_empty() {
-            // Longer than a common cause takes to show itself and settle (`incident`): one and a half intervals.
-            return Some(after.max(self.heartbeat_interval(unit) * 2));
-        }
-        Some(after)
+        let wait = |incident: &IncidentIx| {
+            let i = self.rules.incident(*incident);
+            if !counts.contains(i.group_by) || self.groups.siblings(*incident, unit) == 0 {
+                return Duration::ZERO;
+            }
+            match i.wait {
+                // Of a unit that says nothing of its power we cannot tell whether it shares the cause.
+                Some(wait) if i.group_by != GroupKind::Feeder || self.is_on_battery(unit) => wait,
+                Some(_) => Duration::ZERO,
+                // Longer than a common silence takes to show itself and settle (`incident`): one and a half intervals.
+                None if r.condition.is_silent() => self.heartbeat_interval(unit) * 2,
+                None => Duration::ZERO,
+            }
+        };
+        let longest = self.rules.incidents_of(rule).iter().map(wait).max().unwrap_or_default();
+        Some(after.max(longest))
     }
 }

@@ -17,17 +17,23 @@ use crate::domain::{
     RuleId, RuleSet, Settings, Subject, Timestamp, UnitId, UnitIx,
 };
 
+use super::baseline::Baselines;
 use super::clock::Clock;
-use super::compiled::{IncidentIx, RuleIx};
+use super::compiled::{IncidentIx, Leaf, RuleIx};
 use super::incident::OpenIncident;
+use super::presence::NO_RULE;
+use super::schedule::Schedule;
 use super::sequence::Sequence;
+use super::sign::{SignState, Verdict};
+use super::supply::Supply;
 use super::timer::Timer;
-use super::unit_state::{Alert, Phase, Presence, Reading, TestState, UnitState};
+use super::trend::Series;
+use super::unit_state::{Alert, GroupKinds, Phase, Presence, Reading, TestState, UnitState};
 use super::work_order::{CaseKey, OrderLife, OrderRecord};
 use super::{Engine, HearingState};
 
 /// Raised when an older program could not read what this one writes.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Saved {
@@ -61,6 +67,8 @@ struct SavedGlobal {
     orders: Vec<SavedOrder>,
     maintenance: Vec<(MaintenanceScope, Timestamp)>,
     groups: Vec<SavedGroup>,
+    #[serde(default)]
+    feeders: Vec<SavedFeeder>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -87,6 +95,22 @@ struct SavedIncident {
     doubted: (usize, usize),
 }
 
+/// A rule, and the number of the sign when its condition is combined.
+#[derive(Serialize, Deserialize)]
+#[serde(untagged)]
+enum SavedLeaf {
+    Whole(RuleId),
+    Sign(RuleId, u8),
+}
+
+#[derive(Serialize, Deserialize)]
+struct SavedFeeder {
+    name: GroupName,
+    cut_since: Option<Timestamp>,
+    sighted: bool,
+    schedule: Schedule,
+}
+
 #[derive(Serialize, Deserialize)]
 struct SavedUnit {
     presence: Presence,
@@ -94,7 +118,8 @@ struct SavedUnit {
     first_heard: Option<Timestamp>,
     last_of_kind: Vec<(Kind, Timestamp)>,
     interval_s: Option<f64>,
-    armed: Vec<Option<RuleId>>,
+    /// None: the default presence deadline.
+    armed: Vec<Option<SavedLeaf>>,
     sequence: Sequence,
     clock: Clock,
     readings: Vec<(Metric, f64, Timestamp)>,
@@ -102,8 +127,18 @@ struct SavedUnit {
     tests: Vec<TestState>,
     last_selftest: Option<Timestamp>,
     proof_armed: bool,
-    in_a_row: Vec<(RuleId, u32)>,
-    events: Vec<(RuleId, VecDeque<Timestamp>)>,
+    in_a_row: Vec<(SavedLeaf, u32)>,
+    events: Vec<(SavedLeaf, VecDeque<Timestamp>)>,
+    #[serde(default)]
+    signs: Vec<(SavedLeaf, Verdict, Reason)>,
+    #[serde(default)]
+    series: Vec<(SavedLeaf, Series)>,
+    #[serde(default)]
+    baselines: Option<Box<Baselines>>,
+    #[serde(default)]
+    supply: Option<Box<Supply>>,
+    #[serde(default)]
+    last_boot: Option<Timestamp>,
     last_done: Vec<(OverdueEvent, Timestamp)>,
     alerts: Vec<SavedAlert>,
     firings: Vec<(RuleId, Timestamp)>,
@@ -118,12 +153,16 @@ struct SavedUnit {
 struct SavedAlert {
     rule: RuleId,
     phase: Phase,
+    #[serde(default)]
+    began: Option<Timestamp>,
     since: Timestamp,
     fired_at: Option<Timestamp>,
     deadline: Option<Timestamp>,
     order_due: Option<Timestamp>,
     held_by: Option<(IncidentRuleId, GroupName)>,
     flapping: bool,
+    #[serde(default)]
+    counts: GroupKinds,
     reason: Reason,
     order: Option<OrderId>,
 }
@@ -172,6 +211,18 @@ impl Engine {
                     }),
                 })
                 .collect(),
+            feeders: self
+                .feeders
+                .all()
+                .iter()
+                .filter(|f| f.sighted || f.cut_since.is_some() || f.schedule != Schedule::default())
+                .map(|f| SavedFeeder {
+                    name: f.name.clone(),
+                    cut_since: f.cut_since,
+                    sighted: f.sighted,
+                    schedule: f.schedule.clone(),
+                })
+                .collect(),
         };
         json(&global)
     }
@@ -179,13 +230,21 @@ impl Engine {
     fn save_unit(&self, unit: UnitIx) -> (UnitId, String) {
         let s = &self.units[unit.index()];
         let id = |rule: RuleIx| self.rules.rule(rule).id.clone();
+        let place = |leaf: &Leaf| match leaf.n {
+            0 => SavedLeaf::Whole(id(leaf.rule)),
+            n => SavedLeaf::Sign(id(leaf.rule), n),
+        };
         let saved = SavedUnit {
             presence: s.presence,
             last_heard: s.last_heard,
             first_heard: s.first_heard,
             last_of_kind: s.last_of_kind.clone(),
             interval_s: s.interval.map(|i| i.as_secs_f64()),
-            armed: s.armed.iter().map(|(r, _)| self.rules.set.rules.get(r.0 as usize).map(|r| r.id.clone())).collect(),
+            armed: s
+                .armed
+                .iter()
+                .map(|(l, _)| ((l.rule.0 as usize) < self.rules.set.rules.len()).then(|| place(l)))
+                .collect(),
             sequence: s.sequence.clone(),
             clock: s.clock.clone(),
             readings: s.readings.iter().map(|r| (r.metric, r.value, r.at)).collect(),
@@ -193,8 +252,13 @@ impl Engine {
             tests: s.tests.clone(),
             last_selftest: s.last_selftest,
             proof_armed: s.proof_armed,
-            in_a_row: s.in_a_row.iter().map(|(r, n)| (id(*r), *n)).collect(),
-            events: s.events.iter().map(|(r, e)| (id(*r), e.clone())).collect(),
+            in_a_row: s.in_a_row.iter().map(|(l, n)| (place(l), *n)).collect(),
+            events: s.events.iter().map(|(l, e)| (place(l), e.clone())).collect(),
+            signs: s.signs.iter().map(|s| (place(&s.leaf), s.verdict, s.reason.clone())).collect(),
+            series: s.series.iter().map(|(l, series)| (place(l), series.clone())).collect(),
+            baselines: s.baselines.clone(),
+            supply: s.supply.clone(),
+            last_boot: s.last_boot,
             last_done: s.last_done.clone(),
             alerts: s
                 .alerts
@@ -202,10 +266,12 @@ impl Engine {
                 .map(|a| SavedAlert {
                     rule: id(a.rule),
                     phase: a.phase,
+                    began: Some(a.began),
                     since: a.since,
                     fired_at: a.fired_at,
                     deadline: a.deadline,
                     order_due: a.order_due,
+                    counts: a.counts,
                     held_by: a
                         .held_by
                         .map(|(i, g)| (self.rules.incident(i).id.clone(), self.groups.get(i, g).name.clone())),
@@ -258,6 +324,15 @@ impl Engine {
                 .collect()
         };
         let find = |id: &RuleId| rules.find(id).filter(|r| rules.demand(*r, unit).is_some());
+        let place = |leaf: &SavedLeaf| {
+            let (id, n) = match leaf {
+                SavedLeaf::Whole(id) => (id, 0),
+                SavedLeaf::Sign(id, n) => (id, *n),
+            };
+            let leaf = Leaf { rule: find(id)?, n };
+            // A condition that lost signs in the meantime has no such place.
+            rules.sign(leaf, unit).map(|_| leaf)
+        };
         let alerts: Vec<Alert> = s
             .alerts
             .into_iter()
@@ -265,10 +340,12 @@ impl Engine {
                 Some(Alert {
                     rule: find(&a.rule)?,
                     phase: a.phase,
+                    began: a.began.unwrap_or(a.since),
                     since: a.since,
                     fired_at: a.fired_at,
                     deadline: a.deadline,
                     order_due: a.order_due,
+                    counts: a.counts,
                     held_by: a.held_by.and_then(|key| groups.get(&key).copied()),
                     flapping: a.flapping,
                     reason: a.reason,
@@ -286,9 +363,9 @@ impl Engine {
             armed: s
                 .armed
                 .iter()
-                .filter_map(|id| match id {
-                    Some(id) => Some((find(id)?, Timestamp::MIN)),
-                    None => Some((RuleIx(u16::MAX), Timestamp::MIN)),
+                .filter_map(|leaf| match leaf {
+                    Some(leaf) => Some((place(leaf)?, Timestamp::MIN)),
+                    None => Some((NO_RULE, Timestamp::MIN)),
                 })
                 .collect(),
             sequence: s.sequence,
@@ -298,8 +375,17 @@ impl Engine {
             tests: s.tests,
             last_selftest: s.last_selftest,
             proof_armed: s.proof_armed,
-            in_a_row: s.in_a_row.into_iter().filter_map(|(r, n)| Some((find(&r)?, n))).collect(),
-            events: s.events.into_iter().filter_map(|(r, e)| Some((find(&r)?, e))).collect(),
+            in_a_row: s.in_a_row.into_iter().filter_map(|(l, n)| Some((place(&l)?, n))).collect(),
+            events: s.events.into_iter().filter_map(|(l, e)| Some((place(&l)?, e))).collect(),
+            signs: s
+                .signs
+                .into_iter()
+                .filter_map(|(l, verdict, reason)| Some(SignState { leaf: place(&l)?, verdict, reason }))
+                .collect(),
+            series: s.series.into_iter().filter_map(|(l, series)| Some((place(&l)?, series))).collect(),
+            baselines: s.baselines,
+            supply: s.supply,
+            last_boot: s.last_boot,
             last_done: s.last_done,
             alerts,
             firings: s.firings.into_iter().filter_map(|(r, t)| Some((find(&r)?, t))).collect(),
@@ -324,13 +410,23 @@ impl Engine {
             let case = match &order.subject {
                 Subject::Unit { unit, component } => {
                     let Some(ix) = self.fleet.find(unit.as_str()) else { continue };
-                    CaseKey::Unit(ix, *component)
+                    match life.visit {
+                        true => CaseKey::Visit(self.fleet.unit(ix).site.clone(), *component),
+                        false => CaseKey::Unit(ix, *component),
+                    }
                 }
                 Subject::Incident { kind, name } => CaseKey::Incident(*kind, name.clone()),
             };
             // In the order of their numbers, so the newest of a case stands.
             self.cases.insert(case.clone(), order.id);
             self.orders.insert(order.id, OrderRecord { order, case, life });
+        }
+        for saved in g.feeders {
+            if let Some(feeder) = self.feeders.find_mut(&saved.name) {
+                feeder.cut_since = saved.cut_since;
+                feeder.sighted = saved.sighted;
+                feeder.schedule = saved.schedule;
+            }
         }
         for saved in g.groups {
             let found = self
@@ -365,6 +461,8 @@ impl Engine {
                 let at = self.now.unwrap_or_default();
                 self.arm_overdue_rules(at, unit);
             }
+            self.arm_growing(unit);
+            self.count_feeder_restored(unit);
             self.interval_changed(unit);
             let expires = self.units[i].last_selftest.map(|l| l + self.settings.selftest_valid);
             if let (true, Some(expires)) = (self.units[i].proof_armed, expires) {
@@ -380,11 +478,13 @@ impl Engine {
                 if alert.is_active() {
                     began.push((alert.fired_at.unwrap_or(alert.since), unit, alert.rule));
                 }
-                if let Some(Condition::Count { within, .. }) = self.rules.demand_condition(alert.rule, unit)
-                    && let Some((_, times)) = self.units[i].events.iter().find(|(r, _)| *r == alert.rule)
-                    && let Some(oldest) = times.front()
+            }
+            let rules = self.rules.clone();
+            for (leaf, times) in &self.units[i].events {
+                if let (Some(Condition::Count { within, .. }), Some(oldest)) = (rules.sign(*leaf, unit), times.front())
+                    && self.units[i].knows(*leaf)
                 {
-                    self.timers.arm(*oldest + *within, Timer::Count(unit, alert.rule));
+                    self.timers.arm(*oldest + *within, Timer::Count(unit, *leaf));
                 }
             }
             self.units[i].dirty = false;
@@ -465,7 +565,7 @@ impl Engine {
         self.emit_alert(at, unit, rule, AlertState::Resolved, why.clone());
         if alert.is_active() {
             self.count_resolved(at, unit, rule, &alert);
-            self.fault_cleared(at, unit, rule, &why);
+            self.fault_cleared(at, alert.order, &why);
         }
         self.judge_readiness(at, unit, None);
     }

@@ -8,19 +8,21 @@ use std::collections::BinaryHeap;
 
 use crate::domain::{OrderId, Timestamp, UnitIx};
 
-use super::compiled::{IncidentIx, RuleIx};
+use super::compiled::{IncidentIx, Leaf, RuleIx};
 
 /// All kinds of deadline. At the same instant they fire in this order: evidence before conclusions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Timer {
     MaintenanceEnd,
     /// Nothing heard for too long.
-    Silence(UnitIx, RuleIx),
+    Silence(UnitIx, Leaf),
     /// Pending becomes firing, or clearing becomes resolved.
     Phase(UnitIx, RuleIx),
     /// The oldest counted event leaves its window.
-    Count(UnitIx, RuleIx),
-    Overdue(UnitIx, RuleIx),
+    Count(UnitIx, Leaf),
+    Overdue(UnitIx, Leaf),
+    /// What grows by itself has grown to a limit.
+    Grown(UnitIx, Leaf),
     /// The last self-test proves nothing any more.
     Proof(UnitIx),
     /// Enough siblings for long enough: a common cause.

@@ -7,11 +7,15 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::message::{CameraMode, Kind, Outcome};
 use crate::domain::rule::OverdueEvent;
-use crate::domain::{Component, Metric, OrderId, Readiness, Reason, Timestamp};
+use crate::domain::{Component, GroupKind, Metric, OrderId, Readiness, Reason, Timestamp};
 
+use super::baseline::Baselines;
 use super::clock::Clock;
-use super::compiled::{IncidentIx, RuleIx};
+use super::compiled::{IncidentIx, Leaf, RuleIx};
 use super::sequence::Sequence;
+use super::sign::SignState;
+use super::supply::Supply;
+use super::trend::Series;
 
 #[derive(Debug)]
 pub(super) struct UnitState {
@@ -24,7 +28,7 @@ pub(super) struct UnitState {
     /// As the unit last said.
     pub interval: Option<Duration>,
     /// Silence deadlines that stand in the queue.
-    pub armed: Vec<(RuleIx, Timestamp)>,
+    pub armed: Vec<(Leaf, Timestamp)>,
     pub sequence: Sequence,
     pub clock: Clock,
     /// Sorted by metric.
@@ -36,9 +40,18 @@ pub(super) struct UnitState {
     pub last_selftest: Option<Timestamp>,
     pub proof_armed: bool,
     /// Violations in a row, for rules that ask for more than one.
-    pub in_a_row: Vec<(RuleIx, u32)>,
+    pub in_a_row: Vec<(Leaf, u32)>,
     /// The newest events of each count rule, at most as many as it asks for.
-    pub events: Vec<(RuleIx, VecDeque<Timestamp>)>,
+    pub events: Vec<(Leaf, VecDeque<Timestamp>)>,
+    /// What combined conditions know of their signs.
+    pub signs: Vec<SignState>,
+    /// What rates and forecasts are drawn from.
+    pub series: Vec<(Leaf, Series)>,
+    pub baselines: Option<Box<Baselines>>,
+    /// Battery and mains. None: it never spoke of them.
+    pub supply: Option<Box<Supply>>,
+    /// Only kept when some diagnosis looks at it.
+    pub last_boot: Option<Timestamp>,
     pub last_done: Vec<(OverdueEvent, Timestamp)>,
     pub alerts: Vec<Alert>,
     /// When alerts began to fire lately: what flapping is judged by.
@@ -94,6 +107,8 @@ pub(super) struct TestState {
 pub(super) struct Alert {
     pub rule: RuleIx,
     pub phase: Phase,
+    /// When its condition first held.
+    pub began: Timestamp,
     /// Since when it is in this phase.
     pub since: Timestamp,
     pub fired_at: Option<Timestamp>,
@@ -103,8 +118,24 @@ pub(super) struct Alert {
     /// The incident that holds its order and mail back: rule and group.
     pub held_by: Option<(IncidentIx, u32)>,
     pub flapping: bool,
+    /// For which kinds of common cause it speaks, decided when it fired.
+    pub counts: GroupKinds,
     pub reason: Reason,
     pub order: Option<OrderId>,
+}
+
+/// A set of kinds of group.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(transparent)]
+pub(super) struct GroupKinds(u8);
+
+impl GroupKinds {
+    pub(super) fn insert(&mut self, kind: GroupKind) {
+        self.0 |= 1 << kind as u8;
+    }
+    pub(super) fn contains(self, kind: GroupKind) -> bool {
+        self.0 & (1 << kind as u8) != 0
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -142,6 +173,11 @@ impl Default for UnitState {
             proof_armed: false,
             in_a_row: Vec::new(),
             events: Vec::new(),
+            signs: Vec::new(),
+            series: Vec::new(),
+            baselines: None,
+            supply: None,
+            last_boot: None,
             last_done: Vec::new(),
             alerts: Vec::new(),
             firings: Vec::new(),
@@ -161,9 +197,6 @@ impl UnitState {
     }
     pub(super) fn alert_mut(&mut self, rule: RuleIx) -> Option<&mut Alert> {
         self.alerts.iter_mut().find(|a| a.rule == rule)
-    }
-    pub(super) fn is_active(&self, rule: RuleIx) -> bool {
-        self.alert(rule).is_some_and(Alert::is_active)
     }
     /// False: a newer reading of this metric is known.
     pub(super) fn store_reading(&mut self, metric: Metric, value: f64, at: Timestamp) -> bool {
@@ -186,16 +219,29 @@ impl UnitState {
     pub(super) fn done_at(&self, event: OverdueEvent) -> Option<Timestamp> {
         self.last_done.iter().find(|(e, _)| *e == event).map(|(_, at)| *at)
     }
+    pub(super) fn baseline(&self, metric: Metric, mode: Option<CameraMode>) -> Option<f64> {
+        Some(self.baselines.as_ref()?.baseline(metric, mode)?.value)
+    }
+    pub(super) fn series_mut(&mut self, leaf: Leaf, fresh: impl FnOnce() -> Series) -> &mut Series {
+        let slot = match self.series.iter().position(|(l, _)| *l == leaf) {
+            Some(slot) => slot,
+            None => {
+                self.series.push((leaf, fresh()));
+                self.series.len() - 1
+            }
+        };
+        &mut self.series[slot].1
+    }
     /// Violations in a row after this one; `hit` false ends the row.
-    pub(super) fn count_in_a_row(&mut self, rule: RuleIx, hit: bool) -> u32 {
-        let found = self.in_a_row.iter().position(|(r, _)| *r == rule);
+    pub(super) fn count_in_a_row(&mut self, leaf: Leaf, hit: bool) -> u32 {
+        let found = self.in_a_row.iter().position(|(l, _)| *l == leaf);
         match (found, hit) {
             (Some(i), true) => {
                 self.in_a_row[i].1 = self.in_a_row[i].1.saturating_add(1);
                 self.in_a_row[i].1
             }
             (None, true) => {
-                self.in_a_row.push((rule, 1));
+                self.in_a_row.push((leaf, 1));
                 1
             }
             (Some(i), false) => {

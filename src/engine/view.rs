@@ -5,6 +5,8 @@ use crate::domain::view::{AlertRow, IncidentRow, OrderView, ReadingView, Sibling
 use crate::domain::{GroupKind, Order, OrderId, Reason, Subject, UnitId, UnitIx};
 
 use super::Engine;
+use super::sign::growth;
+use super::supply::derived_metrics;
 use super::unit_state::{Alert, Phase, Presence};
 
 impl Engine {
@@ -73,6 +75,12 @@ impl Engine {
                 at: r.at,
             })
             .collect();
+        let derived_at = s.last_heard.unwrap_or_default();
+        let derived = derived_metrics().filter_map(|m| Some((m, self.present_value(derived_at, unit, m)?)));
+        // A cut that is not, and a charger that works, are no news.
+        readings.extend(derived.filter(|(m, value)| growth(*m).is_none() || *value != 0.0).map(|(m, value)| {
+            ReadingView { metric: m.name().to_owned(), value, text: m.figure(value), at: derived_at }
+        }));
         readings.extend(s.vendor.iter().map(|(name, value, at)| ReadingView {
             metric: format!("x.{name}"),
             value: *value,

@@ -1,6 +1,7 @@
 //! Decides when a work order opens, what it asks for, and when it may close. The states stand above
 //! `domain::order::OrderState`; the numbers below are theirs. Never sends anything.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -9,15 +10,18 @@ use crate::domain::event::COMMAND_EXPIRES_AFTER;
 use crate::domain::message::{Command, Do, Outcome};
 use crate::domain::notice::{IncidentFacts, NoticeKind};
 use crate::domain::order::{Change, Suspect};
-use crate::domain::rule::{Condition, OrderPlan};
+use crate::domain::rule::{IncidentRule, OrderPlan};
 use crate::domain::{
-    Component, EffectKind, GroupKind, GroupName, MessageId, Notice, Order, OrderId, OrderMove, OrderState, Reason,
-    Recipient, Subject, Timestamp, UnitId, UnitIx, span_text,
+    Component, CrewId, EffectKind, GroupKind, GroupName, MessageId, Metric, Notice, Order, OrderId, OrderMove,
+    OrderState, Reason, Recipient, RuleId, SiteId, Subject, Timestamp, UnitId, UnitIx, span_text,
 };
 
 use super::compiled::{IncidentIx, RuleIx};
+use super::incident::OpenIncident;
+use super::sign::growth;
 use super::timer::Timer;
-use super::{Engine, HearingState};
+use super::unit_state::Presence;
+use super::{Engine, HearingState, diagnosis};
 
 /// Signed under what the engine itself decides.
 const ITSELF: &str = "buttonwatch";
@@ -26,6 +30,8 @@ const ITSELF: &str = "buttonwatch";
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum CaseKey {
     Unit(UnitIx, Component),
+    /// One visit to a site for all its units that ask for the same.
+    Visit(SiteId, Component),
     Incident(GroupKind, GroupName),
 }
 
@@ -42,6 +48,20 @@ pub(super) struct OrderLife {
     pub repaired_at: Option<Timestamp>,
     /// Since when none of its alerts is active. None: one is.
     pub quiet_since: Option<Timestamp>,
+    /// It is for all units of the site that ask for the same.
+    #[serde(default)]
+    pub visit: bool,
+}
+
+/// What an order is to be about.
+#[derive(Debug)]
+struct Finding {
+    case: CaseKey,
+    component: Component,
+    what: Reason,
+    suspects: Vec<Suspect>,
+    action: String,
+    parts: Vec<String>,
 }
 
 impl Engine {
@@ -49,7 +69,7 @@ impl Engine {
         let rules = self.rules.clone();
         let Some(plan) = &rules.rule(rule).order else { return };
         let deaf = matches!(self.hearing, HearingState::Down { .. });
-        let silent = matches!(rules.rule(rule).condition, Condition::Silent { .. });
+        let silent = rules.rule(rule).condition.is_silent();
         let maintenance = self.in_maintenance(unit).is_some();
         let Some(alert) = self.units[unit.index()].alert(rule) else { return };
         if alert.order_due != Some(at) || !alert.is_active() || alert.order.is_some() || alert.held_by.is_some() {
@@ -60,24 +80,53 @@ impl Engine {
             self.state(unit).alert_mut(rule).expect("just seen").order_due = None;
             return;
         }
-        let case = CaseKey::Unit(unit, rules.rule(rule).component);
-        let what = alert.reason.clone();
         let flapping = alert.flapping;
-        let id = match self.cases.get(&case).copied().filter(|id| self.orders.contains_key(id)) {
+        let found = self.finding(at, unit, rule, plan);
+        let id = match self.cases.get(&found.case).copied().filter(|id| self.orders.contains_key(id)) {
             Some(id) if self.orders[&id].order.state.is_open() => {
-                self.join_order(at, id, unit, rule, plan, what);
+                self.join_order(at, id, unit, rule, &found);
                 id
             }
             Some(id) if self.may_relapse(at, id) => {
-                self.reopen_relapsed(at, id, rule, what);
+                let units = self.orders[&id].order.units.clone();
+                self.reopen_relapsed(at, id, Some(rules.rule(rule).id.clone()), units, found.what);
                 id
             }
-            Some(_) | None => self.open_unit_order(at, case, unit, rule, plan, what),
+            Some(_) | None => self.open_unit_order(at, unit, rule, plan, found),
         };
         if flapping {
             self.record(id).order.flapping = true;
         }
         self.state(unit).alert_mut(rule).expect("just seen").order = Some(id);
+    }
+
+    /// What the order on this alert is about.
+    fn finding(&self, at: Timestamp, unit: UnitIx, rule: RuleIx, plan: &OrderPlan) -> Finding {
+        let r = self.rules.rule(rule);
+        let alert = self.units[unit.index()].alert(rule).expect("an order is due on an alert that stands");
+        let mut what = alert.reason.clone();
+        if alert.flapping {
+            let (times, within) = self.flaps(at, unit, rule);
+            what = Reason::Flapping { times, within, what: Box::new(what) };
+        }
+        let diagnosis = self.diagnose(at, unit, rule);
+        let (mut suspects, mut action, mut parts) = (plan.suspects.clone(), plan.action.clone(), plan.parts.clone());
+        let mut component = r.component;
+        if let Some(d) = diagnosis {
+            what = Reason::Diagnosed { diagnosis: d.id.clone(), what: Box::new(what) };
+            component = diagnosis::prime(&d.suspects).unwrap_or(component);
+            suspects.clone_from(&d.suspects);
+            action = d.action.clone().unwrap_or(action);
+            parts = d.parts.clone().unwrap_or(parts);
+        }
+        if suspects.is_empty() {
+            suspects.push(Suspect { component, certainty: 100 });
+        }
+        let case = match plan.per_site {
+            true => CaseKey::Visit(self.fleet.unit(unit).site.clone(), component),
+            false => CaseKey::Unit(unit, component),
+        };
+        Finding { case, component, what, suspects, action, parts }
     }
 
     fn may_relapse(&self, at: Timestamp, id: OrderId) -> bool {
@@ -90,78 +139,102 @@ impl Engine {
         self.orders.get_mut(&id).expect("the id comes from the engine's own index")
     }
 
-    fn next_id(&mut self) -> OrderId {
-        let id = OrderId::new(self.next_order);
-        self.next_order += 1;
-        id
-    }
-
     fn open_unit_order(
         &mut self,
         at: Timestamp,
-        case: CaseKey,
         unit: UnitIx,
         rule: RuleIx,
         plan: &OrderPlan,
-        what: Reason,
+        found: Finding,
     ) -> OrderId {
-        let rules = self.rules.clone();
-        let r = rules.rule(rule);
         let row = self.fleet.unit(unit).clone();
-        let fired_at = self.units[unit.index()].alert(rule).and_then(|a| a.fired_at).unwrap_or(at);
-        let why = Reason::FiredFor { after: at.since(fired_at), what: Box::new(what.clone()) };
-        let id = self.next_id();
-        let suspects = match plan.suspects.as_slice() {
-            [] => vec![Suspect { component: r.component, certainty: 100 }],
-            suspects => suspects.to_vec(),
-        };
+        let alert = self.units[unit.index()].alert(rule).expect("an order is due on an alert that stands");
+        let fired_at = alert.fired_at.unwrap_or(at);
+        let why = Reason::FiredFor { after: at.since(fired_at), what: Box::new(found.what.clone()) };
         let order = Order {
+            site: Some(row.site.clone()),
+            summary: self.summary(at, unit, rule),
+            action: found.action,
+            parts: found.parts,
+            suspects: found.suspects,
+            evidence: self.evidence(at, unit, rule, &found.what),
+            rules: vec![self.rules.rule(rule).id.clone()],
+            ..self.blank_order(
+                at,
+                Subject::Unit { unit: row.unit.clone(), component: found.component },
+                plan,
+                row.crew.clone(),
+            )
+        };
+        self.open_order(at, found.case, order, why)
+    }
+
+    fn blank_order(&mut self, at: Timestamp, subject: Subject, plan: &OrderPlan, crew: CrewId) -> Order {
+        let id = OrderId::new(self.next_order);
+        self.next_order += 1;
+        Order {
             id,
-            subject: Subject::Unit { unit: row.unit.clone(), component: r.component },
+            subject,
             priority: plan.priority,
             state: OrderState::Opened,
-            crew: plan.crew.clone().unwrap_or_else(|| row.crew.clone()),
-            site: Some(row.site.clone()),
+            crew: plan.crew.clone().unwrap_or(crew),
+            site: None,
             opened_at: at,
             due_at: self.settings.targets.target(plan.priority).map(|t| at + t),
             closed_at: None,
-            summary: self.summary(at, unit, rule),
+            summary: String::new(),
             action: plan.action.clone(),
             parts: plan.parts.clone(),
-            suspects,
-            evidence: self.evidence(at, unit, rule, &what),
-            rules: vec![r.id.clone()],
+            suspects: Vec::new(),
+            evidence: Vec::new(),
+            rules: Vec::new(),
             units: Vec::new(),
             relapses: 0,
             flapping: false,
             history: Vec::new(),
-        };
+        }
+    }
+
+    fn open_order(&mut self, at: Timestamp, case: CaseKey, order: Order, why: Reason) -> OrderId {
+        let id = order.id;
         self.forget_old_orders(at);
         self.cases.insert(case.clone(), id);
-        self.orders.insert(id, OrderRecord { order, case, life: OrderLife::default() });
+        let life = OrderLife { visit: matches!(case, CaseKey::Visit(..)), ..OrderLife::default() };
+        self.orders.insert(id, OrderRecord { order, case, life });
         self.change(at, id, OrderState::Opened, ITSELF, why);
         self.notify_order(at, id, NoticeKind::OrderOpened);
         id
     }
 
     /// Another alert of the same case: one order, more evidence. The more urgent priority counts.
-    fn join_order(&mut self, at: Timestamp, id: OrderId, unit: UnitIx, rule: RuleIx, plan: &OrderPlan, what: Reason) {
+    fn join_order(&mut self, at: Timestamp, id: OrderId, unit: UnitIx, rule: RuleIx, found: &Finding) {
         let rules = self.rules.clone();
-        let rule_id = rules.rule(rule).id.clone();
-        let more = self.evidence(at, unit, rule, &what);
+        let r = rules.rule(rule);
+        let Some(plan) = &r.order else { return };
+        let more = self.evidence(at, unit, rule, &found.what);
         let due = self.settings.targets.target(plan.priority);
+        let name = self.fleet.unit(unit).unit.clone();
         let record = self.record(id);
         record.life.quiet_since = None;
         let order = &mut record.order;
-        if !order.rules.contains(&rule_id) {
-            order.rules.push(rule_id);
+        if !order.rules.contains(&r.id) {
+            order.rules.push(r.id.clone());
+        }
+        if let Subject::Unit { unit: first, .. } = &order.subject
+            && *first != name
+            && !order.units.contains(&name)
+        {
+            if order.units.is_empty() {
+                order.units.push(first.clone());
+            }
+            order.units.push(name);
         }
         for line in more {
             if !order.evidence.contains(&line) {
                 order.evidence.push(line);
             }
         }
-        for part in &plan.parts {
+        for part in &found.parts {
             if !order.parts.contains(part) {
                 order.parts.push(part.clone());
             }
@@ -174,18 +247,19 @@ impl Engine {
         self.emit(at, EffectKind::OrderUpdated(Box::new(order)));
     }
 
-    fn reopen_relapsed(&mut self, at: Timestamp, id: OrderId, rule: RuleIx, what: Reason) {
-        let rule_id = self.rules.rule(rule).id.clone();
+    /// `rule`: whose alert it is this time. `units`: of an incident or a visit.
+    fn reopen_relapsed(&mut self, at: Timestamp, id: OrderId, rule: Option<RuleId>, units: Vec<UnitId>, what: Reason) {
         let target = self.settings.targets.target(self.orders[&id].order.priority);
         let record = self.record(id);
         let after = at.since(record.order.closed_at.expect("a closed order has its time"));
-        record.life = OrderLife::default();
+        record.life = OrderLife { visit: record.life.visit, ..OrderLife::default() };
         let order = &mut record.order;
         order.relapses += 1;
         order.closed_at = None;
         order.due_at = target.map(|t| at + t);
-        if !order.rules.contains(&rule_id) {
-            order.rules.push(rule_id);
+        order.units = units;
+        if let Some(rule) = rule.filter(|rule| !order.rules.contains(rule)) {
+            order.rules.push(rule);
         }
         order.evidence.push(format!("{at} {what}"));
         self.change(at, id, OrderState::Reopened, ITSELF, Reason::Relapsed { after, what: Box::new(what) });
@@ -204,68 +278,53 @@ impl Engine {
             return;
         }
         let case = CaseKey::Incident(kind, name.clone());
-        let what = open.reason.clone();
         let units = self.ids(&open.units);
         let id = match self.cases.get(&case).copied().filter(|id| self.orders.contains_key(id)) {
             Some(id) if self.orders[&id].order.state.is_open() => id,
             Some(id) if self.may_relapse(at, id) => {
-                let record = self.record(id);
-                let after = at.since(record.order.closed_at.expect("a closed order has its time"));
-                record.life = OrderLife::default();
-                record.order.relapses += 1;
-                record.order.closed_at = None;
-                record.order.units = units;
-                self.change(at, id, OrderState::Reopened, ITSELF, Reason::Relapsed { after, what: Box::new(what) });
-                self.notify_order(at, id, NoticeKind::OrderReopened);
+                self.reopen_relapsed(at, id, None, units, open.reason.clone());
                 id
             }
-            Some(_) | None => {
-                let id = self.next_id();
-                let crew = plan.crew.clone().unwrap_or_else(|| {
-                    let first = open.units.first().copied().expect("an incident has units");
-                    self.fleet.unit(first).crew.clone()
-                });
-                let why = Reason::IncidentOrdered { kind, name: name.clone(), units: open.units.len() };
-                let component = match kind {
-                    GroupKind::Feeder => Component::Mains,
-                    GroupKind::Uplink | GroupKind::Site | GroupKind::City | GroupKind::Fleet => Component::Uplink,
-                };
-                let suspects = match plan.suspects.as_slice() {
-                    [] => vec![Suspect { component, certainty: 100 }],
-                    suspects => suspects.to_vec(),
-                };
-                let order = Order {
-                    id,
-                    subject: Subject::Incident { kind, name: name.clone() },
-                    priority: plan.priority,
-                    state: OrderState::Opened,
-                    crew,
-                    site: None,
-                    opened_at: at,
-                    due_at: self.settings.targets.target(plan.priority).map(|t| at + t),
-                    closed_at: None,
-                    summary: format!("{} units on {kind} {name} went silent together", open.units.len()),
-                    action: plan.action.clone(),
-                    parts: plan.parts.clone(),
-                    suspects,
-                    evidence: vec![format!("{} {what}", open.since)],
-                    rules: vec![rule.of.clone()],
-                    units,
-                    relapses: 0,
-                    flapping: false,
-                    history: Vec::new(),
-                };
-                self.forget_old_orders(at);
-                self.cases.insert(case.clone(), id);
-                self.orders.insert(id, OrderRecord { order, case, life: OrderLife::default() });
-                self.change(at, id, OrderState::Opened, ITSELF, why);
-                self.notify_order(at, id, NoticeKind::OrderOpened);
-                id
-            }
+            Some(_) | None => self.open_incident_order(at, case, rule, plan, &open),
         };
         if let Some(open) = &mut self.groups.get_mut(incident, group).open {
             open.order = Some(id);
         }
+    }
+
+    fn open_incident_order(
+        &mut self,
+        at: Timestamp,
+        case: CaseKey,
+        rule: &IncidentRule,
+        plan: &OrderPlan,
+        open: &OpenIncident,
+    ) -> OrderId {
+        let CaseKey::Incident(kind, name) = &case else { unreachable!("called with the case of an incident") };
+        let (kind, name) = (*kind, name.clone());
+        let first = open.units.first().copied().expect("an incident has units");
+        let crew = self.fleet.unit(first).crew.clone();
+        let why = Reason::IncidentOrdered { kind, name: name.clone(), units: open.units.len() };
+        let component = match kind {
+            GroupKind::Feeder => Component::Mains,
+            GroupKind::Uplink | GroupKind::Site | GroupKind::City | GroupKind::Fleet => Component::Uplink,
+        };
+        let suspects = match plan.suspects.as_slice() {
+            [] => vec![Suspect { component, certainty: 100 }],
+            suspects => suspects.to_vec(),
+        };
+        let silent =
+            rule.of.iter().filter_map(|id| self.rules.find(id)).all(|r| self.rules.rule(r).condition.is_silent());
+        let happened = if silent { "went silent together" } else { "have the same trouble together" };
+        let order = Order {
+            summary: format!("{} units on {kind} {name} {happened}", open.units.len()),
+            suspects,
+            evidence: vec![format!("{} {}", open.since, open.reason)],
+            rules: rule.of.clone(),
+            units: self.ids(&open.units),
+            ..self.blank_order(at, Subject::Incident { kind, name }, plan, crew)
+        };
+        self.open_order(at, case, order, why)
     }
 
     pub(super) fn resume_incident_orders(&mut self, at: Timestamp) {
@@ -299,14 +358,12 @@ impl Engine {
         }
     }
 
-    /// An alert of this unit was resolved.
-    pub(super) fn fault_cleared(&mut self, at: Timestamp, unit: UnitIx, rule: RuleIx, what: &Reason) {
-        let component = self.rules.rule(rule).component;
-        let Some(id) = self.cases.get(&CaseKey::Unit(unit, component)).copied() else { return };
-        if self.is_fault_present(unit, id) {
-            return;
+    /// An alert was resolved that stood in order `id`.
+    pub(super) fn fault_cleared(&mut self, at: Timestamp, id: Option<OrderId>, what: &Reason) {
+        let Some(id) = id.filter(|id| self.orders.contains_key(id)) else { return };
+        if !self.is_fault_present(id) {
+            self.cleared(at, id, what);
         }
-        self.cleared(at, id, what);
     }
 
     pub(super) fn incident_cleared(&mut self, at: Timestamp, id: OrderId, what: &Reason) {
@@ -328,17 +385,46 @@ impl Engine {
         }
     }
 
-    fn is_fault_present(&self, unit: UnitIx, id: OrderId) -> bool {
+    /// The units that an order asks somebody to look at. Empty: an incident's.
+    fn ordered_units(&self, id: OrderId) -> Vec<UnitIx> {
+        let Some(record) = self.orders.get(&id) else { return Vec::new() };
+        match &record.case {
+            CaseKey::Unit(unit, _) => vec![*unit],
+            CaseKey::Visit(..) => {
+                let first = match &record.order.subject {
+                    Subject::Unit { unit, .. } => Some(unit),
+                    Subject::Incident { .. } => None,
+                };
+                let all: BTreeSet<&UnitId> = record.order.units.iter().chain(first).collect();
+                all.into_iter().filter_map(|u| self.fleet.find(u.as_str())).collect()
+            }
+            CaseKey::Incident(..) => Vec::new(),
+        }
+    }
+
+    fn is_fault_present(&self, id: OrderId) -> bool {
         let Some(record) = self.orders.get(&id) else { return false };
-        let state = &self.units[unit.index()];
-        state.alerts.iter().any(|a| a.is_active() && record.order.rules.contains(&self.rules.rule(a.rule).id))
+        let stands = |unit: &UnitIx| {
+            let alerts = &self.units[unit.index()].alerts;
+            alerts.iter().any(|a| a.is_active() && record.order.rules.contains(&self.rules.rule(a.rule).id))
+        };
+        self.ordered_units(id).iter().any(stands)
     }
 
     fn is_case_quiet(&self, id: OrderId) -> bool {
         match &self.orders[&id].case {
-            CaseKey::Unit(unit, _) => !self.is_fault_present(*unit, id),
+            CaseKey::Unit(..) | CaseKey::Visit(..) => !self.is_fault_present(id),
             CaseKey::Incident(kind, name) => self.groups.find(&self.rules, *kind, name).is_none(),
         }
+    }
+
+    /// The orders that this unit has a part in.
+    fn orders_of(&self, unit: UnitIx) -> Vec<OrderId> {
+        let site = self.fleet.unit(unit).site.clone();
+        let (first, last) = (Component::ALL[0], Component::ALL[Component::ALL.len() - 1]);
+        let own = self.cases.range(CaseKey::Unit(unit, first)..=CaseKey::Unit(unit, last));
+        let visits = self.cases.range(CaseKey::Visit(site.clone(), first)..=CaseKey::Visit(site, last));
+        own.chain(visits).map(|(_, id)| *id).filter(|id| self.ordered_units(*id).contains(&unit)).collect()
     }
 
     /// 2, 3, 4, 8: a person says so.
@@ -387,7 +473,7 @@ impl Engine {
 
     fn ask_for_selftest(&mut self, at: Timestamp, id: OrderId) {
         let record = &self.orders[&id];
-        let CaseKey::Unit(unit, component) = &record.case else { return };
+        let Subject::Unit { component, .. } = &record.order.subject else { return };
         let components = if is_tested(*component) { vec![*component] } else { Vec::new() };
         let command = Command {
             id: format!("{id}-{}", record.order.history.len()),
@@ -395,8 +481,10 @@ impl Engine {
             components,
             expires: at + COMMAND_EXPIRES_AFTER,
         };
-        let unit = self.fleet.unit(*unit).unit.clone();
-        self.emit(at, EffectKind::Command { unit, command });
+        for unit in self.ordered_units(id) {
+            let unit = self.fleet.unit(unit).unit.clone();
+            self.emit(at, EffectKind::Command { unit, command: command.clone() });
+        }
     }
 
     /// 9, or one step towards 5: a test of this component came in.
@@ -408,34 +496,36 @@ impl Engine {
         outcome: Outcome,
         code: Option<&str>,
     ) {
-        let Some(id) = self.cases.get(&CaseKey::Unit(unit, component)).copied() else { return };
-        let Some(record) = self.orders.get(&id) else { return };
-        if record.order.state != OrderState::Repaired {
-            return;
-        }
-        match outcome {
-            Outcome::Fail => {
-                let why = Reason::TestFailedAfterRepair { test: component, code: code.map(str::to_owned) };
-                self.reopen_unrepaired(at, id, why);
+        for id in self.orders_of(unit) {
+            let order = &self.orders[&id].order;
+            let about = matches!(&order.subject, Subject::Unit { component: c, .. } if *c == component);
+            if order.state != OrderState::Repaired || !about {
+                continue;
             }
-            Outcome::Pass => self.hold_due(at, id),
-            Outcome::Inconclusive | Outcome::Skipped => {}
+            match outcome {
+                Outcome::Fail => {
+                    let why = Reason::TestFailedAfterRepair { test: component, code: code.map(str::to_owned) };
+                    self.reopen_unrepaired(at, id, why);
+                }
+                Outcome::Pass => self.hold_due(at, id),
+                Outcome::Inconclusive | Outcome::Skipped => {}
+            }
         }
     }
 
     /// 9: an alert of the case fired again before the repair was verified.
     pub(super) fn repair_disproved(&mut self, at: Timestamp, unit: UnitIx, rule: RuleIx) {
-        let rules = self.rules.clone();
-        let r = rules.rule(rule);
-        let Some(id) = self.cases.get(&CaseKey::Unit(unit, r.component)).copied() else { return };
-        let Some(record) = self.orders.get_mut(&id) else { return };
-        if !record.order.state.is_open() || !record.order.rules.contains(&r.id) {
-            return;
-        }
-        record.life.quiet_since = None;
-        self.state(unit).alert_mut(rule).expect("it fired just now").order = Some(id);
-        if self.orders[&id].order.state == OrderState::Repaired {
-            self.reopen_unrepaired(at, id, Reason::StillFiringAfterRepair { rule: r.id.clone() });
+        let rule_id = self.rules.rule(rule).id.clone();
+        for id in self.orders_of(unit) {
+            let record = self.record(id);
+            if !record.order.state.is_open() || !record.order.rules.contains(&rule_id) {
+                continue;
+            }
+            record.life.quiet_since = None;
+            self.state(unit).alert_mut(rule).expect("it fired just now").order = Some(id);
+            if self.orders[&id].order.state == OrderState::Repaired {
+                self.reopen_unrepaired(at, id, Reason::StillFiringAfterRepair { rule: rule_id.clone() });
+            }
         }
     }
 
@@ -465,22 +555,27 @@ impl Engine {
 
     /// The tests that were passed after the repair. None: one that the unit has is still to pass.
     fn tests_since(&self, id: OrderId, repaired: Timestamp) -> Option<Vec<Component>> {
-        let CaseKey::Unit(unit, component) = &self.orders[&id].case else { return Some(Vec::new()) };
-        let test = self.units[unit.index()].tests.iter().find(|t| t.component == *component);
-        match test {
-            None => Some(Vec::new()),
-            Some(t) if t.last_pass.is_some_and(|p| p > repaired) && t.result == Outcome::Pass => Some(vec![*component]),
-            Some(_) => None,
+        let Subject::Unit { component, .. } = &self.orders[&id].order.subject else { return Some(Vec::new()) };
+        let mut passed = Vec::new();
+        for unit in self.ordered_units(id) {
+            match self.units[unit.index()].tests.iter().find(|t| t.component == *component) {
+                None => {}
+                Some(t) if t.last_pass.is_some_and(|p| p > repaired) && t.result == Outcome::Pass => {
+                    passed = vec![*component];
+                }
+                Some(_) => return None,
+            }
         }
+        Some(passed)
     }
 
     fn close(&mut self, at: Timestamp, id: OrderId, why: Reason) {
-        let case = self.orders[&id].case.clone();
+        let units = self.ordered_units(id);
         let record = self.record(id);
         record.order.closed_at = Some(at);
         self.change(at, id, OrderState::Closed, ITSELF, why);
         self.notify_order(at, id, NoticeKind::OrderClosed);
-        if let CaseKey::Unit(unit, _) = case {
+        for unit in units {
             for alert in &mut self.state(unit).alerts {
                 if alert.order == Some(id) {
                     alert.order = None;
@@ -606,28 +701,100 @@ impl Engine {
             .replace("{site}", row.site.as_str())
     }
 
-    /// In words and figures: the alert itself, and what else the unit last said that bears on it.
+    /// In words and figures: the alert itself, and what else is known of the unit that bears on this component.
     fn evidence(&self, at: Timestamp, unit: UnitIx, rule: RuleIx, what: &Reason) -> Vec<String> {
-        use crate::domain::Metric::{BatteryVoltage, LinkRssi, MainsPresent};
         let state = &self.units[unit.index()];
         let fired = state.alert(rule).and_then(|a| a.fired_at).unwrap_or(at);
         let mut lines = vec![format!("{fired} {what}")];
         let own = if let Reason::Beyond { metric, .. } = what { metric.as_str() } else { "" };
-        for metric in [LinkRssi, BatteryVoltage, MainsPresent] {
-            if let Some(reading) = state.reading(metric).filter(|_| metric.name() != own) {
-                lines.push(format!("{} {metric} {}", reading.at, metric.figure(reading.value)));
+        for metric in bearing(self.rules.rule(rule).component).iter().filter(|m| m.name() != own) {
+            let sent = state.reading(*metric);
+            let known_at = sent.map(|r| r.at).or(state.last_heard).unwrap_or(at);
+            let Some(value) = self.present_value(known_at, unit, *metric) else { continue };
+            if growth(*metric).is_some() && value == 0.0 {
+                continue;
             }
+            let mode = state.tests.iter().find(|t| t.component == Component::Camera).and_then(|t| t.mode);
+            let mode = mode.filter(|_| metric.name().starts_with("camera."));
+            let new = state.baseline(*metric, mode).map(|b| format!("; it was {} when new", metric.figure(b)));
+            lines.push(format!("{known_at} {metric} {}{}", metric.figure(value), new.unwrap_or_default()));
         }
         for other in state.alerts.iter().filter(|a| a.rule != rule && a.is_active()) {
             let began = other.fired_at.unwrap_or(other.since);
             lines.push(format!("{began} {}: {}", self.rules.rule(other.rule).id, other.reason));
         }
+        lines.extend(self.siblings_in_words(at, unit, rule));
         lines
+    }
+
+    /// How those that share a circuit with it fare: what a crew would ask first.
+    fn siblings_in_words(&self, at: Timestamp, unit: UnitIx, rule: RuleIx) -> Option<String> {
+        let kind = match self.rules.rule(rule).component {
+            Component::Uplink => GroupKind::Uplink,
+            Component::Battery | Component::Charger | Component::Mains => GroupKind::Feeder,
+            Component::Controller
+            | Component::Camera
+            | Component::Microphone
+            | Component::Speaker
+            | Component::Button
+            | Component::Stream
+            | Component::Clock
+            | Component::Firmware
+            | Component::Enclosure => return None,
+        };
+        let name = self.fleet.unit(unit).group(kind)?;
+        let members = self.fleet.groups().get(&(kind, name.clone()))?;
+        let others: Vec<UnitIx> = members.iter().copied().filter(|m| *m != unit).collect();
+        if others.is_empty() {
+            return None;
+        }
+        let heard = others.iter().filter(|u| self.units[u.index()].presence == Presence::Present).count();
+        let of = others.len();
+        let dark = match kind {
+            GroupKind::Feeder => {
+                let dark = others.iter().filter(|u| self.is_on_battery(**u)).count();
+                format!(", {dark} without mains")
+            }
+            GroupKind::Uplink | GroupKind::Site | GroupKind::City | GroupKind::Fleet => String::new(),
+        };
+        Some(format!("{at} of the {of} others on {kind} {name} {heard} are heard{dark}"))
     }
 
     pub(super) fn open_orders_of(&self, unit: &UnitId) -> usize {
         let about = |o: &Order| matches!(&o.subject, Subject::Unit { unit: u, .. } if u == unit);
         self.orders.values().filter(|r| r.order.state.is_open() && about(&r.order)).count()
+    }
+}
+
+/// The figures that bear on a component.
+fn bearing(component: Component) -> &'static [Metric] {
+    use Metric::{
+        BatteryCurrent, BatteryEstimate, BatteryHealth, BatteryRuntime, BatteryStart, BatteryTemperature,
+        BatteryVoltage, ButtonContact, CameraLuma, CameraSharpness, ClockSkew, ControllerUptime, CutMinutes,
+        EnclosureTemperature, LinkLoss, LinkRssi, MainsPresent, MicrophoneAmbient, MicrophoneTone, SpeakerTone,
+        StreamConnect, StreamLoss, StreamRate,
+    };
+    match component {
+        Component::Uplink => &[LinkRssi, LinkLoss, BatteryVoltage, MainsPresent],
+        Component::Controller | Component::Firmware => &[ControllerUptime, BatteryVoltage, MainsPresent],
+        Component::Battery | Component::Charger | Component::Mains => &[
+            MainsPresent,
+            CutMinutes,
+            BatteryVoltage,
+            BatteryCurrent,
+            BatteryEstimate,
+            BatteryRuntime,
+            BatteryHealth,
+            BatteryStart,
+            BatteryTemperature,
+        ],
+        Component::Camera => &[CameraSharpness, CameraLuma],
+        Component::Microphone => &[MicrophoneTone, MicrophoneAmbient],
+        Component::Speaker => &[SpeakerTone, MicrophoneAmbient],
+        Component::Button => &[ButtonContact],
+        Component::Stream => &[StreamConnect, StreamRate, StreamLoss, LinkRssi, LinkLoss],
+        Component::Clock => &[ClockSkew],
+        Component::Enclosure => &[EnclosureTemperature],
     }
 }
 

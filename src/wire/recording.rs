@@ -12,7 +12,7 @@ use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
 use crate::domain::{
-    Action, CrewId, Hearing, MaintenanceScope, MessageId, OrderId, OrderMove, SiteId, Timestamp, UnitId,
+    Action, Component, CrewId, Hearing, MaintenanceScope, MessageId, OrderId, OrderMove, SiteId, Timestamp, UnitId,
 };
 
 use super::scalar::Scalar;
@@ -146,6 +146,13 @@ fn write_action(action: &Action, out: &mut Vec<u8>) {
             text(name, out);
             write!(out, ",\"until\":\"{until}\"}}").expect("a Vec takes every write");
         }
+        Action::Rebaseline { unit, component } => {
+            write!(out, "\"rebaseline\":{{\"unit\":\"{unit}\"").expect("a Vec takes every write");
+            if let Some(component) = component {
+                write!(out, ",\"component\":\"{component}\"").expect("a Vec takes every write");
+            }
+            out.push(b'}');
+        }
     }
 }
 
@@ -210,9 +217,20 @@ pub fn parse_line(text: &str) -> Result<Line, String> {
 
 fn parse_do(act: RawDo) -> Result<What, String> {
     const REMEDY: &str = "write \"do\":{\"order\":\"WO-000001\",\"set\":\"acknowledged\",\"by\":\"crew\"} or \
-                          \"do\":{\"maintenance\":{\"site\":\"…\",\"until\":\"…\"}}";
+                          \"do\":{\"maintenance\":{\"site\":\"…\",\"until\":\"…\"}} or \
+                          \"do\":{\"rebaseline\":{\"unit\":\"…\",\"component\":\"…\"}}";
     match act {
-        RawDo { order: Some(order), set: Some(set), by: Some(by), note, maintenance: None } => {
+        RawDo { order: None, set: None, note: None, maintenance: None, by, rebaseline: Some(raw) } => {
+            let invalid = |e| format!("do: rebaseline: {e}");
+            let unit = UnitId::parse(&raw.unit).map_err(invalid)?;
+            let component = match raw.component {
+                Some(text) => Some(text.parse::<Component>().map_err(|e| format!("do: rebaseline: {e}"))?),
+                None => None,
+            };
+            let by = by.unwrap_or_else(|| BY_DEFAULT.to_owned());
+            Ok(What::Do { action: Action::Rebaseline { unit, component }, by })
+        }
+        RawDo { order: Some(order), set: Some(set), by: Some(by), note, maintenance: None, rebaseline: None } => {
             let order = OrderId::parse(&order).map_err(|e| format!("do: order {e}"))?;
             let to: OrderMove = set.parse().map_err(|e| format!("do: set {e}"))?;
             let note = note.unwrap_or_default();
@@ -222,7 +240,7 @@ fn parse_do(act: RawDo) -> Result<What, String> {
         RawDo { order: Some(_), by: None, maintenance: None, .. } => {
             Err(format!("do: there is no \"by\": say who; {REMEDY}"))
         }
-        RawDo { order: None, set: None, note: None, by, maintenance: Some(maintenance) } => {
+        RawDo { order: None, set: None, note: None, by, maintenance: Some(maintenance), rebaseline: None } => {
             let RawMaintenance { unit, site, crew, until, by: inner } = maintenance;
             let invalid = |e| format!("do: maintenance: {e}");
             let scope = match (unit, site, crew) {
@@ -238,7 +256,7 @@ fn parse_do(act: RawDo) -> Result<What, String> {
             let by = by.or(inner).unwrap_or_else(|| BY_DEFAULT.to_owned());
             Ok(What::Do { action: Action::Maintenance { scope, until }, by })
         }
-        RawDo { .. } => Err(format!("do: this is neither a step of an order nor a maintenance; {REMEDY}")),
+        RawDo { .. } => Err(format!("do: this is no step of an order, no maintenance and no rebaseline; {REMEDY}")),
     }
 }
 
@@ -273,6 +291,14 @@ struct RawDo {
     by: Option<String>,
     note: Option<String>,
     maintenance: Option<RawMaintenance>,
+    rebaseline: Option<RawRebaseline>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawRebaseline {
+    unit: String,
+    component: Option<String>,
 }
 
 #[derive(Deserialize)]

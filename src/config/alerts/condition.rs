@@ -10,7 +10,7 @@ use super::super::spelling::{nearest, quoted};
 use super::{LONGEST_WINDOW, RULE_KEYS};
 use crate::domain::message::Kind as MessageKind;
 use crate::domain::metric::{MetricFacts, plain_number};
-use crate::domain::rule::{Condition, MetricRef, Side};
+use crate::domain::rule::{Condition, MetricRef, OverdueFrom, Side};
 use crate::domain::{Metric, Outcome};
 
 /// One way to say when a rule applies.
@@ -385,8 +385,12 @@ fn overdue(block: &Block<'_>) -> Option<Condition> {
     /// Nothing on a unit is tested more rarely than every few years.
     const RAREST: Duration = Duration::from_secs(5 * 366 * 86_400);
     let inner = block.sub("overdue")?;
-    inner.only_keys(&["event", "every"], |_| None);
+    inner.only_keys(&["event", "every", "from"], |_| None);
     let event = inner.need("event", "say what must happen, such as event = \"press-test\"").and_then(|i| i.word());
     let every = inner.need("every", "say how often, such as every = \"30d\"").and_then(|i| i.span(MINUTE..=RAREST));
-    Some(Condition::Overdue { event: event?, every: every? })
+    let from = match inner.get("from") {
+        Some(item) => item.word(),
+        None => Some(OverdueFrom::Service),
+    };
+    Some(Condition::Overdue { event: event?, every: every?, from: from? })
 }

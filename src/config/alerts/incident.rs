@@ -10,7 +10,7 @@ use crate::domain::rule::{IncidentRule, Rule};
 use crate::domain::{GroupKind, IncidentRuleId, RuleId, Severity};
 
 const KEYS: &[&str] =
-    &["id", "group_by", "of", "at_least", "fraction", "within", "inhibits", "order", "doubts_hearing"];
+    &["id", "group_by", "of", "at_least", "fraction", "within", "inhibits", "wait", "order", "doubts_hearing"];
 
 /// Two units that fail alike may have a cause in common; one has none.
 const AT_LEAST: u32 = 2;
@@ -66,9 +66,13 @@ pub fn incident(id: Option<&str>, block: &Block<'_>, known: &KnownRules) -> Opti
     let group_by = block
         .need("group_by", "say what the units share, such as group_by = \"uplink\"")
         .and_then(|i| i.word::<GroupKind>());
-    let of = block
-        .need("of", "say which rule's alerts are counted, such as of = \"unit-silent\"")
-        .and_then(|i| known.find(&i));
+    let of =
+        block.need("of", "say which rule's alerts are counted, such as of = \"unit-silent\"").and_then(|i| {
+            match i.as_text() {
+                Some(_) => known.find(&i).map(|id| vec![id]),
+                None => i.list().iter().map(|part| known.find(part)).collect(),
+            }
+        });
     let at_least = match block.get("at_least") {
         Some(item) => item.whole(AT_LEAST..=1_000_000),
         None => Some(AT_LEAST),
@@ -86,9 +90,13 @@ pub fn incident(id: Option<&str>, block: &Block<'_>, known: &KnownRules) -> Opti
             let rules: Vec<Option<RuleId>> = item.list().iter().map(|part| known.find(part)).collect();
             rules.into_iter().collect::<Option<Vec<RuleId>>>()
         }
-        None => of.clone().map(|of| vec![of]),
+        None => of.clone(),
     };
-    let severity = of.as_ref().map_or(Severity::Critical, |of| known.severity(of));
+    let severity = of.iter().flatten().map(|of| known.severity(of)).min().unwrap_or(Severity::Critical);
+    let wait = match block.get("wait") {
+        Some(item) => item.span(SECOND * 10..=LONGEST_WINDOW).map(Some),
+        None => Some(None),
+    };
     let order = order::of_incident(block, group_by, severity);
     let doubts_hearing = match block.get("doubts_hearing") {
         Some(item) => item.flag(),
@@ -103,6 +111,7 @@ pub fn incident(id: Option<&str>, block: &Block<'_>, known: &KnownRules) -> Opti
         within: within?,
         inhibits: inhibits?,
         order: order?,
+        wait: wait?,
         doubts_hearing: doubts_hearing?,
     })
 }

@@ -62,7 +62,7 @@ pub fn check_alerts(file: &str, text: &str) -> Result<RuleSet, Problems> {
         incident_blocks.iter().map(|(id, block)| incident::incident(id.as_deref(), block, &known)).collect();
     let rules = rules.into_iter().flatten().collect();
     let incidents = incidents.into_iter().flatten().collect();
-    document.finish(RuleSet { rules, incidents })
+    document.finish(RuleSet { rules, incidents, diagnoses: Vec::new() })
 }
 
 /// Each block with its id, called by it from here on. Notes ids that are missing, malformed or stand twice.
@@ -130,6 +130,7 @@ fn rule(id: Option<&str>, block: &Block<'_>) -> Option<Rule> {
         readiness: readiness?,
         only: only?,
         overrides: overrides.into_iter().collect::<Option<_>>()?,
+        unless: Vec::new(),
     })
 }
 
@@ -146,7 +147,15 @@ fn default_readiness(condition: &Condition, severity: Severity) -> ReadinessEffe
     match condition {
         Condition::Silent { .. } => ReadinessEffect::Unchanged,
         Condition::Overdue { .. } => ReadinessEffect::Unproven,
-        Condition::Threshold { .. } | Condition::Result { .. } | Condition::Count { .. } => match severity {
+        // It works today.
+        Condition::Forecast { .. } => ReadinessEffect::Unchanged,
+        Condition::Threshold { .. }
+        | Condition::Baseline { .. }
+        | Condition::Rate { .. }
+        | Condition::Result { .. }
+        | Condition::Count { .. }
+        | Condition::All(_)
+        | Condition::Any(_) => match severity {
             Severity::Critical => ReadinessEffect::NotReady,
             Severity::Major | Severity::Minor => ReadinessEffect::Impaired,
             Severity::Warning => ReadinessEffect::Unchanged,

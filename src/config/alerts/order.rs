@@ -38,13 +38,7 @@ pub fn of_rule(
     let component = component.unwrap_or(Component::Controller);
     let after = match condition {
         Some(Condition::Silent { .. }) => SILENT_AFTER,
-        Some(
-            Condition::Threshold { .. }
-            | Condition::Result { .. }
-            | Condition::Count { .. }
-            | Condition::Overdue { .. },
-        )
-        | None => Duration::ZERO,
+        Some(_) | None => Duration::ZERO,
     };
     let defaults = Defaults {
         priority: severity.unwrap_or(Severity::Major).default_priority(),
@@ -78,6 +72,7 @@ fn plan(block: &Block<'_>, defaults: Defaults, by_default: bool) -> Option<Optio
             action: defaults.action,
             parts: Vec::new(),
             suspects: defaults.suspects,
+            per_site: false,
         });
         return Some(plan);
     };
@@ -131,6 +126,7 @@ fn plan(block: &Block<'_>, defaults: Defaults, by_default: bool) -> Option<Optio
         action: action?,
         parts: parts?,
         suspects: suspects?,
+        per_site: false,
     }))
 }
 

@@ -52,8 +52,13 @@ pub fn read(item: &Item<'_>, condition: Option<&Condition>) -> Option<String> {
 
 fn has_figures(condition: &Condition) -> bool {
     match condition {
-        Condition::Threshold { .. } | Condition::Count { .. } => true,
+        Condition::Threshold { .. }
+        | Condition::Baseline { .. }
+        | Condition::Rate { .. }
+        | Condition::Forecast { .. }
+        | Condition::Count { .. } => true,
         Condition::Silent { .. } | Condition::Result { .. } | Condition::Overdue { .. } => false,
+        Condition::All(parts) | Condition::Any(parts) => parts.iter().any(has_figures),
     }
 }
 
@@ -78,6 +83,12 @@ pub fn of(condition: &Condition) -> String {
             format!("self-test of the {test}: {is}{times}")
         }
         Condition::Count { event, within, .. } => format!("{event} {{value}} times within {}", span_text(*within)),
-        Condition::Overdue { event, every } => format!("no {event} for {}", span_text(*every)),
+        Condition::Baseline { metric, side, .. } => format!("{metric} is {{value}}, {side} {{limit}}"),
+        Condition::Rate { metric: MetricRef::Known(m), .. } => format!("{m} changes fast: {{value}}"),
+        Condition::Rate { metric: MetricRef::Vendor(name), .. } => format!("x.{name} changes fast: {{value}}"),
+        Condition::Forecast { metric, .. } => format!("{metric} will reach {{limit}}"),
+        Condition::All(parts) => parts.iter().map(of).collect::<Vec<_>>().join("; and "),
+        Condition::Any(parts) => parts.iter().map(of).collect::<Vec<_>>().join("; or "),
+        Condition::Overdue { event, every, .. } => format!("no {event} for {}", span_text(*every)),
     }
 }

@@ -5,8 +5,8 @@ use std::time::Duration;
 use crate::domain::event::{Action, Event, Hearing};
 use crate::domain::message::{Body, Heartbeat, Message, Outcome, Power, Press, PressKind, Selftest, TestResult};
 use crate::domain::rule::{
-    Condition, CountedEvent, IncidentRule, MetricRef, OrderPlan, OverdueEvent, ReadinessEffect, Rule, RuleSet,
-    Selection, Side,
+    Condition, CountedEvent, IncidentRule, MetricRef, OrderPlan, OverdueEvent, OverdueFrom, ReadinessEffect, Rule,
+    RuleSet, Selection, Side,
 };
 use crate::domain::*;
 use crate::engine::Engine;
@@ -58,6 +58,7 @@ fn plan(priority: Priority, after: u64) -> Option<OrderPlan> {
         action: "Look at it".into(),
         parts: vec![],
         suspects: vec![],
+        per_site: false,
     })
 }
 
@@ -74,6 +75,7 @@ pub fn rule(id: &str, component: Component, condition: Condition) -> Rule {
         readiness: ReadinessEffect::Impaired,
         only: Selection::default(),
         overrides: vec![],
+        unless: vec![],
     }
 }
 
@@ -88,16 +90,18 @@ pub fn rules() -> RuleSet {
     };
     let camera = Condition::Result { test: Component::Camera, is: Outcome::Fail, consecutive: 3 };
     let boots = Condition::Count { event: CountedEvent::Boot, at_least: 3, within: secs(3600) };
-    let press = Condition::Overdue { event: OverdueEvent::PressTest, every: secs(30 * 86_400) };
+    let press =
+        Condition::Overdue { event: OverdueEvent::PressTest, every: secs(30 * 86_400), from: OverdueFrom::Service };
     let incident = |id: &str, group_by, fraction, order| IncidentRule {
         id: IncidentRuleId::parse(id).expect("valid"),
         group_by,
-        of: RuleId::parse("unit-silent").expect("valid"),
+        of: vec![RuleId::parse("unit-silent").expect("valid")],
         at_least: if group_by == GroupKind::Fleet { 3 } else { 2 },
         fraction,
         within: (group_by == GroupKind::Fleet).then_some(secs(600)),
         inhibits: vec![RuleId::parse("unit-silent").expect("valid")],
         order,
+        wait: None,
         doubts_hearing: group_by == GroupKind::Fleet,
     };
     let network = plan(Priority::P1, 120).map(|p| OrderPlan { crew: CrewId::parse("network").ok(), ..p });
@@ -122,6 +126,7 @@ pub fn rules() -> RuleSet {
             incident("uplink-down", GroupKind::Uplink, 0.6, network),
             incident("monitor-deaf", GroupKind::Fleet, 0.5, None),
         ],
+        diagnoses: vec![],
     }
 }
 

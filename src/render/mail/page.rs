@@ -510,6 +510,7 @@ fn began(why: &Reason, at: Timestamp) -> Timestamp {
         Reason::Relapsed { what, .. }
         | Reason::Flapping { what, .. }
         | Reason::Joined { what, .. }
+        | Reason::Diagnosed { what, .. }
         | Reason::MaintenanceEnded { what, .. } => began(what, at),
         Reason::HeardAgain { .. }
         | Reason::FirstHeard
@@ -523,6 +524,12 @@ fn began(why: &Reason, at: Timestamp) -> Timestamp {
         | Reason::MaintenanceOver
         | Reason::Beyond { .. }
         | Reason::Within { .. }
+        | Reason::AgainstBaseline { .. }
+        | Reason::Changing { .. }
+        | Reason::Foreseen { .. }
+        | Reason::NotForeseen { .. }
+        | Reason::Together { .. }
+        | Reason::Rebaselined
         | Reason::ClearFor { .. }
         | Reason::BackBeforeFiring { .. }
         | Reason::Tested { .. }

@@ -1,0 +1,880 @@
+//! Judges one unit's battery: hours left, health, charge, whether its charger works. Never reads a clock, never opens an
+//! alert, and never trusts a charge percentage that the unit reports.
+//!
+//! **Hours left.** Ampere-hours are counted. How many the battery holds down to its disconnect voltage comes from `curve`:
+//! a small bank of discharge shapes, each with its own capacity and weight. What earlier cuts taught is where the next cut
+//! starts from, and this cut's own volts against ampere-hours move it from there: early in a cut the past speaks, near the
+//! end the volts do.
+//!
+//! **Health.** The capacity after each informative cut against that after the first two, shape by shape, so that a wrong
+//! shape cancels out. Part of any surprise belongs to the commissioning figure for as long as that was itself uncertain.
+//!
+//! **Draws.** Capacity to a fixed voltage shrinks with the draw, about as `I^-0.17` (Yuasa NP and Panasonic LC tables between
+//! C/20 and C/3), and with cold, 0.6 % a degree below 25 °C (NP7-12: 85 % at 0 °C, 102 % at 40 °C).
+//!
+//! ```text
+//!            mains lost 1                mains back 2
+//!   on mains ───────────▶ in a cut ───────────────────▶ on mains
+//!                            │  silent, then mains and low volts 3: the cut ended empty
+//!                            └─────────────────────────▶ on mains
+//! ```
+
+mod curve;
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::domain::Timestamp;
+use curve::{Belief, SHAPES, Seen, Traits};
+
+#[cfg(test)]
+mod tests;
+
+/// What stores the energy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Chemistry {
+    /// 12 V lead-acid. Disconnects at 11.1 V.
+    Lead,
+    /// Four LiFePO4 cells in series. Disconnects at 10.4 V.
+    Lithium,
+}
+
+/// One power message. Whatever the unit did not say is None.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct PowerSample {
+    pub at: Timestamp,
+    pub mains: Option<bool>,
+    /// At the battery.
+    pub volts: Option<f64>,
+    /// Negative: discharging.
+    pub amps: Option<f64>,
+    pub celsius: Option<f64>,
+    pub load_w: Option<f64>,
+    /// Never used: units without a fuel gauge send 100, and gauges that were never calibrated send anything.
+    pub charge_pct: Option<f64>,
+}
+
+/// What one sample changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Changed {
+    pub cut_began: bool,
+    pub cut_ended: bool,
+    /// With `cut_ended`: the battery carried the unit until it could no more.
+    pub ended_empty: bool,
+    /// A cut was informative: `health_pct` and `health_history` have news.
+    pub health: bool,
+    /// `start_charge_pct` of the present or last cut is known from now on.
+    pub start_charge: bool,
+    /// `charging` says something else than before.
+    pub charging: bool,
+}
+
+/// Cut lengths kept.
+const LENGTHS: usize = 6;
+/// Health values kept: 24 of six cuts a day are four days, so older ones are thinned, not dropped.
+const HISTORY: usize = 24;
+/// Values at the end of the history that thinning never touches.
+const FRESH: usize = 8;
+
+/// Everything that is known about one unit's battery.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct Battery {
+    last: Option<Last>,
+    /// While on battery.
+    cut: Option<Box<Cut>>,
+    /// After the first cut.
+    learned: Option<Box<Learned>>,
+    /// Ampere-hours missing to full, at the learned draw, and how far off that may be as a part of the capacity.
+    missing_ah: f32,
+    missing_sd: f32,
+    /// Above zero: cuts spoke for lithium; below: for lead.
+    lithium_votes: i8,
+    charger: Charger,
+    began: Option<Timestamp>,
+    start_charge: Option<f32>,
+    /// Minutes of the last cuts, the newest first; 0: none.
+    lengths: [u16; LENGTHS],
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+struct Last {
+    at: Timestamp,
+    volts: Option<f32>,
+    amps: Option<f32>,
+    on_battery: Option<bool>,
+}
+
+/// Watches for a charger that does nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+struct Charger {
+    /// Mains is there, no charge current flows, and the volts have not risen since.
+    idle_since: Option<Timestamp>,
+    /// The highest volts since then.
+    volts: f32,
+    verdict: Option<bool>,
+}
+
+/// A stretch of a cut.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+struct Stretch {
+    /// Ampere-hours drawn in this cut, at the learned draw.
+    ah: f32,
+    volts: f32,
+    amps: f32,
+    hours: f32,
+}
+
+const STRETCHES: usize = 8;
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct Cut {
+    /// Ampere-hours missing when it began, and drawn since, both at `reference_amps`.
+    missing_ah: f32,
+    drawn_ah: f64,
+    /// The draw that ampere-hours are counted at: the learned one, else this cut's first.
+    reference_amps: f32,
+    started: bool,
+    stretches: [Stretch; STRETCHES],
+    count: u8,
+    /// Width of a stretch, hours.
+    width_h: f32,
+    /// Sums of the open stretch, weighted by hours.
+    open: Stretch,
+    /// Volts of the last minutes and draw of the last quarter of an hour.
+    volts: f32,
+    amps: f32,
+    celsius: Option<f32>,
+    /// Ampere-hours left at the present draw: shown, and where it is heading.
+    left_ah: Option<f32>,
+    target_ah: f32,
+    fitted_ah: f32,
+    fitted_volts: f32,
+    fitted_amps: f32,
+    /// The draw rises as the volts fall: constant power. 0.5: not known yet.
+    power_like: f32,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct Learned {
+    /// At `amps` and 25 °C.
+    belief: Belief,
+    amps: f32,
+    /// The draw of the last cuts.
+    usual_amps: f32,
+    /// Ohms that steps of the draw showed; 0: none yet.
+    ohms: f32,
+    /// Log capacity at commissioning, its variance, and the variance of what changed since.
+    commissioned: [f32; SHAPES],
+    commissioned_var: f32,
+    changed_var: f32,
+    /// Informative cuts so far.
+    cuts: u16,
+    health: f32,
+    history: Vec<Past>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+struct Past {
+    /// Minutes since 1970.
+    minute: u32,
+    pct: f32,
+}
+
+/// Capacity against draw.
+const DRAW_EXPONENT: f64 = 0.17;
+/// Volt-hours of sag per ampere: the slow part of a battery's resistance times its capacity (0.175 ohmic for a new NP7-12,
+/// about 0.6 with what an hour of polarisation adds).
+const OHM_HOURS: f64 = 0.6;
+/// A silence longer than this is not a lost message.
+const GAP: f64 = 0.75;
+/// The volts of the first minutes are surface charge.
+const FIRST_FIGURE_H: f64 = 10.0 / 60.0;
+const START_H: f64 = 8.0 / 60.0;
+
+fn hours(later: Timestamp, earlier: Timestamp) -> f64 {
+    later.since(earlier).as_secs_f64() / 3600.0
+}
+
+/// Log capacity against 25 °C.
+fn warmth(celsius: Option<f32>) -> f64 {
+    let Some(c) = celsius.map(|c| f64::from(c).clamp(-20.0, 40.0)) else { return 0.0 };
+    let factor: f64 = if c < 25.0 { 1.0 - 0.006 * (25.0 - c) } else { 1.0 + 0.0015 * (c - 25.0) };
+    factor.ln()
+}
+
+fn sane(value: Option<f64>, least: f64, most: f64) -> Option<f64> {
+    value.filter(|v| (least..=most).contains(v))
+}
+
+impl Battery {
+    /// A late sample changes nothing.
+    pub fn take(&mut self, sample: &PowerSample, chemistry: Option<Chemistry>) -> Changed {
+        let mut changed = Changed::default();
+        if self.last.is_some_and(|l| sample.at <= l.at) {
+            return changed;
+        }
+        // Outside of these it is a broken sensor or another battery, and no figure can come of it.
+        let volts = sane(sample.volts, 6.0, 17.0);
+        let mut amps = sane(sample.amps, -200.0, 200.0);
+        let traits = self.chemistry(chemistry).traits();
+        let on_battery = self.side(sample, volts, amps);
+        if on_battery == Some(true) && amps.is_none_or(|a| a > -0.005) {
+            amps = match (sane(sample.load_w, 0.05, 2000.0), volts) {
+                (Some(w), Some(v)) => Some(-w / v),
+                _ => amps.filter(|a| *a < 0.0),
+            };
+        }
+        let last = self.last;
+        let now = Last { at: sample.at, volts: volts.map(|v| v as f32), amps: amps.map(|a| a as f32), on_battery };
+        let dt = last.map_or(0.0, |l| hours(sample.at, l.at));
+        if let (Some(true), Some(l), Some(v)) = (on_battery, last, volts) {
+            // Mains came and went while nobody heard: the volts of a discharging battery do not climb.
+            let rose = l.volts.is_some_and(|before| v > f64::from(before) + 0.2);
+            if self.cut.is_some() && dt > GAP && rose {
+                self.end_cut(l.at, None, dt, &traits, &mut changed);
+                self.recharged_unseen(dt);
+            }
+        }
+        match on_battery {
+            Some(true) => {
+                if self.cut.is_none() {
+                    self.begin_cut(&now, last.as_ref(), dt);
+                    changed.cut_began = true;
+                    self.draw(&now, volts, sample.celsius, 0.0, &traits, &mut changed);
+                } else {
+                    self.draw(&now, volts, sample.celsius, dt, &traits, &mut changed);
+                }
+            }
+            Some(false) => {
+                if self.cut.is_some() {
+                    let end = if dt > GAP { last.map_or(sample.at, |l| l.at) } else { sample.at };
+                    self.end_cut(end, volts, dt, &traits, &mut changed);
+                } else {
+                    self.recharge(volts, amps, last.as_ref(), dt);
+                }
+            }
+            None => {}
+        }
+        let verdict = self.charger.verdict;
+        self.watch_charger(sample.at, on_battery, volts, amps, self.chemistry(chemistry));
+        changed.charging = verdict != self.charger.verdict;
+        self.last = Some(now);
+        changed
+    }
+
+    /// Hours until the disconnect voltage at the present draw; on mains: if mains went now, at the usual draw. None: nothing
+    /// sensible can be said.
+    pub fn runtime_h(&self) -> Option<f64> {
+        let figure = match &self.cut {
+            Some(cut) => f64::from(cut.left_ah?) / cut.future_amps(self.last?.volts.map(f64::from)),
+            None => {
+                let l = self.learned.as_ref()?;
+                if l.cuts == 0 {
+                    return None;
+                }
+                let amps = f64::from(l.usual_amps);
+                let ratio = (f64::from(l.amps) / amps).powf(DRAW_EXPONENT);
+                let belief = l.belief.shifted(ratio.ln(), 0.0);
+                belief.left_ah(f64::from(self.missing_ah) * ratio) / amps
+            }
+        };
+        (figure.is_finite() && figure >= 0.0).then_some(figure.min(2000.0))
+    }
+
+    /// Percent of the capacity at commissioning.
+    pub fn health_pct(&self) -> Option<f64> {
+        self.learned.as_ref().filter(|l| l.cuts >= 2).map(|l| f64::from(l.health))
+    }
+
+    /// The last health values, the oldest first.
+    pub fn health_history(&self) -> impl Iterator<Item = (Timestamp, f64)> + '_ {
+        let past = self.learned.iter().flat_map(|l| &l.history);
+        past.map(|p| (Timestamp::from_millis(i64::from(p.minute) * 60_000), f64::from(p.pct)))
+    }
+
+    /// State of charge now, percent.
+    pub fn charge_pct(&self) -> Option<f64> {
+        let last = self.last?;
+        let part = match &self.cut {
+            Some(cut) => {
+                let left = f64::from(cut.left_ah?);
+                left / (left + cut.drawn_now()).max(1e-6)
+            }
+            None => {
+                let counted = self.counted_part();
+                let idle = self.charger.idle_since.is_some_and(|since| hours(last.at, since) > 1.0);
+                match (idle, last.volts) {
+                    // Rest shows the charge better than any count.
+                    (true, Some(v)) if self.lithium_votes <= 0 => (f64::from(v) - 11.6) / (12.75 - 11.6),
+                    _ => counted?,
+                }
+            }
+        };
+        Some((100.0 * part).clamp(0.0, 100.0))
+    }
+
+    /// State of charge a few minutes into the present or last cut, percent.
+    pub fn start_charge_pct(&self) -> Option<f64> {
+        self.start_charge.map(f64::from)
+    }
+
+    /// None: mains is there or not known, or too early to tell. Some(false): see `no_charge_since`.
+    pub fn charging(&self) -> Option<bool> {
+        self.charger.verdict
+    }
+
+    /// Since when mains is there, no current flows into the battery, it is below float and its volts do not rise.
+    pub fn no_charge_since(&self) -> Option<Timestamp> {
+        (self.charger.verdict == Some(false)).then_some(self.charger.idle_since).flatten()
+    }
+
+    /// Of the present cut.
+    pub fn cut_began(&self) -> Option<Timestamp> {
+        self.cut.as_ref().and(self.began)
+    }
+    /// Minutes of the present cut so far.
+    pub fn cut_minutes(&self, now: Timestamp) -> Option<f64> {
+        self.cut_began().map(|began| 60.0 * hours(now, began))
+    }
+    /// Minutes of the last cuts that ended, the newest first.
+    pub fn past_cut_minutes(&self) -> impl Iterator<Item = u32> + '_ {
+        self.lengths.iter().filter(|m| **m > 0).map(|m| u32::from(*m))
+    }
+    /// At the last sample. None: nothing tells.
+    pub fn on_battery(&self) -> Option<bool> {
+        self.last.and_then(|l| l.on_battery)
+    }
+    pub fn last_sample(&self) -> Option<Timestamp> {
+        self.last.map(|l| l.at)
+    }
+
+    /// Could an emptied battery explain a silence that lasts until `at`?
+    pub fn is_nearly_empty(&self, at: Timestamp, chemistry: Option<Chemistry>) -> bool {
+        let Some(last) = self.last.filter(|l| l.on_battery == Some(true)) else { return false };
+        let low = match self.chemistry(chemistry) {
+            Chemistry::Lead => 11.8,
+            Chemistry::Lithium => 11.2,
+        };
+        // A fifth of the prediction and ten minutes: its own usual error.
+        let over = self.runtime_h().is_some_and(|h| hours(at, last.at) >= 0.8 * h - 10.0 / 60.0);
+        last.volts.is_some_and(|v| f64::from(v) < low) || over
+    }
+
+    /// As told, else as the volts in cuts said, else lead: most of the fleet.
+    pub fn chemistry(&self, told: Option<Chemistry>) -> Chemistry {
+        told.unwrap_or(if self.lithium_votes > 0 { Chemistry::Lithium } else { Chemistry::Lead })
+    }
+
+    /// The battery was replaced: nothing that was learned holds. The present cut goes on.
+    pub fn replaced(&mut self) {
+        self.learned = None;
+        self.missing_ah = 0.0;
+        self.start_charge = None;
+        self.lithium_votes = 0;
+    }
+
+    fn side(&self, sample: &PowerSample, volts: Option<f64>, amps: Option<f64>) -> Option<bool> {
+        if let Some(mains) = sample.mains {
+            return Some(!mains);
+        }
+        if let Some(a) = amps {
+            return Some(a < -0.05 || (a < -0.02 && self.on_battery() == Some(true)));
+        }
+        let (Some(v), Some(last)) = (volts, self.last) else { return self.on_battery() };
+        let before = f64::from(last.volts?);
+        match last.on_battery {
+            // Only a charger lifts the volts; a smaller load lifts them a little.
+            Some(true) => Some(!(v >= 13.35 || v > before + 0.25)),
+            Some(false) => Some(v < 13.25 && v < before - 0.15),
+            None => {
+                if v >= 13.35 {
+                    Some(false)
+                } else if v < before - 0.15 {
+                    Some(true)
+                } else {
+                    None
+                }
+            }
+        }
+    }
+
+    fn capacity_ah(&self) -> Option<f64> {
+        self.learned.as_ref().filter(|l| l.cuts > 0).map(|l| l.belief.capacity_ah())
+    }
+
+    fn counted_part(&self) -> Option<f64> {
+        Some(1.0 - f64::from(self.missing_ah) / self.capacity_ah()?)
+    }
+
+    fn begin_cut(&mut self, now: &Last, last: Option<&Last>, dt: f64) {
+        // Mains went somewhere between the two samples.
+        let began = match last {
+            Some(l) if dt < GAP => l.at + Duration::from_secs_f64(1800.0 * dt),
+            Some(_) | None => now.at,
+        };
+        self.began = Some(began);
+        self.start_charge = None;
+        if last.is_none() {
+            // The first thing heard of it: it may have been on battery for long.
+            self.missing_sd = 0.15;
+        }
+        let amps = now.amps.map(|a| -a).filter(|a| *a > 0.005);
+        let known = self.learned.as_ref().map(|l| (l.amps, l.usual_amps));
+        // Without any current, ampere-hours are hours at "the draw of this unit".
+        let present = amps.or(known.map(|k| k.1)).unwrap_or(1.0);
+        self.cut = Some(Box::new(Cut {
+            missing_ah: self.missing_ah,
+            drawn_ah: 0.0,
+            reference_amps: known.map_or(present, |k| k.0),
+            started: false,
+            stretches: Default::default(),
+            count: 0,
+            width_h: 0.05,
+            open: Stretch::default(),
+            volts: now.volts.unwrap_or(0.0),
+            amps: present,
+            celsius: None,
+            left_ah: None,
+            target_ah: 0.0,
+            fitted_ah: 0.0,
+            fitted_volts: 0.0,
+            fitted_amps: 0.0,
+            power_like: 0.5,
+        }));
+    }
+
+    /// A sample on battery, `dt` hours after the one before.
+    fn draw(
+        &mut self,
+        now: &Last,
+        volts: Option<f64>,
+        celsius: Option<f64>,
+        dt: f64,
+        traits: &Traits,
+        changed: &mut Changed,
+    ) {
+        let elapsed = self.began.map_or(0.0, |b| hours(now.at, b));
+        let Some(cut) = self.cut.as_mut() else { return };
+        let amps = now.amps.map(|a| f64::from(-a)).filter(|a| *a > 0.005).unwrap_or(f64::from(cut.amps));
+        let before = self.last.and_then(|l| l.amps).map(|a| f64::from(-a)).filter(|a| *a > 0.005 && dt > 0.0);
+        if let (Some(v), Some(b), Some(vb)) = (volts, before, self.last.and_then(|l| l.volts))
+            && (amps - b).abs() > 0.25 * b
+            && dt < 0.35
+            && elapsed > 0.5
+            && let Some(l) = self.learned.as_mut()
+        {
+            // A step of the draw shows the resistance.
+            let ohms = (f64::from(vb) - v) / (amps - b);
+            let usual = OHM_HOURS / l.belief.capacity_ah();
+            let ohms = ohms.clamp(0.2 * usual, 5.0 * usual);
+            l.ohms = if l.ohms > 0.0 { 0.8 * l.ohms + 0.2 * ohms as f32 } else { ohms as f32 };
+        }
+        let mean = before.map_or(amps, |b| 0.5 * (amps + b));
+        let counted = mean * dt * (mean / f64::from(cut.reference_amps)).powf(DRAW_EXPONENT);
+        cut.drawn_ah += counted;
+        if dt > 0.0 {
+            cut.amps += (1.0 - (-dt / 0.2).exp()) as f32 * (amps as f32 - cut.amps);
+        }
+        if let Some(c) = sane(celsius, -40.0, 90.0) {
+            let old = cut.celsius.get_or_insert(c as f32);
+            *old += (1.0 - (-dt / 0.5).exp()) as f32 * (c as f32 - *old);
+        }
+        let Some(v) = volts else { return };
+        if cut.volts == 0.0 {
+            cut.volts = v as f32;
+        }
+        cut.volts += (1.0 - (-dt / 0.06).exp()) as f32 * (v as f32 - cut.volts);
+        // A long silence says nothing about the volts within it.
+        cut.gather(v, amps, dt.min(0.3));
+        if !cut.started && elapsed >= START_H {
+            self.measure_start(traits, now.at);
+            changed.start_charge = true;
+        }
+        self.predict(traits, elapsed, mean * dt, dt);
+    }
+
+    /// Charge at the start of the cut: what was counted, against what the volts say now that the surface charge has gone.
+    fn measure_start(&mut self, traits: &Traits, _at: Timestamp) {
+        let missing_sd = f64::from(self.missing_sd).max(0.03);
+        let Some(cut) = self.cut.as_mut() else { return };
+        cut.started = true;
+        let amps = f64::from(cut.amps);
+        let drawn = cut.drawn_now();
+        let (prior, volts_sd) = self.learned.as_ref().map_or_else(
+            || (Belief::prior(traits, amps), 0.25),
+            |l| (l.at(amps, cut.celsius, traits), if l.cuts > 0 { 0.12 } else { 0.25 }),
+        );
+        let capacity = prior.capacity_ah();
+        let scale = cut.scale();
+        let counted = (f64::from(cut.missing_ah) * scale / capacity).clamp(0.0, 1.0);
+        let shown = (prior.drawn_part(traits, f64::from(cut.volts)) - drawn / capacity).clamp(0.0, 1.0);
+        let (wc, wv) = (missing_sd.powi(-2), f64::powi(volts_sd, -2));
+        let missing = (wc * counted + wv * shown) / (wc + wv);
+        // Nothing learned and nothing counted: a new unit's battery is taken for full.
+        let missing = if self.learned.is_none() && missing < 0.3 { counted } else { missing };
+        cut.missing_ah = (missing * capacity / scale) as f32;
+        self.start_charge = Some((100.0 * (1.0 - missing)) as f32);
+    }
+
+    fn predict(&mut self, traits: &Traits, elapsed: f64, taken: f64, dt: f64) {
+        let Some(cut) = self.cut.as_mut() else { return };
+        let amps = f64::from(cut.amps);
+        let known = self.learned.as_ref().is_some_and(|l| l.cuts > 0);
+        if !known && elapsed < FIRST_FIGURE_H {
+            return;
+        }
+        cut.target_ah = (f64::from(cut.target_ah) - taken).max(0.0) as f32;
+        if let Some(left) = &mut cut.left_ah {
+            *left = (f64::from(*left) - taken).max(0.0) as f32;
+        }
+        let moved = (cut.drawn_ah as f32 - cut.fitted_ah).abs() >= 0.25 * cut.width_h * cut.amps
+            || (cut.volts - cut.fitted_volts).abs() >= 0.03
+            || (cut.amps - cut.fitted_amps).abs() >= 0.04 * cut.fitted_amps;
+        if cut.left_ah.is_none() || moved {
+            let belief = fit(self.learned.as_deref(), cut, traits, amps, elapsed, IN_CUT_SD);
+            cut.target_ah = belief.left_ah(cut.drawn_now()) as f32;
+            cut.fitted_ah = cut.drawn_ah as f32;
+            cut.fitted_volts = cut.volts;
+            cut.fitted_amps = cut.amps;
+            cut.tell_power_from_current();
+        }
+        let target = f64::from(cut.target_ah);
+        let shown = match cut.left_ah {
+            None => target,
+            Some(left) => {
+                // A tenth of what is left, at most ten minutes: smooth early, quick at the end.
+                let left = f64::from(left);
+                let tau = (0.1 * left / amps).clamp(0.01, 0.17);
+                left + (1.0 - (-dt / tau).exp()) * (target - left)
+            }
+        };
+        cut.left_ah = Some(shown.max(0.0) as f32);
+    }
+
+    /// `volts`: the first with mains back. `dt`: hours since the last sample on battery.
+    fn end_cut(&mut self, end: Timestamp, volts: Option<f64>, dt: f64, traits: &Traits, changed: &mut Changed) {
+        let elapsed = self.began.map_or(0.0, |b| hours(end, b));
+        if self.cut.as_ref().is_some_and(|c| !c.started && c.volts > 0.0) {
+            self.measure_start(traits, end);
+            changed.start_charge = true;
+        }
+        let Some(cut) = self.cut.take() else { return };
+        changed.cut_ended = true;
+        let amps = f64::from(cut.amps);
+        let before = f64::from(cut.volts);
+        let silent = dt > GAP;
+        // A charger lifts a battery at once; one that comes back below 12.4 V had nothing left.
+        let low_return = volts.is_some_and(|v| v < traits.end + 1.3);
+        let near_end = before < traits.end + 0.5
+            || cut.left_ah.is_some_and(|left| dt > 0.8 * f64::from(left) / amps)
+            || before < traits.end + 0.9 && low_return;
+        changed.ended_empty = (silent && near_end) || (silent && low_return) || before < traits.end + 0.08;
+
+        self.lengths.rotate_right(1);
+        self.lengths[0] = (60.0 * elapsed).clamp(1.0, 65_535.0) as u16;
+        if elapsed > 0.3 && self.learned.is_none() || elapsed > 1.0 {
+            let high = before > 12.9 && cut.drawn_ah > 0.0;
+            self.lithium_votes = (self.lithium_votes + if high { 1 } else { -1 }).clamp(-3, 3);
+        }
+
+        let mean_amps = cut.mean_amps().unwrap_or(amps);
+        let known = self.learned.is_some();
+        let learned = self.learned.get_or_insert_with(|| {
+            Box::new(Learned {
+                belief: Belief::prior(traits, mean_amps),
+                amps: cut.reference_amps,
+                usual_amps: mean_amps as f32,
+                ohms: 0.0,
+                commissioned: [0.0; SHAPES],
+                commissioned_var: 0.0,
+                changed_var: 0.0,
+                cuts: 0,
+                health: 100.0,
+                history: Vec::new(),
+            })
+        });
+        if known {
+            let share = if elapsed > 0.3 { 0.3 } else { 0.1 };
+            learned.usual_amps += share * (mean_amps as f32 - learned.usual_amps);
+        }
+        // What it teaches.
+        let prior = learned.at(mean_amps, cut.celsius, traits);
+        let mut after = fit(Some(learned), &cut, traits, mean_amps, elapsed, 0.0);
+        if changed.ended_empty && silent && before > traits.end + 0.9 {
+            // It died earlier than its volts said: a cell fell over. Somewhere in the silence.
+            let held = f64::from(cut.missing_ah) + cut.drawn_ah + 0.5 * amps * dt;
+            let too_much = (held / after.capacity_ah()).ln();
+            after = after.shifted(0.7 * too_much.clamp(-0.4, 0.0), 0.05);
+        }
+        let depth = cut.drawn_ah * cut.scale_at(mean_amps) / after.capacity_ah();
+        let informative = changed.ended_empty || (depth > 0.1 && elapsed > 0.4);
+        let capacity = after.capacity_ah();
+        if informative {
+            learned.teach(&prior, after, mean_amps, cut.celsius, end);
+            changed.health = learned.cuts >= 2;
+        }
+        let scale = cut.scale_at(mean_amps);
+        let full = capacity / scale;
+        let missing =
+            if changed.ended_empty { 0.98 * full } else { (f64::from(cut.missing_ah) + cut.drawn_ah).min(full) };
+        self.missing_ah = missing as f32;
+        self.missing_sd = 0.04;
+    }
+
+    /// A sample on mains.
+    fn recharge(&mut self, volts: Option<f64>, amps: Option<f64>, last: Option<&Last>, dt: f64) {
+        let Some(capacity) = self.capacity_ah() else { return };
+        let missing = f64::from(self.missing_ah);
+        let float = volts.is_some_and(|v| v >= 13.3);
+        let (next, sd) = match amps {
+            Some(a) => {
+                let mean = last.and_then(|l| l.amps).map_or(a, |b| 0.5 * (a + f64::from(b)));
+                // Lead keeps 85 to 97 % of what goes in; the last part fills unseen at float.
+                let kept = if mean > 0.0 { 0.93 * mean * dt } else { mean * dt };
+                let counted = missing - kept;
+                if float && a >= -0.02 && a < (0.02 * capacity).max(0.03) {
+                    let stays = (-dt / 0.3).exp();
+                    (counted * stays, f64::from(self.missing_sd) * stays)
+                } else {
+                    (counted, f64::from(self.missing_sd) + 0.08 * kept.abs() / capacity)
+                }
+            }
+            // Ten hours from empty, the usual sizing of a charger.
+            None if volts.is_some_and(|v| v >= 13.0) => {
+                let put = (0.1 * capacity * dt).min(missing);
+                (missing - put, f64::from(self.missing_sd) + 0.2 * put / capacity)
+            }
+            None => (missing, f64::from(self.missing_sd)),
+        };
+        self.missing_ah = next.clamp(0.0, capacity) as f32;
+        self.missing_sd = sd.clamp(0.02, 0.15) as f32;
+    }
+
+    /// Mains came and went within a silence of `dt` hours.
+    fn recharged_unseen(&mut self, dt: f64) {
+        if let Some(capacity) = self.capacity_ah() {
+            self.missing_ah = (f64::from(self.missing_ah) - 0.1 * capacity * dt).max(0.0) as f32;
+        }
+        self.missing_sd = 0.15;
+    }
+
+    fn watch_charger(
+        &mut self,
+        at: Timestamp,
+        on_battery: Option<bool>,
+        volts: Option<f64>,
+        amps: Option<f64>,
+        chemistry: Chemistry,
+    ) {
+        let (float, low) = match chemistry {
+            Chemistry::Lead => (13.2, 12.8),
+            Chemistry::Lithium => (13.1, 13.1),
+        };
+        let watch = &mut self.charger;
+        let Some(v) = volts.filter(|_| on_battery == Some(false)) else {
+            // A sample without volts proves nothing; a cut ends the watch.
+            if on_battery == Some(true) {
+                *watch = Charger::default();
+            }
+            return;
+        };
+        if amps.is_some_and(|a| a > 0.02) || v >= float {
+            *watch = Charger { idle_since: None, volts: 0.0, verdict: Some(true) };
+            return;
+        }
+        match watch.idle_since {
+            // A battery recovers for half an hour after a cut with no charger at all, so rising only postpones the verdict.
+            Some(_) if v > f64::from(watch.volts) + 0.05 => {
+                watch.idle_since = Some(at);
+                watch.volts = v as f32;
+                watch.verdict = amps.is_none().then_some(true);
+            }
+            Some(since) => {
+                let idle = hours(at, since);
+                match amps {
+                    Some(_) if idle >= 0.1 => watch.verdict = Some(false),
+                    None if idle >= 1.0 && v < low => watch.verdict = Some(false),
+                    Some(_) | None => {}
+                }
+            }
+            None => *watch = Charger { idle_since: Some(at), volts: v as f32, verdict: None },
+        }
+    }
+}
+
+/// A prediction within a cut may leave what was learned this far behind: a cell can fail from one cut to the next.
+const IN_CUT_SD: f64 = 0.05;
+
+/// The belief at `amps` after the stretches of this cut.
+fn fit(learned: Option<&Learned>, cut: &Cut, traits: &Traits, amps: f64, elapsed: f64, extra_sd: f64) -> Belief {
+    let prior = learned.map_or_else(
+        || Belief::prior(traits, amps).shifted(warmth(cut.celsius), 0.0),
+        |l| l.at(amps, cut.celsius, traits),
+    );
+    let prior = prior.shifted(0.0, extra_sd);
+    let capacity = prior.capacity_ah();
+    let ohms = learned.map(|l| f64::from(l.ohms)).filter(|o| *o > 0.0).unwrap_or(OHM_HOURS / capacity);
+    let scale = cut.scale_at(amps);
+    let start = f64::from(cut.missing_ah) * scale;
+    let now = cut.drawn_ah * scale;
+    let hours_each = elapsed / cut.drawn_ah.max(1e-6);
+    let seen_of = |s: &Stretch, noise: f64| {
+        let drawn = f64::from(s.ah) * scale;
+        let since = f64::from(s.ah) * hours_each;
+        let surface = 0.3 * (-since / 0.12).exp() + 0.06 * (-drawn / (0.04 * capacity)).exp();
+        // What was long ago says less about the end than what was just now.
+        let far = 0.03 * ((now - drawn) / (0.25 * capacity)).min(2.0);
+        Seen {
+            drawn_ah: start + drawn,
+            volts: f64::from(s.volts) - ohms * (amps - f64::from(s.amps)),
+            sd: (noise * noise + surface * surface + far * far).sqrt(),
+        }
+    };
+    let mut seen = [Seen { drawn_ah: 0.0, volts: 0.0, sd: 0.0 }; STRETCHES + 1];
+    let mut count = 0;
+    for s in &cut.stretches[..usize::from(cut.count).min(STRETCHES)] {
+        seen[count] = seen_of(s, 0.01);
+        count += 1;
+    }
+    if cut.volts > 0.0 {
+        let present = Stretch { ah: cut.drawn_ah as f32, volts: cut.volts, amps: cut.amps, hours: 0.0 };
+        seen[count] = seen_of(&present, 0.01);
+        count += 1;
+    }
+    prior.after(traits, &seen[..count])
+}
+
+impl Cut {
+    /// Ampere-hours at the reference draw to ampere-hours at `amps`.
+    fn scale_at(&self, amps: f64) -> f64 {
+        (f64::from(self.reference_amps) / amps.max(1e-3)).powf(DRAW_EXPONENT)
+    }
+    fn scale(&self) -> f64 {
+        self.scale_at(f64::from(self.amps))
+    }
+    /// Ampere-hours since full, at the present draw.
+    fn drawn_now(&self) -> f64 {
+        (f64::from(self.missing_ah) + self.drawn_ah) * self.scale()
+    }
+
+    fn mean_amps(&self) -> Option<f64> {
+        let closed = self.stretches[..usize::from(self.count).min(STRETCHES)].iter();
+        let (mut hours, mut sum) = (f64::from(self.open.hours), f64::from(self.open.amps));
+        for s in closed {
+            hours += f64::from(s.hours);
+            sum += f64::from(s.hours * s.amps);
+        }
+        (hours > 0.0 && sum > 0.0).then(|| sum / hours)
+    }
+
+    fn gather(&mut self, volts: f64, amps: f64, dt: f64) {
+        let w = dt as f32;
+        let open = &mut self.open;
+        open.hours += w;
+        open.ah += w * self.drawn_ah as f32;
+        open.volts += w * volts as f32;
+        open.amps += w * amps as f32;
+        if open.hours < self.width_h {
+            return;
+        }
+        let h = open.hours;
+        let closed = Stretch { ah: open.ah / h, volts: open.volts / h, amps: open.amps / h, hours: h };
+        *open = Stretch::default();
+        if usize::from(self.count) >= STRETCHES {
+            for i in 0..STRETCHES / 2 {
+                self.stretches[i] = self.stretches[2 * i].joined(&self.stretches[2 * i + 1]);
+            }
+            self.count = (STRETCHES / 2) as u8;
+            self.width_h = (2.0 * self.width_h).max(self.stretches[0].hours);
+        }
+        self.stretches[usize::from(self.count)] = closed;
+        self.count += 1;
+    }
+
+    fn tell_power_from_current(&mut self) {
+        let count = usize::from(self.count).min(STRETCHES);
+        if count < 3 {
+            return;
+        }
+        let (first, last) = (&self.stretches[1], &self.stretches[count - 1]);
+        let (dv, di) = ((first.volts / last.volts).ln(), (last.amps / first.amps).ln());
+        if dv > 0.02 {
+            self.power_like = (di / dv).clamp(0.0, 1.0);
+        }
+    }
+
+    /// The mean draw from now to the end: constant power draws more as the volts fall.
+    fn future_amps(&self, volts: Option<f64>) -> f64 {
+        let fall = (volts.unwrap_or(12.0) / 11.3).clamp(1.0, 1.15);
+        f64::from(self.amps) * (1.0 + f64::from(self.power_like) * 0.45 * (fall - 1.0))
+    }
+}
+
+impl Stretch {
+    fn joined(&self, other: &Stretch) -> Stretch {
+        let h = self.hours + other.hours;
+        let mean = |a: f32, b: f32| (a * self.hours + b * other.hours) / h;
+        Stretch {
+            ah: mean(self.ah, other.ah),
+            volts: mean(self.volts, other.volts),
+            amps: mean(self.amps, other.amps),
+            hours: h,
+        }
+    }
+}
+
+/// What a shape cannot know however many cuts it sees (log capacity), and what a battery changes from cut to cut.
+const LEAST_SD: f32 = 0.06;
+const CHANGE_SD: f64 = 0.02;
+
+impl Learned {
+    /// What is believed at another draw and warmth.
+    fn at(&self, amps: f64, celsius: Option<f32>, _traits: &Traits) -> Belief {
+        let ln = (amps.max(1e-3) / f64::from(self.amps)).ln();
+        let ohms = if self.ohms > 0.0 { f64::from(self.ohms) } else { OHM_HOURS / self.belief.capacity_ah() };
+        let sag = ohms * (amps - f64::from(self.amps));
+        self.belief.shifted(warmth(celsius) - DRAW_EXPONENT * ln, 0.1 * ln.abs()).full_shifted(-sag, 0.3 * sag.abs())
+    }
+
+    fn teach(&mut self, prior: &Belief, after: Belief, amps: f64, celsius: Option<f32>, end: Timestamp) {
+        let ln = (amps.max(1e-3) / f64::from(self.amps)).ln();
+        let ohms = if self.ohms > 0.0 { f64::from(self.ohms) } else { OHM_HOURS / after.capacity_ah() };
+        let sag = ohms * (amps - f64::from(self.amps));
+        let back = after.shifted(DRAW_EXPONENT * ln - warmth(celsius), 0.0).full_shifted(sag, 0.0);
+        let (before, now) = (prior.spread().powi(2), back.spread().powi(2));
+        if self.cuts < 2 {
+            self.commissioned = back.reference();
+            self.commissioned_var = now as f32;
+            self.changed_var = 0.0;
+        } else {
+            // The surprise is shared between "it was never that large" and "it has changed".
+            let (var_c, var_d) = (f64::from(self.commissioned_var), f64::from(self.changed_var) + CHANGE_SD.powi(2));
+            let share = var_c / (var_c + var_d);
+            let old = self.belief.reference();
+            for k in 0..SHAPES {
+                self.commissioned[k] += share as f32 * (back.reference()[k] - old[k]);
+            }
+            let told = (1.0 - now / before).clamp(0.0, 0.9);
+            self.commissioned_var = (var_c * (1.0 - share * told)) as f32;
+            self.changed_var = (var_d * (1.0 - (1.0 - share) * told)) as f32;
+        }
+        self.belief = back.settled(LEAST_SD, 0.03, 0.7).shifted(0.0, CHANGE_SD);
+        self.cuts = self.cuts.saturating_add(1);
+        self.health = (100.0 * f64::exp(self.belief.change_since(&self.commissioned))).clamp(1.0, 150.0) as f32;
+        if self.cuts >= 2 {
+            let minute = u32::try_from(end.as_millis() / 60_000).unwrap_or(0);
+            self.history.push(Past { minute, pct: self.health });
+            self.thin();
+        }
+    }
+
+    /// Keeps the newest values and, of the older ones, those that lie widest apart.
+    fn thin(&mut self) {
+        while self.history.len() > HISTORY {
+            let gap = |i: usize| self.history[i + 1].minute.saturating_sub(self.history[i - 1].minute);
+            let crowded = (1..self.history.len() - FRESH).min_by_key(|i| gap(*i));
+            self.history.remove(crowded.unwrap_or(0));
+        }
+    }
+}

@@ -1,0 +1,268 @@
+//! Which discharge curve a battery follows, and how many ampere-hours it holds down to its disconnect voltage. Never
+//! knows about cuts, mains or time.
+//!
+//! At a steady draw, volts fall from `v0` to the disconnect voltage while the drawn part `x` of the capacity goes from 0
+//! to 1: `v = end + (v0 − end)·h(x)`. The shape is `h(x) = 1 − (1 − a)·x − a·xⁿ`: a straight part and a knee that takes
+//! the part `a` of the fall, sharper with `n`. Nobody knows which shape a battery has, so a small bank of them is held, each
+//! with its own capacity and a weight; `v0` is solved inside. Early in a cut the shapes disagree and the answer lies between
+//! them; as the volts fall those that do not fit lose their weight.
+
+use serde::{Deserialize, Serialize};
+
+use super::Chemistry;
+
+/// Shapes held per battery.
+pub(super) const SHAPES: usize = 6;
+
+/// `(a, n)` of the knee.
+type Knee = (f64, i32);
+
+/// Lead: from the straight fall of a gelled battery at a low draw to Shepherd's long shelf and cliff. 1.85 V a cell at
+/// C/5 to C/20 lies before the steepest part in makers' curves (Yuasa NP, Panasonic LC), hence the gentle ones.
+const LEAD: [Knee; SHAPES] = [(0.15, 3), (0.45, 3), (0.3, 9), (0.6, 6), (0.5, 18), (0.8, 12)];
+/// Four LiFePO4 cells: 13.2 to 12.9 V over nine tenths of the charge, then the cliff.
+const LITHIUM: [Knee; SHAPES] = [(0.8, 9), (0.85, 14), (0.88, 20), (0.92, 14), (0.92, 28), (0.95, 40)];
+
+/// What distinguishes the two chemistries for the judge.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Traits {
+    knees: &'static [Knee; SHAPES],
+    /// Disconnect volts: the end of every prediction.
+    pub end: f64,
+    /// Loaded volts of a full battery after its surface charge has gone, and how far off that may be.
+    full: f64,
+    full_sd: f64,
+    /// How far volts stray from the best shape.
+    stray: f64,
+}
+
+impl Chemistry {
+    pub(super) fn traits(self) -> Traits {
+        match self {
+            Chemistry::Lead => Traits { knees: &LEAD, end: 11.1, full: 12.55, full_sd: 0.2, stray: 0.035 },
+            Chemistry::Lithium => Traits { knees: &LITHIUM, end: 10.4, full: 13.1, full_sd: 0.1, stray: 0.025 },
+        }
+    }
+}
+
+impl Traits {
+    /// Part of the fall that is left when the part `x` of the capacity is drawn; below zero past the end.
+    fn left(knee: Knee, x: f64) -> f64 {
+        let (a, n) = knee;
+        1.0 - (1.0 - a) * x - a * x.clamp(0.0, 1.6).powi(n)
+    }
+
+    /// Drawn part at which the curve meets `volts`.
+    fn drawn(knee: Knee, left: f64) -> f64 {
+        let (mut low, mut high) = (0.0, 1.0);
+        for _ in 0..12 {
+            let mid = 0.5 * (low + high);
+            if Self::left(knee, mid) > left { low = mid } else { high = mid }
+        }
+        0.5 * (low + high)
+    }
+}
+
+/// One stretch of a cut: what had been drawn since full, and the volts then.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Seen {
+    /// Ampere-hours since full.
+    pub drawn_ah: f64,
+    /// Volts, as they would be at the present draw.
+    pub volts: f64,
+    /// Standard deviation beside the curve's own stray: noise and surface charge.
+    pub sd: f64,
+}
+
+/// One shape's opinion.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, Default)]
+pub(super) struct Opinion {
+    /// Log of its weight; the greatest is 0.
+    weight: f32,
+    /// Log of the ampere-hours to the disconnect voltage, and its standard deviation.
+    ln_ah: f32,
+    sd: f32,
+}
+
+/// What is believed about one battery at one draw.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, Default)]
+pub(super) struct Belief {
+    opinions: [Opinion; SHAPES],
+    /// Loaded volts at full, and its standard deviation.
+    full: f32,
+    full_sd: f32,
+}
+
+/// Weights below this part of the greatest are as good as nothing, and none may fall further: a battery can change.
+const LEAST_WEIGHT: f32 = -6.0;
+
+impl Belief {
+    /// Nothing is known but the draw: batteries are bought for 3 to 20 hours.
+    pub fn prior(traits: &Traits, amps: f64) -> Self {
+        let opinion = Opinion { weight: 0.0, ln_ah: (8.5 * amps.max(1e-3)).ln() as f32, sd: 0.7 };
+        Belief { opinions: [opinion; SHAPES], full: traits.full as f32, full_sd: traits.full_sd as f32 }
+    }
+
+    fn weights(&self) -> [f64; SHAPES] {
+        let mut w = self.opinions.map(|o| f64::from(o.weight).exp());
+        let sum: f64 = w.iter().sum();
+        w.iter_mut().for_each(|w| *w /= sum);
+        w
+    }
+
+    /// Ampere-hours from full to the disconnect voltage.
+    pub fn capacity_ah(&self) -> f64 {
+        self.weights().iter().zip(&self.opinions).map(|(w, o)| w * f64::from(o.ln_ah)).sum::<f64>().exp()
+    }
+
+    /// Standard deviation of the log of the capacity: within the shapes and between them.
+    pub fn spread(&self) -> f64 {
+        let mean = self.capacity_ah().ln();
+        let of = |o: &Opinion| f64::from(o.sd).powi(2) + (f64::from(o.ln_ah) - mean).powi(2);
+        self.weights().iter().zip(&self.opinions).map(|(w, o)| w * of(o)).sum::<f64>().sqrt()
+    }
+
+    /// Log of the capacity against `reference`, shape by shape: what a wrong shape adds to both falls out.
+    pub fn change_since(&self, reference: &[f32; SHAPES]) -> f64 {
+        let each = self.opinions.iter().zip(reference).map(|(o, r)| f64::from(o.ln_ah - r));
+        self.weights().iter().zip(each).map(|(w, d)| w * d).sum()
+    }
+    pub fn reference(&self) -> [f32; SHAPES] {
+        self.opinions.map(|o| o.ln_ah)
+    }
+
+    /// Loaded volts at full.
+    pub fn full_volts(&self) -> f64 {
+        f64::from(self.full)
+    }
+
+    /// Every capacity is this much larger (log), and that much less certain.
+    pub fn shifted(mut self, ln_ah: f64, sd: f64) -> Self {
+        for o in &mut self.opinions {
+            o.ln_ah += ln_ah as f32;
+            o.sd = (f64::from(o.sd).hypot(sd)) as f32;
+        }
+        self
+    }
+    /// The volts at full are this much higher, and that much less certain.
+    pub fn full_shifted(mut self, volts: f64, sd: f64) -> Self {
+        self.full += volts as f32;
+        self.full_sd = f64::from(self.full_sd).hypot(sd).min(0.2) as f32;
+        self
+    }
+    /// What a cut taught is not as sure as its own arithmetic says: the shapes are wrong in the same way each time.
+    pub fn settled(mut self, least_sd: f32, least_full_sd: f32, keep: f32) -> Self {
+        for o in &mut self.opinions {
+            o.sd = o.sd.max(least_sd);
+            o.weight *= keep;
+        }
+        self.full_sd = self.full_sd.max(least_full_sd);
+        self
+    }
+
+    /// Ampere-hours left. An opinion that the battery is past its end counts as nearly nothing left.
+    pub fn left_ah(&self, drawn_ah: f64) -> f64 {
+        let of = |o: &Opinion| {
+            let ah = f64::from(o.ln_ah).exp();
+            (ah - drawn_ah).max(0.004 * ah).ln()
+        };
+        self.weights().iter().zip(&self.opinions).map(|(w, o)| w * of(o)).sum::<f64>().exp()
+    }
+
+    /// Drawn part of the capacity that these volts at the present draw stand for.
+    pub fn drawn_part(&self, traits: &Traits, volts: f64) -> f64 {
+        let left = (volts - traits.end) / (self.full_volts() - traits.end).max(0.3);
+        self.weights().iter().zip(traits.knees).map(|(w, k)| w * Traits::drawn(*k, left)).sum()
+    }
+
+    /// The belief after these observations.
+    pub fn after(&self, traits: &Traits, seen: &[Seen]) -> Belief {
+        let mut next = *self;
+        let (mut full, mut full_var, mut total) = (0.0, 0.0, 0.0);
+        let mut evidence = [0.0; SHAPES];
+        let mut fulls = [(0.0, 0.0); SHAPES];
+        for (k, knee) in traits.knees.iter().enumerate() {
+            let o = self.opinions[k];
+            let (mean, sd) = (f64::from(o.ln_ah), f64::from(o.sd));
+            let step = 5.0 * sd / 10.0;
+            let coarse = Moments::of(mean, step, 5, |ln_ah| self.log_likelihood(traits, *knee, ln_ah, mean, sd, seen));
+            let m = if coarse.sd > 1.5 * step {
+                coarse
+            } else {
+                Moments::of(coarse.best, step / 4.0, 6, |l| self.log_likelihood(traits, *knee, l, mean, sd, seen))
+            };
+            let (_, c, c_var) = self.solve(traits, *knee, m.mean, seen);
+            fulls[k] = (c + traits.end, c_var);
+            evidence[k] = f64::from(o.weight) + m.log_sum - sd.ln();
+            next.opinions[k] = Opinion { weight: 0.0, ln_ah: m.mean as f32, sd: m.sd.max(0.01) as f32 };
+        }
+        let best = evidence.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        for k in 0..SHAPES {
+            next.opinions[k].weight = ((evidence[k] - best) as f32).max(LEAST_WEIGHT);
+            let w = (evidence[k] - best).exp();
+            full += w * fulls[k].0;
+            full_var += w * fulls[k].1;
+            total += w;
+        }
+        next.full = (full / total) as f32;
+        next.full_sd = (full_var / total).sqrt() as f32;
+        next
+    }
+
+    fn log_likelihood(&self, traits: &Traits, knee: Knee, ln_ah: f64, mean: f64, sd: f64, seen: &[Seen]) -> f64 {
+        self.solve(traits, knee, ln_ah, seen).0 - 0.5 * ((ln_ah - mean) / sd).powi(2)
+    }
+
+    /// With the shape and the capacity given, the fall from full is a linear unknown: its log likelihood (integrated over
+    /// it), its best value and its variance.
+    fn solve(&self, traits: &Traits, knee: Knee, ln_ah: f64, seen: &[Seen]) -> (f64, f64, f64) {
+        let per_ah = (-ln_ah).exp();
+        let prior = 1.0 / f64::from(self.full_sd).powi(2);
+        let c0 = self.full_volts() - traits.end;
+        let (mut a, mut b, mut square) = (prior, prior * c0, prior * c0 * c0);
+        for s in seen {
+            let h = Traits::left(knee, s.drawn_ah * per_ah);
+            let y = s.volts - traits.end;
+            let w = 1.0 / (traits.stray.powi(2) + s.sd * s.sd);
+            a += w * h * h;
+            b += w * h * y;
+            square += w * y * y;
+        }
+        (-0.5 * (square - b * b / a) - 0.5 * (a / prior).ln(), b / a, 1.0 / a)
+    }
+}
+
+/// Mean and spread of a posterior over a grid.
+struct Moments {
+    mean: f64,
+    sd: f64,
+    best: f64,
+    /// Log of the integral.
+    log_sum: f64,
+}
+
+impl Moments {
+    fn of(centre: f64, step: f64, arm: i32, log_density: impl Fn(f64) -> f64) -> Moments {
+        let mut values = [(0.0, 0.0); 13];
+        let count = (2 * arm + 1) as usize;
+        let mut top = (f64::NEG_INFINITY, centre);
+        for (i, slot) in values.iter_mut().take(count).enumerate() {
+            let x = centre + step * (i as f64 - f64::from(arm));
+            let l = log_density(x);
+            *slot = (x, l);
+            if l > top.0 {
+                top = (l, x);
+            }
+        }
+        let (mut sum, mut first, mut second) = (0.0, 0.0, 0.0);
+        for (x, l) in values.iter().take(count) {
+            let p = (l - top.0).exp();
+            sum += p;
+            first += p * (x - centre);
+            second += p * (x - centre).powi(2);
+        }
+        let mean = first / sum;
+        let var = (second / sum - mean * mean).max(0.0) + step * step / 12.0;
+        Moments { mean: centre + mean, sd: var.sqrt(), best: top.1, log_sum: top.0 + (sum * step).ln() }
+    }
+}

@@ -1,0 +1,5 @@
+//! The judge against batteries that it has never seen.
+
+mod accuracy;
+mod cells;
+mod dice;

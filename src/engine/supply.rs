@@ -1,0 +1,334 @@
+//! Mains and battery of a unit, and of the feeder it hangs on: who has mains, who has not, for how long, and what that
+//! leaves of the battery. Load-shedding is normal; a unit alone in the dark is not. Never orders anything.
+//!
+//! ```text
+//!   power message ──▶ power::battery (this unit) ──▶ runtime, health, charge, charger ─┐
+//!         └─────────▶ Feeder (who else has mains) ──▶ schedule ──▶ expected time to mains ─▶ margin, local cut ──▶ sign
+//! ```
+
+use serde::{Deserialize, Serialize};
+
+use crate::domain::message::Power;
+use crate::domain::{Component, Fleet, GroupKind, GroupName, Metric, Reason, Timestamp, UnitId, UnitIx};
+
+use super::Engine;
+use super::baseline::Baselines;
+use super::clock::Taken;
+use super::power::battery::{Battery, Changed, PowerSample};
+use super::schedule::Schedule;
+use super::sign::GROWING;
+use super::unit_state::Presence;
+
+/// What is known of one unit's power.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub(super) struct Supply {
+    pub battery: Battery,
+    /// Without mains since then, while most of its feeder's others have it.
+    pub local_since: Option<Timestamp>,
+    /// How it counts for its feeder now: has it mains? None: not heard, or never said.
+    counted: Option<bool>,
+}
+
+impl Supply {
+    pub(super) fn on_battery(&self) -> Option<bool> {
+        self.battery.on_battery()
+    }
+    pub(super) fn cut_began(&self) -> Option<Timestamp> {
+        self.battery.cut_began()
+    }
+    /// Since when the charger gives nothing to a battery that wants it.
+    pub(super) fn idle_since(&self) -> Option<Timestamp> {
+        self.battery.no_charge_since()
+    }
+    pub(super) fn is_nearly_empty(&self, at: Timestamp) -> bool {
+        self.battery.is_nearly_empty(at, None)
+    }
+}
+
+/// Every power feeder of the fleet.
+#[derive(Debug)]
+pub(super) struct Feeders {
+    list: Vec<Feeder>,
+    /// Per unit. [`NO_FEEDER`]: it hangs on none that is known.
+    of_unit: Vec<u32>,
+}
+
+const NO_FEEDER: u32 = u32::MAX;
+
+#[derive(Debug)]
+pub(super) struct Feeder {
+    pub name: GroupName,
+    members: Vec<UnitIx>,
+    /// Members that are heard and have mains, or have none.
+    with: usize,
+    without: usize,
+    /// Most of them have been without mains since then.
+    pub cut_since: Option<Timestamp>,
+    pub schedule: Schedule,
+    /// Somebody was heard, the last time that anything changed.
+    pub sighted: bool,
+}
+
+impl Feeders {
+    pub(super) fn new(fleet: &Fleet) -> Self {
+        let mut of_unit = vec![NO_FEEDER; fleet.len()];
+        let mut list = Vec::new();
+        for ((kind, name), members) in fleet.groups() {
+            if *kind != GroupKind::Feeder {
+                continue;
+            }
+            for m in members {
+                of_unit[m.index()] = list.len() as u32;
+            }
+            list.push(Feeder {
+                name: name.clone(),
+                members: members.clone(),
+                with: 0,
+                without: 0,
+                cut_since: None,
+                schedule: Schedule::default(),
+                sighted: false,
+            });
+        }
+        Feeders { list, of_unit }
+    }
+
+    fn index(&self, unit: UnitIx) -> Option<usize> {
+        let feeder = self.of_unit[unit.index()];
+        (feeder != NO_FEEDER).then_some(feeder as usize)
+    }
+    pub(super) fn of(&self, unit: UnitIx) -> Option<&Feeder> {
+        self.index(unit).map(|i| &self.list[i])
+    }
+    pub(super) fn all(&self) -> &[Feeder] {
+        &self.list
+    }
+    pub(super) fn find_mut(&mut self, name: &GroupName) -> Option<&mut Feeder> {
+        self.list.iter_mut().find(|f| f.name == *name)
+    }
+}
+
+impl Feeder {
+    /// Most of those that we hear have no mains. None: we hear nobody.
+    fn is_cut(&self) -> Option<bool> {
+        (self.with + self.without > 0).then_some(self.without > self.with)
+    }
+}
+
+impl Engine {
+    pub(super) fn take_power(&mut self, now: Timestamp, unit: UnitIx, power: &Power) {
+        let sample = PowerSample {
+            at: now,
+            mains: power.mains,
+            volts: power.battery_v,
+            amps: power.charge_a,
+            celsius: power.battery_temp_c,
+            load_w: power.load_w,
+            charge_pct: power.battery_pct,
+        };
+        let changed = self.state(unit).supply.get_or_insert_default().battery.take(&sample, None);
+        self.feeder_changed(now, unit);
+        self.judge_growing(now, unit, Metric::CutMinutes);
+        self.judge_growing(now, unit, Metric::NotCharging);
+        self.judge_supply(now, unit, changed);
+    }
+
+    fn judge_supply(&mut self, now: Timestamp, unit: UnitIx, changed: Changed) {
+        for (metric, due) in [
+            (Metric::BatteryRuntime, true),
+            (Metric::BatteryEstimate, true),
+            (Metric::BatteryMargin, true),
+            (Metric::CutRatio, true),
+            (Metric::BatteryStart, changed.start_charge),
+            (Metric::BatteryHealth, changed.health),
+        ] {
+            let wanted = !self.rules.for_metric(metric).is_empty() || self.settings.readings.contains(&metric);
+            if due
+                && wanted
+                && let Some(value) = self.derived(now, unit, metric)
+            {
+                self.judge_derived(now, unit, metric, value);
+            }
+        }
+    }
+
+    /// What nobody sent: the engine's own reading of the unit. None: not derived, or not known.
+    pub(super) fn derived(&self, now: Timestamp, unit: UnitIx, metric: Metric) -> Option<f64> {
+        let state = &self.units[unit.index()];
+        let battery = || state.supply.as_deref().map(|s| &s.battery);
+        match metric {
+            Metric::LinkLoss => state.sequence.loss_pct(),
+            Metric::ClockSkew => state.clock.skew_s(),
+            Metric::BatteryRuntime => battery()?.runtime_h(),
+            Metric::BatteryEstimate => battery()?.charge_pct(),
+            Metric::BatteryStart => battery()?.start_charge_pct(),
+            Metric::BatteryHealth => battery()?.health_pct(),
+            Metric::CutRatio => {
+                let feeder = self.feeders.of(unit)?;
+                let longest = feeder.schedule.longest_usual()?.as_secs_f64();
+                Some(feeder.cut_since.map_or(0.0, |since| now.since(since).as_secs_f64() / longest.max(60.0)))
+            }
+            Metric::BatteryMargin => {
+                let battery = battery()?;
+                if battery.on_battery()? {
+                    let began = self.feeders.of(unit)?.cut_since?;
+                    let left = self.feeders.of(unit)?.schedule.expected_left(now, began)?;
+                    Some(battery.runtime_h()? - left.expected.as_secs_f64() / 3600.0)
+                } else {
+                    // With mains it is no longer a question: what it could carry is left over.
+                    Some(battery.runtime_h().unwrap_or(0.0))
+                }
+            }
+            _ => None,
+        }
+    }
+
+    pub(super) fn judge_derived(&mut self, now: Timestamp, unit: UnitIx, metric: Metric, value: f64) {
+        self.show_reading(now, unit, metric, value);
+        self.judge_metric(now, unit, metric, value, None);
+    }
+
+    pub(super) fn is_on_battery(&self, unit: UnitIx) -> bool {
+        self.units[unit.index()].supply.as_deref().and_then(Supply::on_battery) == Some(true)
+    }
+
+    /// The unit spoke of its mains, fell silent or came back: what does that say about its feeder?
+    pub(super) fn feeder_changed(&mut self, at: Timestamp, unit: UnitIx) {
+        let Some(index) = self.feeders.index(unit) else { return };
+        let state = &mut self.units[unit.index()];
+        let present = state.presence == Presence::Present;
+        let Some(supply) = &mut state.supply else { return };
+        let now_counted = supply.on_battery().filter(|_| present).map(|on_battery| !on_battery);
+        if supply.counted == now_counted {
+            return;
+        }
+        let before = std::mem::replace(&mut supply.counted, now_counted);
+        let feeder = &mut self.feeders.list[index];
+        match before {
+            Some(true) => feeder.with -= 1,
+            Some(false) => feeder.without -= 1,
+            None => {}
+        }
+        match now_counted {
+            Some(true) => feeder.with += 1,
+            Some(false) => feeder.without += 1,
+            None => {}
+        }
+        let is_cut = feeder.is_cut();
+        match is_cut {
+            // The first that is heard after a time of hearing nobody tells how it stands, not when it changed.
+            Some(cut) if feeder.sighted => match (feeder.cut_since, cut) {
+                (None, true) => feeder.schedule.cut_began(at),
+                (Some(_), false) => feeder.schedule.cut_ended(at),
+                (None, false) | (Some(_), true) => {}
+            },
+            Some(cut) => feeder.schedule.in_sight(at, cut),
+            None => feeder.schedule.lost_sight(at),
+        }
+        feeder.sighted = is_cut.is_some();
+        match is_cut {
+            Some(true) => feeder.cut_since = feeder.cut_since.or(Some(at)),
+            Some(false) => feeder.cut_since = None,
+            // Whether the cut goes on is not known.
+            None => {}
+        }
+        let _ = self.state(unit);
+        for n in 0..self.feeders.list[index].members.len() {
+            let member = self.feeders.list[index].members[n];
+            self.judge_local_cut(at, member, index);
+        }
+    }
+
+    /// Alone in the dark: at least one other is heard with mains, and no more without.
+    fn judge_local_cut(&mut self, at: Timestamp, unit: UnitIx, feeder: usize) {
+        let feeder = &self.feeders.list[feeder];
+        let (with, without) = (feeder.with, feeder.without);
+        let Some(supply) = &self.units[unit.index()].supply else { return };
+        // A unit that fell silent in the dark stays where it was: nothing was heard that could change it.
+        let alone = match supply.counted {
+            Some(true) => false,
+            Some(false) => with > 0 && with >= without.saturating_sub(1),
+            None => return,
+        };
+        if alone == supply.local_since.is_some() {
+            return;
+        }
+        let since = alone.then_some(at);
+        self.state(unit).supply.as_mut().expect("just seen").local_since = since;
+        self.judge_growing(at, unit, Metric::LocalCutMinutes);
+    }
+
+    /// After a restart: who counts how.
+    pub(super) fn count_feeder_restored(&mut self, unit: UnitIx) {
+        let Some(index) = self.feeders.index(unit) else { return };
+        let feeder = &mut self.feeders.list[index];
+        match self.units[unit.index()].supply.as_ref().and_then(|s| s.counted) {
+            Some(true) => feeder.with += 1,
+            Some(false) => feeder.without += 1,
+            None => {}
+        }
+    }
+
+    pub(super) fn rebaseline(&mut self, at: Timestamp, unit: &UnitId, component: Option<Component>) {
+        let Some(ix) = self.fleet.find(unit.as_str()) else {
+            let why = format!("there is no unit {unit} in the fleet; `fleet list` shows those there are");
+            self.emit(at, crate::domain::EffectKind::Refused { order: None, why });
+            return;
+        };
+        let rules = self.rules.clone();
+        let is_meant = |c: Component| component.is_none_or(|only| only == c);
+        let state = self.state(ix);
+        if let Some(baselines) = &mut state.baselines {
+            match component {
+                Some(component) => baselines.reset(component),
+                None => **baselines = Baselines::default(),
+            }
+        }
+        // A trend of the old part says nothing of the new one.
+        state.series.retain(|(leaf, _)| !is_meant(rules.rule(leaf.rule).component));
+        if is_meant(Component::Battery)
+            && let Some(supply) = &mut state.supply
+        {
+            supply.battery.replaced();
+        }
+        let standing: Vec<_> = state.alerts.iter().map(|a| a.rule).collect();
+        for rule in standing {
+            let r = rules.rule(rule);
+            let learned = r.condition.leaves().iter().any(|c| {
+                use crate::domain::rule::Condition;
+                matches!(c, Condition::Baseline { .. } | Condition::Forecast { .. })
+            });
+            if learned && is_meant(r.component) {
+                self.condition_gone(at, ix, rule, Reason::Rebaselined);
+            }
+        }
+    }
+
+    /// Late or kept messages say nothing about now.
+    pub(super) fn take_link_readings(&mut self, now: Timestamp, unit: UnitIx, taken: Taken) {
+        for metric in [Metric::LinkLoss, Metric::ClockSkew] {
+            let wanted = !self.rules.for_metric(metric).is_empty() || self.settings.readings.contains(&metric);
+            if !wanted || (taken.late && metric == Metric::ClockSkew) {
+                continue;
+            }
+            if let Some(value) = self.derived(now, unit, metric) {
+                self.judge_derived(now, unit, metric, value);
+            }
+        }
+    }
+}
+
+/// Metrics that the engine makes itself.
+pub(super) fn derived_metrics() -> impl Iterator<Item = Metric> {
+    let judged = [
+        Metric::LinkLoss,
+        Metric::ClockSkew,
+        Metric::BatteryRuntime,
+        Metric::BatteryMargin,
+        Metric::CutRatio,
+        Metric::BatteryEstimate,
+        Metric::BatteryStart,
+        Metric::BatteryHealth,
+    ];
+    judged.into_iter().chain(GROWING)
+}
