@@ -1,7 +1,7 @@
 //! What one unit measured when it was new: per metric and camera mode the median of its first passing self-tests.
-//! Absolute limits depend on the scene and the box; a unit's own first figures do not. Never decides whether a reading is
-//! bad, and never takes a later reading for the baseline: a lens that gets dirty must not become the new normal. Only
-//! `reset` (a new camera, a lens cleaned and commissioned anew) makes room for one.
+//! Absolute limits depend on the scene and the box; a unit's own first figures do not. Never decides whether a reading
+//! is bad, and never takes a later reading for the baseline: a lens that gets dirty must not become the new normal.
+//! Only `reset` (a new camera, a lens cleaned and commissioned anew) makes room for one.
 
 use serde::{Deserialize, Serialize};
 

@@ -1,11 +1,11 @@
 //! The load-shedding timetable of one feeder, learned from its cuts: when mains will be back, and when it goes next.
 //! Never decides whether the feeder has mains now, and books hours in which nobody watched as neither.
 //!
-//! The distribution companies cut by lists that repeat every day or every week until a new list comes. So the present cut is
-//! held against past cuts that began near the same time of the week, and near the same time of the day: each of those says when *it*
-//! ended, and the present one is expected to end then. Which of the two is believed more is itself learned, from how
-//! far each was off lately; that is how a new list is followed within days. Where neither knows such a cut, all past cuts of at
-//! least this length speak.
+//! The distribution companies cut by lists that repeat every day or every week until a new list comes. So the present
+//! cut is held against past cuts that began near the same time of the week, and near the same time of the day: each of
+//! those says when *it* ended, and the present one is expected to end then. Which of the two is believed more is itself
+//! learned, from how far each was off lately; that is how a new list is followed within days. Where neither knows such
+//! a cut, all past cuts of at least this length speak.
 
 use std::time::Duration;
 
@@ -21,7 +21,8 @@ const MEMORY: Duration = Duration::from_secs(42 * 86_400);
 const MIN_CUTS: usize = 4;
 /// Shorter cuts and shorter returns are flicker: no battery empties in one, none fills in the other.
 const FLICKER_S: i64 = 5 * 60;
-/// Cuts that begin this near each other are the same line of the list. Lines are an hour on, an hour off at the closest.
+/// Cuts that begin this near each other are the same line of the list. Lines are an hour on, an hour off at the
+/// closest.
 const SAME_START_S: i64 = 45 * 60;
 /// How long a cut that should have ended may still be only late. Lists are kept to a few minutes.
 const GRACE_S: i64 = 15 * 60;
@@ -59,8 +60,8 @@ pub(super) struct Schedule {
 /// ```text
 ///   Unwatched ──1──▶ Mains ──2──▶ Cut ──3──▶ Mains        any ──4──▶ Unwatched ──5──▶ CutPart ──3──▶ Mains
 /// ```
-/// 1 seen with mains · 2 mains lost while watched · 3 mains back: after Cut, one more learned cut · 4 nobody watches · 5 seen in
-/// a cut that began unseen: its length teaches nothing
+/// 1 seen with mains · 2 mains lost while watched · 3 mains back: after Cut, one more learned cut · 4 nobody watches
+/// · 5 seen in a cut that began unseen: its length teaches nothing
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 enum State {
     #[default]
@@ -200,7 +201,8 @@ impl Schedule {
         }
     }
 
-    /// From `at` on nobody knows: we are deaf, or every unit of the feeder is silent. What had begun is not learned from.
+    /// From `at` on nobody knows: we are deaf, or every unit of the feeder is silent. What had begun is not learned
+    /// from.
     pub(super) fn lost_sight(&mut self, at: Timestamp) {
         self.watched(at);
         self.state = State::Unwatched;
@@ -217,8 +219,8 @@ impl Schedule {
         }
     }
 
-    /// How long from `now` until mains is back, in a cut that began at `cut_began`. None: too few cuts were seen, or this one has
-    /// lasted longer than what is known (one breakdown is no knowledge of breakdowns).
+    /// How long from `now` until mains is back, in a cut that began at `cut_began`. None: too few cuts were seen, or
+    /// this one has lasted longer than what is known (one breakdown is no knowledge of breakdowns).
     pub(super) fn expected_left(&self, now: Timestamp, cut_began: Timestamp) -> Option<Expectation> {
         if self.cuts.len() < MIN_CUTS {
             return None;
@@ -316,10 +318,11 @@ impl Schedule {
         lengths.get((lengths.len() / 40).max(2)).copied().unwrap_or(0)
     }
 
-    /// When past cuts say that a cut which began at `began_s` ends: those that began near that time, some whole periods ago. What
-    /// went far beyond the usual speaks only about a cut that has done so too.
+    /// When past cuts say that a cut which began at `began_s` ends: those that began near that time, some whole periods
+    /// ago. What went far beyond the usual speaks only about a cut that has done so too.
     fn alike(&self, began_s: i64, period_s: i64, lasted_s: i64) -> Vec<Voice> {
         let usual_s = self.longest_usual_s() * 3 / 2 + 30 * 60;
+        let company = self.cuts.iter().filter(|c| c.length_s() > lasted_s).count() >= 2;
         let mut voices = Vec::new();
         for cut in self.cuts.iter().rev() {
             let ago_s = began_s - cut.began_s();
@@ -329,7 +332,7 @@ impl Schedule {
                 continue;
             }
             let apart_s = (ago_s - periods * period_s).abs();
-            if apart_s <= SAME_START_S && (cut.length_s() <= usual_s || lasted_s > usual_s) {
+            if apart_s <= SAME_START_S && (cut.length_s() <= usual_s || (lasted_s > usual_s && company)) {
                 let weight = 0.8_f64.powi(periods as i32 - 1);
                 voices.push(Voice { says_s: cut.ended_s() + periods * period_s, weight });
             }
@@ -433,3 +436,6 @@ fn quantile(voices: &mut [Voice], part: f64) -> i64 {
     }
     0
 }
+
+#[cfg(test)]
+mod tests;

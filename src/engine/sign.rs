@@ -233,7 +233,7 @@ impl Engine {
         match growth(metric) {
             Some(growth) => self.grown(at, unit, metric, growth),
             None => {
-                self.derived(at, unit, metric).or_else(|| self.units[unit.index()].reading(metric).map(|r| r.value))
+                self.derived(at, unit, metric).or_else(|| self.units[unit.index()].reading(metric).map(|r| r.value()))
             }
         }
     }
