@@ -12,16 +12,38 @@ use serde::{Deserialize, Serialize};
 use super::Chemistry;
 
 /// Shapes held per battery.
-pub(super) const SHAPES: usize = 6;
+pub(super) const SHAPES: usize = 10;
 
-/// `(a, n)` of the knee.
-type Knee = (f64, i32);
+/// `(a, n)` of the knee, and the log of its weight before anything is known.
+type Knee = (f64, i32, f64);
 
 /// Lead: from the straight fall of a gelled battery at a low draw to Shepherd's long shelf and cliff. 1.85 V a cell at
 /// C/5 to C/20 lies before the steepest part in makers' curves (Yuasa NP, Panasonic LC), hence the gentle ones.
-const LEAD: [Knee; SHAPES] = [(0.15, 3), (0.45, 3), (0.3, 9), (0.6, 6), (0.5, 18), (0.8, 12)];
+const LEAD: [Knee; SHAPES] = [
+    (0.15, 144, -1.0),
+    (0.19, 3, -1.1),
+    (0.24, 25, -0.0),
+    (0.42, 7, -0.3),
+    (0.44, 4, -0.8),
+    (0.63, 17, -0.6),
+    (0.69, 7, 0.0),
+    (0.81, 24, -0.5),
+    (0.83, 16, -1.9),
+    (0.89, 3, -0.8),
+];
 /// Four LiFePO4 cells: 13.2 to 12.9 V over nine tenths of the charge, then the cliff.
-const LITHIUM: [Knee; SHAPES] = [(0.8, 9), (0.85, 14), (0.88, 20), (0.92, 14), (0.92, 28), (0.95, 40)];
+const LITHIUM: [Knee; SHAPES] = [
+    (0.8, 9, 0.0),
+    (0.82, 20, 0.0),
+    (0.85, 14, 0.0),
+    (0.85, 30, 0.0),
+    (0.88, 20, 0.0),
+    (0.9, 40, 0.0),
+    (0.92, 14, 0.0),
+    (0.92, 28, 0.0),
+    (0.95, 20, 0.0),
+    (0.95, 40, 0.0),
+];
 
 /// What distinguishes the two chemistries for the judge.
 #[derive(Debug, Clone, Copy)]
@@ -33,13 +55,13 @@ pub(super) struct Traits {
     full: f64,
     full_sd: f64,
     /// How far volts stray from the best shape.
-    stray: f64,
+    pub stray: f64,
 }
 
 impl Chemistry {
     pub(super) fn traits(self) -> Traits {
         match self {
-            Chemistry::Lead => Traits { knees: &LEAD, end: 11.1, full: 12.55, full_sd: 0.2, stray: 0.035 },
+            Chemistry::Lead => Traits { knees: &LEAD, end: 11.1, full: 12.79, full_sd: 0.037, stray: 0.046 },
             Chemistry::Lithium => Traits { knees: &LITHIUM, end: 10.4, full: 13.1, full_sd: 0.1, stray: 0.025 },
         }
     }
@@ -48,7 +70,7 @@ impl Chemistry {
 impl Traits {
     /// Part of the fall that is left when the part `x` of the capacity is drawn; below zero past the end.
     fn left(knee: Knee, x: f64) -> f64 {
-        let (a, n) = knee;
+        let (a, n, _) = knee;
         1.0 - (1.0 - a) * x - a * x.clamp(0.0, 1.6).powi(n)
     }
 
@@ -70,7 +92,7 @@ pub(super) struct Seen {
     pub drawn_ah: f64,
     /// Volts, as they would be at the present draw.
     pub volts: f64,
-    /// Standard deviation beside the curve's own stray: noise and surface charge.
+    /// Standard deviation: how far the curve itself strays from the best shape, noise, surface charge.
     pub sd: f64,
 }
 
@@ -99,8 +121,8 @@ const LEAST_WEIGHT: f32 = -6.0;
 impl Belief {
     /// Nothing is known but the draw: batteries are bought for 3 to 20 hours.
     pub fn prior(traits: &Traits, amps: f64) -> Self {
-        let opinion = Opinion { weight: 0.0, ln_ah: (8.5 * amps.max(1e-3)).ln() as f32, sd: 0.7 };
-        Belief { opinions: [opinion; SHAPES], full: traits.full as f32, full_sd: traits.full_sd as f32 }
+        let opinion = |k: usize| Opinion { weight: traits.knees[k].2 as f32, ln_ah: (5.2 * amps.max(1e-3)).ln() as f32, sd: 0.66 };
+        Belief { opinions: std::array::from_fn(opinion), full: traits.full as f32, full_sd: traits.full_sd as f32 }
     }
 
     fn weights(&self) -> [f64; SHAPES] {
@@ -223,7 +245,7 @@ impl Belief {
         for s in seen {
             let h = Traits::left(knee, s.drawn_ah * per_ah);
             let y = s.volts - traits.end;
-            let w = 1.0 / (traits.stray.powi(2) + s.sd * s.sd);
+            let w = 1.0 / (s.sd * s.sd);
             a += w * h * h;
             b += w * h * y;
             square += w * y * y;
