@@ -28,9 +28,9 @@ impl Figures {
             ..Figures::default()
         };
         match reason {
-            Some(
-                Reason::Beyond { value, limit, unit, .. } | Reason::AgainstBaseline { value, limit, unit, .. },
-            ) => both(*value, *limit, unit),
+            Some(Reason::Beyond { value, limit, unit, .. } | Reason::AgainstBaseline { value, limit, unit, .. }) => {
+                both(*value, *limit, unit)
+            }
             Some(Reason::Changing { change, limit, unit, per, .. }) => {
                 let each = |value: f64| format!("{} in {}", figure(value, unit), span_text(*per));
                 Figures { value: each(*change), limit: each(*limit), ..Figures::default() }

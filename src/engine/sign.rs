@@ -241,10 +241,20 @@ impl Engine {
     // ---- what grows by itself ----
 
     fn grown(&self, at: Timestamp, unit: UnitIx, metric: Metric, growth: Growth) -> Option<f64> {
+        let at = self.grown_until(at, unit, growth);
         match self.grows_since(unit, metric) {
             Some(since) => Some(at.since(since).as_secs_f64() / growth.unit_s),
             None => growth.zero_when_none.then_some(0.0),
         }
+    }
+
+    /// What a unit says of its power holds until it last said it: it may have changed since.
+    fn grown_until(&self, at: Timestamp, unit: UnitIx, growth: Growth) -> Timestamp {
+        if !growth.zero_when_none {
+            return at;
+        }
+        let sample = self.units[unit.index()].supply.as_ref().and_then(|s| s.battery.last_sample());
+        sample.map_or(at, |sample| sample.min(at))
     }
 
     pub(super) fn grows_since(&self, unit: UnitIx, metric: Metric) -> Option<Timestamp> {
@@ -269,13 +279,14 @@ impl Engine {
         }
         let rules = self.rules.clone();
         let since = self.grows_since(unit, metric);
+        let until = self.grown_until(at, unit, growth);
         for leaf in rules.for_metric(metric) {
             let Some(Condition::Threshold { side, limit, .. }) = rules.sign(*leaf, unit) else { continue };
             if self.is_excused(at, unit, leaf.rule) {
                 continue;
             }
             let due = since.map(|s| s + Duration::from_secs_f64((limit.max(0.0) * growth.unit_s).min(1e10)));
-            let reached = due.is_some_and(|due| due <= at);
+            let reached = due.is_some_and(|due| due <= until);
             let verdict = match (side, since.is_some(), reached) {
                 (Side::Above, _, true) => Verdict::Holds,
                 (Side::Above, true, false) => Verdict::Between,
@@ -283,7 +294,7 @@ impl Engine {
                 (Side::Below, _, true) => Verdict::Gone,
                 (Side::Below, _, false) => Verdict::Holds,
             };
-            if let (Some(due), false) = (due, reached) {
+            if let Some(due) = due.filter(|due| *due > at) {
                 self.timers.arm(due, Timer::Grown(unit, *leaf));
             }
             if verdict != Verdict::Holds && !self.units[unit.index()].knows(*leaf) {

@@ -128,6 +128,7 @@ impl Engine {
         let changed = self.state(unit).supply.get_or_insert_default().battery.take(&sample, None);
         self.feeder_changed(now, unit);
         self.judge_growing(now, unit, Metric::CutMinutes);
+        self.judge_growing(now, unit, Metric::LocalCutMinutes);
         self.judge_growing(now, unit, Metric::NotCharging);
         self.judge_supply(now, unit, changed);
     }

@@ -19,7 +19,7 @@ use super::compiled::{IncidentIx, RuleIx};
 use super::incident::OpenIncident;
 use super::sign::growth;
 use super::timer::Timer;
-use super::unit_state::Presence;
+use super::unit_state::{Phase, Presence};
 use super::{Engine, HearingState, diagnosis};
 
 /// Signed under what the engine itself decides.
@@ -80,6 +80,11 @@ impl Engine {
             return;
         }
         let flapping = alert.flapping;
+        if alert.phase == Phase::Clearing && !flapping {
+            // It is going by itself; if it comes back, `resume_order` asks again.
+            self.state(unit).alert_mut(rule).expect("just seen").order_due = None;
+            return;
+        }
         let found = self.finding(at, unit, rule, plan);
         let id = match self.cases.get(&found.case).copied().filter(|id| self.orders.contains_key(id)) {
             Some(id) if self.orders[&id].order.state.is_open() => {

@@ -314,7 +314,7 @@ impl<'t> Voice<'t> {
         let feeder = self.tape.cuts.iter().filter(|(f, _)| *f == b.feeder).map(|(_, s)| s);
         for span in feeder.chain(&b.fuse_blown) {
             due.push((span.0 + 400, Due::MainsChange));
-            due.push((span.1 + 400, Due::MainsChange));
+            due.push((span.1.saturating_add(400), Due::MainsChange));
         }
         due.sort();
         for (at, what) in due {

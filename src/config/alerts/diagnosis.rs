@@ -18,7 +18,9 @@ const WITHIN: Duration = Duration::from_secs(6 * HOUR.as_secs());
 /// None: something was noted.
 pub fn diagnosis(id: Option<&str>, block: &Block<'_>, known: &KnownRules) -> Option<Diagnosis> {
     block.only_keys(KEYS, |key| match key {
-        "signs" | "rules" | "of" => Some("the signs, in the order in which they begin, are seen = [\"…\", \"…\"]".to_owned()),
+        "signs" | "rules" | "of" => {
+            Some("the signs, in the order in which they begin, are seen = [\"…\", \"…\"]".to_owned())
+        }
         "crew" | "priority" | "after" | "order" => {
             Some("a diagnosis keeps those of the last sign's rule; only action and parts can be others".to_owned())
         }
@@ -26,7 +28,10 @@ pub fn diagnosis(id: Option<&str>, block: &Block<'_>, known: &KnownRules) -> Opt
         _ => None,
     });
     let seen = block
-        .need("seen", "say which signs, in the order in which they begin, such as seen = [\"on-battery\", \"unit-silent\"]")
+        .need(
+            "seen",
+            "say which signs, in the order in which they begin, such as seen = [\"on-battery\", \"unit-silent\"]",
+        )
         .and_then(|item| seen(&item, known));
     let within = match block.get("within") {
         Some(item) => item.span(MINUTE..=LONGEST_WINDOW),
@@ -55,7 +60,9 @@ pub fn diagnosis(id: Option<&str>, block: &Block<'_>, known: &KnownRules) -> Opt
 fn seen(item: &Item<'_>, known: &KnownRules) -> Option<Vec<Sign>> {
     let list = item.list();
     if list.len() < 2 {
-        item.wrong("needs at least 2 signs; what one sign points at, its rule's order says: order = { suspects = [ … ] }");
+        item.wrong(
+            "needs at least 2 signs; what one sign points at, its rule's order says: order = { suspects = [ … ] }",
+        );
     }
     let mut found: Vec<Option<Sign>> = Vec::new();
     for (i, part) in list.iter().enumerate() {
@@ -98,7 +105,10 @@ fn sign(item: &Item<'_>, known: &KnownRules) -> Option<Sign> {
                     unknown.known.join(", ")
                 ),
             };
-            item.wrong(format_args!("names {}, which is no rule of this file and no other sign; {remedy}", quoted(text)));
+            item.wrong(format_args!(
+                "names {}, which is no rule of this file and no other sign; {remedy}",
+                quoted(text)
+            ));
             None
         }
     }

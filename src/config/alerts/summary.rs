@@ -105,7 +105,9 @@ pub fn of(condition: &Condition) -> String {
     match condition {
         Condition::Silent { .. } => format!("{} for {{for}}", words(condition)),
         Condition::Threshold { metric, side, .. } => format!("{} is {{value}}, {side} {{limit}}", name(metric)),
-        Condition::Baseline { metric, side, .. } => format!("{metric} is {{value}}, {side} this unit's limit of {{limit}}"),
+        Condition::Baseline { metric, side, .. } => {
+            format!("{metric} is {{value}}, {side} this unit's limit of {{limit}}")
+        }
         Condition::Rate { metric, side, .. } => format!("{} changes by {{value}}, {side} {{limit}}", name(metric)),
         Condition::Forecast { metric, side, .. } => format!("{metric} will be {side} {{limit}} on {{date}}"),
         Condition::Result { .. } | Condition::Overdue { .. } => words(condition),

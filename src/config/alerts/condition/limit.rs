@@ -226,7 +226,9 @@ pub fn unless(block: &Block<'_>, condition: Option<&Condition>) -> Option<Vec<Li
     let Some(item) = block.get("unless") else { return Some(Vec::new()) };
     let parts = item.list();
     if parts.is_empty() {
-        item.wrong("is an empty list; name a reading, such as { metric = \"microphone.ambient\", above = -38 }, or drop it");
+        item.wrong(
+            "is an empty list; name a reading, such as { metric = \"microphone.ambient\", above = -38 }, or drop it",
+        );
         return None;
     }
     if parts.len() > EXCUSES {
@@ -353,7 +355,11 @@ fn written(scale: &Scale, side: Side, item: &Item<'_>) -> Option<Distance> {
     });
     match found {
         None => {
-            item.wrong(format_args!("is no distance from the commissioning value{}; {}", item.got(), ways(scale, side)));
+            item.wrong(format_args!(
+                "is no distance from the commissioning value{}; {}",
+                item.got(),
+                ways(scale, side)
+            ));
             None
         }
         Some(Distance::Share(_)) if !takes_shares(scale) => {

@@ -128,7 +128,10 @@ pub fn only_override_keys(upper: &Block<'_>, base: &Block<'_>) {
         if key == "metric" || RULE_KEYS.contains(&key) {
             Some(to_the_rule())
         } else if own.iter().any(|k| k.signs.contains(&key)) {
-            Some("the parts of a combined condition cannot be changed; make this a rule of its own, with only".to_owned())
+            Some(
+                "the parts of a combined condition cannot be changed; make this a rule of its own, with only"
+                    .to_owned(),
+            )
         } else if kind_keys().any(|k| k == key) {
             Some("the rule has another condition; make this a rule of its own".to_owned())
         } else {

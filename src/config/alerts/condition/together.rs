@@ -38,7 +38,10 @@ pub(super) fn parts(block: &Block<'_>, key: &'static str, depth: usize) -> Optio
             && let Some(condition) = &condition
             && let Some(other) = found.iter().position(|o| o.as_ref().is_some_and(|o| excludes(o, condition)))
         {
-            inner.wrong(format_args!("it can never be true together with part {}; move a limit, or write any", other + 1));
+            inner.wrong(format_args!(
+                "it can never be true together with part {}; move a limit, or write any",
+                other + 1
+            ));
         }
         found.push(condition);
     }

@@ -6,8 +6,8 @@ use std::time::Duration;
 use super::super::super::document::{Block, Item};
 use super::super::super::duration::{DAY, MINUTE, duration_text};
 use super::super::LONGEST_WINDOW;
-use super::limit::{Scale, distance, metric, side, tested, with_unit};
 use super::Place;
+use super::limit::{Scale, distance, metric, side, tested, with_unit};
 use crate::domain::Metric;
 use crate::domain::rule::{Condition, ForecastLimit, MetricRef, Side};
 
@@ -46,7 +46,10 @@ pub(super) fn rate(block: &Block<'_>, place: Place) -> Option<Condition> {
     let limit = scale.change(&item)?;
     match side {
         Side::Above if limit <= 0.0 => {
-            item.wrong(format_args!("must be above 0, for a rise{}; a fall is below with a negative number", item.got()));
+            item.wrong(format_args!(
+                "must be above 0, for a rise{}; a fall is below with a negative number",
+                item.got()
+            ));
             return None;
         }
         Side::Below if limit >= 0.0 => {
@@ -77,7 +80,9 @@ pub(super) fn rate(block: &Block<'_>, place: Place) -> Option<Condition> {
 fn has_trend(metric: MetricRef, item: &Item<'_>) -> Option<MetricRef> {
     match &metric {
         MetricRef::Known(m) if m.grows() => {
-            item.wrong(format_args!("cannot be {m}, which grows by itself, as fast as the clock; write above = … alone"));
+            item.wrong(format_args!(
+                "cannot be {m}, which grows by itself, as fast as the clock; write above = … alone"
+            ));
             None
         }
         MetricRef::Known(m) if m.is_yes_no() => {
@@ -100,9 +105,7 @@ pub(super) fn forecast(block: &Block<'_>, _: Place) -> Option<Condition> {
         }
         _ => None,
     });
-    let within = inner
-        .need("within", "say how far ahead, such as within = \"14d\"")
-        .and_then(|i| i.span(WITHIN));
+    let within = inner.need("within", "say how far ahead, such as within = \"14d\"").and_then(|i| i.span(WITHIN));
     let metric_item = inner.need("metric", "say what is foreseen, such as metric = \"camera.sharpness\"");
     let metric = metric_item.as_ref().and_then(|i| match has_trend(metric(i)?, i)? {
         MetricRef::Known(m) => Some(m),

@@ -121,7 +121,11 @@ const LEAST_WEIGHT: f32 = -6.0;
 impl Belief {
     /// Nothing is known but the draw: batteries are bought for 3 to 20 hours.
     pub fn prior(traits: &Traits, amps: f64) -> Self {
-        let opinion = |k: usize| Opinion { weight: traits.knees[k].2 as f32, ln_ah: (5.2 * amps.max(1e-3)).ln() as f32, sd: 0.66 };
+        let opinion = |k: usize| Opinion {
+            weight: traits.knees[k].2 as f32,
+            ln_ah: (5.2 * amps.max(1e-3)).ln() as f32,
+            sd: 0.66,
+        };
         Belief { opinions: std::array::from_fn(opinion), full: traits.full as f32, full_sd: traits.full_sd as f32 }
     }
 

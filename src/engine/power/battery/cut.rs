@@ -132,7 +132,14 @@ pub(super) const LATE_SD: f64 = 0.19;
 pub(super) const PRESENT_SD: f64 = 0.020;
 
 /// The belief at `amps` after the stretches of this cut.
-pub(super) fn fit(learned: Option<&Learned>, cut: &Cut, traits: &Traits, amps: f64, elapsed: f64, extra_sd: f64) -> Belief {
+pub(super) fn fit(
+    learned: Option<&Learned>,
+    cut: &Cut,
+    traits: &Traits,
+    amps: f64,
+    elapsed: f64,
+    extra_sd: f64,
+) -> Belief {
     let prior = learned.map_or_else(
         || Belief::prior(traits, amps).shifted(warmth(cut.celsius), 0.0),
         |l| l.at(amps, cut.celsius, traits),
@@ -171,4 +178,3 @@ pub(super) fn fit(learned: Option<&Learned>, cut: &Cut, traits: &Traits, amps: f
     }
     prior.after(traits, &seen[..count])
 }
-
