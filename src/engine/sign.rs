@@ -247,7 +247,7 @@ impl Engine {
         }
     }
 
-    fn grows_since(&self, unit: UnitIx, metric: Metric) -> Option<Timestamp> {
+    pub(super) fn grows_since(&self, unit: UnitIx, metric: Metric) -> Option<Timestamp> {
         let state = &self.units[unit.index()];
         match metric {
             Metric::SelftestAge => state.last_selftest,
@@ -318,7 +318,7 @@ impl Engine {
 
     /// Every such metric that some rule reads: after a silence, and after a restart.
     pub(super) fn judge_all_growing(&mut self, at: Timestamp, unit: UnitIx) {
-        for metric in GROWING {
+        for metric in Metric::GROWING {
             if !self.rules.for_metric(metric).is_empty() {
                 self.judge_growing(at, unit, metric);
             }
@@ -328,7 +328,7 @@ impl Engine {
     /// Puts the deadlines of what grows into the queue, and judges nothing.
     pub(super) fn arm_growing(&mut self, unit: UnitIx) {
         let rules = self.rules.clone();
-        for metric in GROWING {
+        for metric in Metric::GROWING {
             let growth = growth(metric).expect("it grows");
             let Some(since) = self.grows_since(unit, metric) else { continue };
             for leaf in rules.for_metric(metric) {
@@ -561,9 +561,6 @@ pub(super) struct Growth {
     /// Not begun is zero; else it is not known.
     zero_when_none: bool,
 }
-
-pub(super) const GROWING: [Metric; 5] =
-    [Metric::SelftestAge, Metric::PressAge, Metric::CutMinutes, Metric::LocalCutMinutes, Metric::NotCharging];
 
 pub(super) fn growth(metric: Metric) -> Option<Growth> {
     match metric {

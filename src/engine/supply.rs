@@ -16,7 +16,6 @@ use super::baseline::Baselines;
 use super::clock::Taken;
 use super::power::battery::{Battery, Changed, PowerSample};
 use super::schedule::Schedule;
-use super::sign::GROWING;
 use super::unit_state::Presence;
 
 /// What is known of one unit's power.
@@ -330,5 +329,5 @@ pub(super) fn derived_metrics() -> impl Iterator<Item = Metric> {
         Metric::BatteryStart,
         Metric::BatteryHealth,
     ];
-    judged.into_iter().chain(GROWING)
+    judged.into_iter().chain(Metric::GROWING)
 }

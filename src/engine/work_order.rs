@@ -674,33 +674,6 @@ impl Engine {
         self.emit(at, EffectKind::Mail(Box::new(notice)));
     }
 
-    /// The rule's sentence with its blanks filled in.
-    fn summary(&self, at: Timestamp, unit: UnitIx, rule: RuleIx) -> String {
-        let r = self.rules.rule(rule);
-        let row = self.fleet.unit(unit);
-        let state = &self.units[unit.index()];
-        let reason = state.alert(rule).map(|a| &a.reason);
-        let fired = state.alert(rule).and_then(|a| a.fired_at).unwrap_or(at);
-        let (value, limit, since) = match reason {
-            Some(Reason::Beyond { value, limit, unit, .. }) => (
-                format!("{} {unit}", crate::domain::metric::plain_number(*value)),
-                format!("{} {unit}", crate::domain::metric::plain_number(*limit)),
-                fired,
-            ),
-            Some(Reason::Counted { count, .. }) => (count.to_string(), count.to_string(), fired),
-            Some(Reason::NothingFor { last, .. }) => (String::new(), String::new(), *last),
-            Some(_) | None => (String::new(), String::new(), fired),
-        };
-        let span = at.since(since);
-        r.summary
-            .replace("{value}", value.trim())
-            .replace("{limit}", limit.trim())
-            .replace("{for}", &span_text(span.max(Duration::from_secs(1))))
-            .replace("{unit}", row.unit.as_str())
-            .replace("{name}", &row.name)
-            .replace("{site}", row.site.as_str())
-    }
-
     /// In words and figures: the alert itself, and what else is known of the unit that bears on this component.
     fn evidence(&self, at: Timestamp, unit: UnitIx, rule: RuleIx, what: &Reason) -> Vec<String> {
         let state = &self.units[unit.index()];
