@@ -311,7 +311,8 @@ pub(super) fn tested(metric: MetricRef, item: &Item<'_>) -> Option<Metric> {
 /// How a distance is written, for messages.
 fn ways(scale: &Scale, side: Side) -> String {
     let unit = scale.unit_of_change();
-    let gap = if unit.is_empty() { "10".to_owned() } else { format!("\"10 {unit}\"") };
+    // "10 %" would be a part: points of percent stand as a plain number.
+    let gap = if matches!(unit, "" | "%") { "10".to_owned() } else { format!("\"10 {unit}\"") };
     let direction = match side {
         Side::Below => "under",
         Side::Above => "over",
@@ -335,7 +336,7 @@ fn takes_shares(scale: &Scale) -> bool {
 pub(super) fn distance_text(distance: Distance, unit: &str) -> String {
     match distance {
         Distance::Share(share) => with_unit(share * 100.0, "%"),
-        Distance::Gap(gap) => with_unit(gap, unit),
+        Distance::Gap(gap) => with_unit(gap, if unit == "%" { "points" } else { unit }),
     }
 }
 
@@ -374,7 +375,8 @@ fn written(scale: &Scale, side: Side, item: &Item<'_>) -> Option<Distance> {
         // `0.4` was meant as a part far more often than as a gap that every test passes.
         Some(Distance::Gap(gap)) if item.is_number() && gap > 0.0 && gap < 1.0 && takes_shares(scale) => {
             let percent = plain_number(gap * 100.0);
-            let gap = if unit.is_empty() { String::new() } else { format!("; if a gap is meant, \"{gap} {unit}\"") };
+            let gap =
+                if matches!(unit, "" | "%") { String::new() } else { format!("; if a gap is meant, \"{gap} {unit}\"") };
             item.wrong(format_args!("is less than one{}; if a part is meant, write \"{percent}%\"{gap}", item.got()));
             None
         }

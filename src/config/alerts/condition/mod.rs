@@ -122,11 +122,11 @@ pub fn only_override_keys(upper: &Block<'_>, base: &Block<'_>) {
     let mut known = vec!["only", "for", "clear_for"];
     let single = own.iter().filter(|k| matches!(k.read, Reader::Single(_)));
     known.extend(single.flat_map(|k| k.signs.iter().chain(k.beside)).filter(|key| **key != "metric"));
-    let to_the_rule =
-        || "it belongs to the rule itself: move it above [[rule.override]], or make this a rule of its own".to_owned();
+    const TO_THE_RULE: &str =
+        "belongs to the rule itself: move it above [[rule.override]], or make this a rule of its own";
     upper.only_keys(&known, |key| {
         if key == "metric" || RULE_KEYS.contains(&key) {
-            Some(to_the_rule())
+            Some(format!("it {TO_THE_RULE}"))
         } else if own.iter().any(|k| k.signs.contains(&key)) {
             Some(
                 "the parts of a combined condition cannot be changed; make this a rule of its own, with only"
@@ -139,7 +139,7 @@ pub fn only_override_keys(upper: &Block<'_>, base: &Block<'_>) {
         }
     });
     for item in abouts(upper) {
-        item.wrong(to_the_rule());
+        item.wrong(TO_THE_RULE);
     }
 }
 
@@ -202,8 +202,12 @@ fn read_at(block: &Block<'_>, place: Place, depth: usize) -> Option<Condition> {
         several => {
             let keys: Vec<&str> =
                 several.iter().flat_map(|k| k.signs).copied().filter(|sign| block.has(sign)).collect();
+            let or = match several.iter().any(|k| matches!(k.read, Reader::Together(_))) {
+                true => "or put one inside the other",
+                false => "or put them into all = [ … ] or any = [ … ]",
+            };
             block.wrong(format_args!(
-                "it has several conditions ({}); a {place} has one: make a {place} of each, or write all or any",
+                "it has several conditions ({}); a {place} has one: make a {place} of each, {or}",
                 keys.join(", ")
             ));
             return None;

@@ -29,19 +29,16 @@ pub(super) fn parts(block: &Block<'_>, key: &'static str, depth: usize) -> Optio
         }
         let inner = part.block()?.called(format!("{}{key}, part {}: ", part.called_by(), i + 1));
         let condition = read_part(&inner, key, depth + 1);
-        if condition.is_some()
-            && let Some(twin) = found.iter().position(|other| *other == condition)
-        {
-            inner.wrong(format_args!("it says the same as part {}; drop one", twin + 1));
-        }
-        if key == "all"
-            && let Some(condition) = &condition
-            && let Some(other) = found.iter().position(|o| o.as_ref().is_some_and(|o| excludes(o, condition)))
-        {
-            inner.wrong(format_args!(
-                "it can never be true together with part {}; move a limit, or write any",
-                other + 1
-            ));
+        if let Some(condition) = &condition {
+            let other = |is_such: &dyn Fn(&Condition) -> bool| {
+                found.iter().position(|other| other.as_ref().is_some_and(is_such)).map(|place| place + 1)
+            };
+            if let Some(twin) = other(&|o| o == condition) {
+                inner.wrong(format_args!("it says the same as part {twin}; drop one"));
+            } else if let Some(other) = other(&|o| key == "all" && excludes(o, condition)) {
+                inner
+                    .wrong(format_args!("it can never be true together with part {other}; move a limit, or write any"));
+            }
         }
         found.push(condition);
     }

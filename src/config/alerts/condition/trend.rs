@@ -114,7 +114,8 @@ pub(super) fn forecast(block: &Block<'_>, _: Place) -> Option<Condition> {
             None
         }
     });
-    let limits: Vec<Item<'_>> = LIMITS.iter().filter_map(|key| inner.get(key)).collect();
+    let mut limits: Vec<Item<'_>> = LIMITS.iter().filter_map(|key| inner.get(key)).collect();
+    limits.sort_by_key(|item| item.line);
     let item = match limits.as_slice() {
         [item] => item,
         [] => {
@@ -123,7 +124,10 @@ pub(super) fn forecast(block: &Block<'_>, _: Place) -> Option<Condition> {
         }
         [first, others @ ..] => {
             for other in others {
-                other.wrong(format_args!("stands beside {}; a forecast has one limit: drop one", first.key));
+                other.wrong(format_args!(
+                    "stands beside {} of line {}; a forecast has one limit: drop one, or make a rule of each",
+                    first.key, first.line
+                ));
             }
             return None;
         }
