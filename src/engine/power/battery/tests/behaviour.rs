@@ -13,7 +13,13 @@ fn sample(minute: f64, mains: Option<bool>, volts: f64, amps: Option<f64>) -> Po
     PowerSample { at: at(minute), mains, volts, amps, celsius: None, load_w: None, charge_pct: None }
 }
 
-fn run(judge: &mut Battery, minutes: std::ops::Range<i32>, mains: Option<bool>, amps: Option<f64>, volts: impl Fn(f64) -> f64) -> Vec<Changed> {
+fn run(
+    judge: &mut Battery,
+    minutes: std::ops::Range<i32>,
+    mains: Option<bool>,
+    amps: Option<f64>,
+    volts: impl Fn(f64) -> f64,
+) -> Vec<Changed> {
     minutes.map(|m| judge.take(&sample(f64::from(m), mains, volts(f64::from(m)), amps), None)).collect()
 }
 
@@ -120,13 +126,20 @@ fn what_is_kept_survives_json_to_the_bit_and_is_small() {
     for cut in 0..40 {
         let from = cut * 400;
         run(&mut judge, from..from + 150, Some(true), Some(0.05), |_| 13.7);
-        run(&mut judge, from + 150..from + 400, Some(false), Some(-0.61), |m| 12.7 - 0.0031 * (m - f64::from(from) - 150.0));
+        run(&mut judge, from + 150..from + 400, Some(false), Some(-0.61), |m| {
+            12.7 - 0.0031 * (m - f64::from(from) - 150.0)
+        });
         let text = serde_json::to_string(&judge).expect("it serialises");
         assert_eq!(serde_json::from_str::<Battery>(&text).expect("it parses"), judge);
     }
     assert!(judge.health_history().count() <= 24);
     let size = size_of::<Battery>() + size_of::<super::super::Learned>();
-    println!("{} bytes, learned {}, a cut {}", size_of::<Battery>(), size_of::<super::super::Learned>(), size_of::<super::super::Cut>());
+    println!(
+        "{} bytes, learned {}, a cut {}",
+        size_of::<Battery>(),
+        size_of::<super::super::Learned>(),
+        size_of::<super::super::Cut>()
+    );
     assert!(size <= 480, "{size}");
 }
 

@@ -124,7 +124,10 @@ fn a_battery_that_lasts_shorter_at_each_cut_shows_it_before_it_dies() {
                 }
             }
             let (truth, said) = days.seen.last().copied().expect("cuts were seen");
-            println!("{family:?} {per_day}: at the end {truth:.0} true {said:?}, worst {worst:+.0}, died {}", days.died);
+            println!(
+                "{family:?} {per_day}: at the end {truth:.0} true {said:?}, worst {worst:+.0}, died {}",
+                days.died
+            );
             assert!(said.is_some_and(|s| s < 80.0), "{family:?} {per_day}: {said:?} of {truth}");
         }
     }
