@@ -30,7 +30,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::Timestamp;
 use charger::Charger;
-use curve::{Belief, SHAPES, Traits};
+use curve::{Belief, Kept, SHAPES, Traits};
 use cut::{Cut, IN_CUT_SD, Stretch, fit};
 use learned::{DRAW_EXPONENT, Learned, OHM_HOURS};
 
@@ -189,7 +189,7 @@ impl Battery {
                 }
                 let amps = f64::from(l.usual_amps);
                 let ratio = (f64::from(l.amps) / amps).powf(DRAW_EXPONENT);
-                let belief = l.belief.shifted(ratio.ln(), 0.0);
+                let belief = l.belief().shifted(ratio.ln(), 0.0);
                 belief.left_ah(f64::from(self.missing_ah) * ratio) / amps
             }
         };
@@ -314,7 +314,7 @@ impl Battery {
     }
 
     fn capacity_ah(&self) -> Option<f64> {
-        self.learned.as_ref().filter(|l| l.cuts > 0).map(|l| l.belief.capacity_ah())
+        self.learned.as_ref().filter(|l| l.cuts > 0).map(|l| f64::from(l.capacity_ah))
     }
 
     fn counted_part(&self) -> Option<f64> {
@@ -380,7 +380,7 @@ impl Battery {
         {
             // A step of the draw shows the resistance.
             let ohms = (f64::from(vb) - v) / (amps - b);
-            let usual = OHM_HOURS / l.belief.capacity_ah();
+            let usual = OHM_HOURS / f64::from(l.capacity_ah);
             let ohms = ohms.clamp(0.2 * usual, 5.0 * usual);
             l.ohms = if l.ohms > 0.0 { 0.8 * l.ohms + 0.2 * ohms as f32 } else { ohms as f32 };
         }
@@ -498,11 +498,12 @@ impl Battery {
         let known = self.learned.is_some();
         let learned = self.learned.get_or_insert_with(|| {
             Box::new(Learned {
-                belief: Belief::prior(traits, mean_amps),
+                kept: Kept::of(&Belief::prior(traits, mean_amps)),
+                capacity_ah: Belief::prior(traits, mean_amps).capacity_ah() as f32,
                 amps: cut.reference_amps,
                 usual_amps: mean_amps as f32,
                 ohms: 0.0,
-                commissioned: [0.0; SHAPES],
+                commissioned: [0; SHAPES],
                 commissioned_var: 0.0,
                 changed_var: 0.0,
                 cuts: 0,

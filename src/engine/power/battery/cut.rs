@@ -125,11 +125,11 @@ impl Stretch {
 }
 
 /// A prediction within a cut may leave what was learned this far behind: a cell can fail from one cut to the next.
-pub(super) const IN_CUT_SD: f64 = 0.054;
+pub(super) const IN_CUT_SD: f64 = 0.072;
 /// The more of the fall has happened, the more this cut speaks for itself.
-pub(super) const LATE_SD: f64 = 0.19;
+pub(super) const LATE_SD: f64 = 0.11;
 /// How far the present volts may lie from the curve: it must end at the disconnect voltage, so it must pass here.
-pub(super) const PRESENT_SD: f64 = 0.020;
+pub(super) const PRESENT_SD: f64 = 0.033;
 
 /// The belief at `amps` after the stretches of this cut.
 pub(super) fn fit(
@@ -156,9 +156,9 @@ pub(super) fn fit(
     let seen_of = |s: &Stretch, noise: f64| {
         let drawn = f64::from(s.ah) * scale;
         let since = f64::from(s.ah) * hours_each;
-        let surface = 0.30 * (-since / 0.12).exp() + 0.047 * (-drawn / (0.024 * capacity)).exp();
+        let surface = 0.17 * (-since / 0.12).exp() + 0.042 * (-drawn / (0.024 * capacity)).exp();
         // What was long ago says less about the end than what was just now.
-        let far = 0.094 * ((now - drawn) / (0.33 * capacity)).min(2.0);
+        let far = 0.040 * ((now - drawn) / (0.51 * capacity)).min(2.0);
         Seen {
             drawn_ah: start + drawn,
             volts: f64::from(s.volts) - ohms * (amps - f64::from(s.amps)),
