@@ -16,6 +16,7 @@ pub mod rule;
 pub mod settings;
 pub mod severity;
 pub mod time;
+pub mod version;
 pub mod view;
 
 pub use component::Component;
@@ -36,3 +37,4 @@ pub use rule::{Rule, RuleSet};
 pub use settings::Settings;
 pub use severity::{Priority, Severity};
 pub use time::{Timestamp, span_text};
+pub use version::Version;

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::message::{CameraMode, Kind, Outcome};
 use crate::domain::rule::OverdueEvent;
-use crate::domain::{Component, Metric, OrderId, Readiness, Reason, Timestamp};
+use crate::domain::{Component, Metric, OrderId, Readiness, Reason, Timestamp, Version};
 
 use super::clock::Clock;
 use super::compiled::{IncidentIx, RuleIx};
@@ -46,8 +46,8 @@ pub(super) struct UnitState {
     pub readiness: Readiness,
     pub readiness_since: Option<Timestamp>,
     pub readiness_reason: Reason,
-    pub firmware: Option<Box<str>>,
-    pub hardware: Option<Box<str>>,
+    pub firmware: Option<Version>,
+    pub hardware: Option<Version>,
     /// Changed since the last checkpoint.
     pub dirty: bool,
 }
