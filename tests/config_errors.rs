@@ -8,9 +8,11 @@ use std::time::Duration;
 
 use buttonwatch::config::{Problems, ServiceConfig, check_alerts, check_fleet, check_service, read_text, write_fleet};
 use buttonwatch::domain::metric::Metric;
-use buttonwatch::domain::rule::{Condition, MetricRef, ReadinessEffect, Side};
+use buttonwatch::domain::rule::{
+    Condition, Distance, ForecastLimit, KnownSign, MetricRef, ReadinessEffect, Side, Sign,
+};
 use buttonwatch::domain::{
-    City, CrewId, District, FeederId, Fleet, GroupKind, Priority, SiteId, Timestamp, Unit, UnitId, UplinkId,
+    City, CrewId, District, FeederId, Fleet, GroupKind, Priority, RuleId, SiteId, Timestamp, Unit, UnitId, UplinkId,
 };
 use proptest::prelude::*;
 
@@ -124,7 +126,12 @@ fn the_shipped_alerts_are_clean_and_say_what_they_should() {
 
     let deaf = set.incidents.iter().find(|i| i.group_by == GroupKind::Fleet).expect("the blindness guard");
     assert!(deaf.doubts_hearing && deaf.order.is_none() && deaf.within.is_some());
-    assert!(!set.rules.iter().any(|r| r.id.as_str().contains("mains")), "load-shedding is no fault");
+    let asks = |metric: Metric| {
+        let reads =
+            |c: &Condition| matches!(c, Condition::Threshold { metric: MetricRef::Known(m), .. } if *m == metric);
+        set.rules.iter().any(|r| r.condition.leaves().into_iter().any(reads))
+    };
+    assert!(!asks(Metric::MainsPresent) && !asks(Metric::CutMinutes), "load-shedding is no fault");
 }
 
 #[test]
@@ -223,6 +230,214 @@ fn what_a_file_does_not_say_gets_its_default() {
     insta::assert_debug_snapshot!(set);
 }
 
+/// The example block of DESIGN §5, to the letter.
+const DESIGN: &str = r#"[[rule]]
+id = "unit-silent"
+component = "uplink"
+severity = "critical"
+silent = { kind = "heartbeat", missed = 3 }
+summary = "no heartbeat for {for}"
+order = { priority = "P1", after = "5m", action = "Check power at the pole, then the link", parts = ["SIM", "4G modem"] }
+
+[[rule]]
+id = "battery-low"
+component = "battery"
+severity = "major"
+metric = "battery.voltage"
+below = 11.6            # V
+clear_above = 12.2
+for = "5m"
+clear_for = "10m"
+
+[[rule]]
+id = "camera-failed"
+component = "camera"
+result = { test = "camera", is = "fail", consecutive = 3 }
+
+[[rule]]
+id = "lens-dirty"
+component = "camera"
+metric = "camera.sharpness"
+below_baseline = "40%"          # of this unit's own commissioning value, day and infrared apart
+consecutive = 3
+
+[[rule]]
+id = "lens-needs-cleaning"
+component = "camera"
+forecast = { metric = "camera.sharpness", below_baseline = "40%", within = "14d" }
+
+[[rule]]
+id = "reboot-loop"
+component = "controller"
+count = { event = "boot", at_least = 3, within = "1h" }
+
+[[rule]]
+id = "press-test-overdue"
+component = "button"
+overdue = { event = "press-test", every = "30d" }
+
+[[rule]]
+id = "wont-survive-this-cut"
+component = "battery"
+metric = "battery.margin"       # predicted runtime left minus the feeder's expected time to mains
+below = "0h"
+
+[[incident]]
+id = "uplink-down"
+group_by = "uplink"             # uplink | feeder | site | city | fleet
+of = "unit-silent"
+at_least = 2
+fraction = 0.6
+inhibits = ["unit-silent"]
+order = { crew = "network", priority = "P1", action = "Restore the uplink" }
+
+[[diagnosis]]
+id = "battery-exhausted"
+seen = ["on-battery", "battery-low", "unit-silent"]   # in this order, within 6 h
+suspects = [{ component = "battery", certainty = 80 }, { component = "charger", certainty = 20 }]
+"#;
+
+#[test]
+fn the_designs_example_is_read_whole() {
+    let set = check_alerts("alerts.toml", DESIGN).unwrap_or_else(|p| panic!("{p}"));
+    assert_eq!((set.rules.len(), set.incidents.len(), set.diagnoses.len()), (8, 1, 1));
+    let rule = |id: &str| set.rules.iter().find(|r| r.id.as_str() == id).unwrap_or_else(|| panic!("{id}"));
+    let share = |part| Distance::Share(part);
+    let Condition::Baseline { metric, side, limit, clear, consecutive } = &rule("lens-dirty").condition else {
+        panic!("{:?}", rule("lens-dirty"))
+    };
+    assert_eq!((*metric, *side, *limit, *consecutive), (Metric::CameraSharpness, Side::Below, share(0.4), 3));
+    assert!(matches!(clear, Distance::Share(part) if (part - 0.6).abs() < 1e-9), "a third of the way back: {clear:?}");
+    assert_eq!(
+        rule("lens-needs-cleaning").condition,
+        Condition::Forecast {
+            metric: Metric::CameraSharpness,
+            side: Side::Below,
+            limit: ForecastLimit::Baseline(share(0.4)),
+            within: Duration::from_secs(14 * 86_400),
+        }
+    );
+    assert_eq!(rule("lens-needs-cleaning").readiness, ReadinessEffect::Unchanged, "it works today");
+    let sign = |id: &str| Sign::Rule(RuleId::parse(id).expect("a rule id"));
+    let diagnosis = &set.diagnoses[0];
+    assert_eq!(diagnosis.seen, [Sign::Known(KnownSign::OnBattery), sign("battery-low"), sign("unit-silent")]);
+    assert_eq!(diagnosis.within, Duration::from_secs(6 * 3600));
+    assert_eq!(diagnosis.suspects.iter().map(|s| s.certainty).collect::<Vec<_>>(), [80, 20]);
+}
+
+#[test]
+fn every_kind_of_sign_can_be_written_alone_and_as_a_part() {
+    let text = r#"
+[[rule]]
+id = "tone-weak"
+component = "microphone"
+metric = "microphone.tone"
+below_baseline = "9 dB"
+unless = { metric = "microphone.ambient", above = "-38 dBFS" }
+
+[[rule.override]]
+only = { site_type = ["bus-terminal"] }
+below_baseline = 12
+clear_above_baseline = "9 dB"
+consecutive = 5
+
+[[rule]]
+id = "stream-slow"
+component = "stream"
+metric = "stream.connect_ms"
+above_baseline = "300%"
+clear_below_baseline = "150%"
+consecutive = 3
+
+[[rule]]
+id = "stream-slower"
+component = "stream"
+metric = "stream.connect_ms"
+above_baseline = "3s"
+
+[[rule]]
+id = "heats-up"
+component = "enclosure"
+metric = "enclosure.temperature"
+rate = { above = "10 °C", per = "1h", over = "30m" }
+
+[[rule.override]]
+only = { model = ["PB-2"] }
+rate = { above = 15 }
+
+[[rule]]
+id = "signal-fades"
+component = "uplink"
+metric = "link.rssi"
+rate = { below = "-6 dB", per = "1d" }
+
+[[rule]]
+id = "battery-fading"
+component = "battery"
+severity = "minor"
+forecast = { metric = "battery.health", below = 60, within = "21d" }
+summary = "worn out on {date}: {value} now"
+
+[[rule]]
+id = "tests-old"
+component = "controller"
+metric = "selftest.age"
+above = "36h"
+
+[[rule]]
+id = "cut-here"
+component = "mains"
+metric = "power.local_cut_minutes"
+above = "20m"
+order = { priority = "P2", per_site = true }
+
+[[rule]]
+id = "all-of-them"
+component = "controller"
+any = [
+  { silent = { missed = 3 } },
+  { all = [
+    { metric = "battery.margin", below = -0.25, clear_above = 0 },
+    { any = [{ result = { test = "camera" } }, { metric = "camera.sharpness", below_baseline = "40%" }] },
+  ] },
+  { count = { event = "boot", at_least = 3, within = "1h" } },
+  { overdue = { event = "selftest", every = "36h", from = "last" } },
+  { forecast = { metric = "battery.health", below = 60, within = "21d" } },
+  { metric = "enclosure.temperature", rate = { above = 10, per = "1h" }},
+]
+for = "10m"
+unless = [{ metric = "power.cut_ratio", above = 1.2 }, { metric = "x.humidity", above = 95 }]
+
+[[rule.override]]
+only = { site_type = ["park"] }
+for = "20m"
+
+[[rule]]
+id = "both-foreseen"
+component = "battery"
+all = [
+  { forecast = { metric = "battery.health", below = 60, within = "21d" } },
+  { forecast = { metric = "microphone.tone", below_baseline = "10 dB", within = "21d" } },
+]
+
+[[incident]]
+id = "feeder-dark"
+group_by = "feeder"
+of = ["cut-here", "tests-old"]
+wait = "45m"
+
+[[diagnosis]]
+id = "rebooted-then-cut"
+seen = ["boot", "battery-nearly-empty", "tests-old", "cut-here"]
+within = "1d"
+suspects = [{ component = "mains", certainty = 100 }]
+action = "Check the fuse"
+parts = ["fuse"]
+"#;
+    let set = check_alerts("alerts.toml", text).unwrap_or_else(|p| panic!("{p}"));
+    insta::assert_debug_snapshot!(set);
+}
+
 fn name() -> impl Strategy<Value = String> {
     prop_oneof![
         "[A-Za-z0-9 ,;\"'=+@#_\\-]{1,20}",
@@ -284,6 +499,139 @@ fn damaged(path: &'static str) -> impl Strategy<Value = Vec<u8>> {
     })
 }
 
+/// TOML that parses, of words that alerts.toml knows, in places where they may not stand.
+fn jumbled_alerts() -> impl Strategy<Value = String> {
+    const KEYS: &[&str] = &[
+        "id",
+        "component",
+        "severity",
+        "for",
+        "clear_for",
+        "unless",
+        "summary",
+        "order",
+        "readiness",
+        "only",
+        "override",
+        "silent",
+        "missed",
+        "slack",
+        "kind",
+        "metric",
+        "below",
+        "above",
+        "clear_above",
+        "clear_below",
+        "consecutive",
+        "below_baseline",
+        "above_baseline",
+        "clear_above_baseline",
+        "clear_below_baseline",
+        "rate",
+        "per",
+        "over",
+        "forecast",
+        "within",
+        "result",
+        "test",
+        "is",
+        "count",
+        "event",
+        "at_least",
+        "overdue",
+        "every",
+        "from",
+        "all",
+        "any",
+        "group_by",
+        "of",
+        "fraction",
+        "inhibits",
+        "wait",
+        "seen",
+        "suspects",
+        "certainty",
+        "parts",
+        "per_site",
+    ];
+    const WORDS: &[&str] = &[
+        "a",
+        "b",
+        "battery",
+        "camera.sharpness",
+        "microphone.tone",
+        "battery.voltage",
+        "stream.loss",
+        "stream.connect_ms",
+        "power.cut_minutes",
+        "enclosure.tamper",
+        "x.y",
+        "40%",
+        "150%",
+        "-5%",
+        "NaN%",
+        "inf%",
+        "10 dB",
+        "1e308 dB",
+        "-1 V",
+        "1h",
+        "30d",
+        "0s",
+        "14d",
+        "service",
+        "last",
+        "boot",
+        "on-battery",
+        "press-test",
+        "uplink",
+        "{value}",
+        "{date}",
+        "",
+        "é%",
+        "ا %",
+        "% ",
+        "dB",
+    ];
+    let leaf = prop_oneof![
+        proptest::sample::select(WORDS).prop_map(|w| format!("\"{w}\"")),
+        prop_oneof![
+            Just(0.4),
+            Just(-10.0),
+            Just(1e308),
+            Just(-0.0),
+            any::<f64>().prop_filter("finite", |n| n.is_finite())
+        ]
+        .prop_map(|n| format!("{n:?}")),
+        any::<i64>().prop_map(|n| n.to_string()),
+        (0i64..20).prop_map(|n| n.to_string()),
+        Just("nan".to_owned()),
+        Just("-inf".to_owned()),
+        any::<bool>().prop_map(|b| b.to_string()),
+    ];
+    let group =
+        |inner: BoxedStrategy<String>| proptest::collection::btree_map(proptest::sample::select(KEYS), inner, 0..6);
+    let value = leaf.prop_recursive(5, 40, 4, move |inner| {
+        prop_oneof![
+            proptest::collection::vec(inner.clone(), 0..4).prop_map(|parts| format!("[{}]", parts.join(", "))),
+            group(inner.boxed()).prop_map(|keys| {
+                let parts: Vec<String> = keys.iter().map(|(key, value)| format!("{key} = {value}")).collect();
+                format!("{{ {} }}", parts.join(", "))
+            }),
+        ]
+    });
+    let block = proptest::sample::select(&["rule", "rule", "rule", "incident", "diagnosis"][..]);
+    proptest::collection::vec((block, group(value.boxed())), 1..5).prop_map(|blocks| {
+        let mut text = String::new();
+        for (block, keys) in blocks {
+            text.push_str(&format!("[[{block}]]\n"));
+            for (key, value) in keys {
+                text.push_str(&format!("{key} = {value}\n"));
+            }
+        }
+        text
+    })
+}
+
 fn nothing_panics(content: &[u8]) {
     let shown = [
         alerts_problems("alerts.toml", content),
@@ -311,6 +659,11 @@ proptest! {
     #[test]
     fn no_damaged_alerts_panic(content in damaged("alerts.toml")) {
         nothing_panics(&content);
+    }
+
+    #[test]
+    fn no_jumble_of_known_words_panics(content in jumbled_alerts()) {
+        nothing_panics(content.as_bytes());
     }
 
     #[test]

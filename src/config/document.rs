@@ -277,6 +277,11 @@ impl<'a> Item<'a> {
         self.notes.say(self.line, format!("{}{} {what}", self.who, self.key));
     }
 
+    /// What stands before each of its messages.
+    pub fn called_by(&self) -> &str {
+        &self.who
+    }
+
     /// Do both stand in the same block? (If not, one of them is an override's.)
     pub fn stands_with(&self, other: &Item<'_>) -> bool {
         self.who == other.who
@@ -346,6 +351,9 @@ impl<'a> Item<'a> {
     /// None, and nothing noted: it is no text.
     pub fn as_text(&self) -> Option<&'a str> {
         self.value.as_str()
+    }
+    pub fn is_number(&self) -> bool {
+        self.value.is_integer() || self.value.is_float()
     }
     pub fn is_group(&self) -> bool {
         self.value.is_table()
@@ -471,7 +479,8 @@ impl<'a> Item<'a> {
             }
         }
     }
-    fn last_name(&self) -> &str {
+    /// The key itself, without its path.
+    pub fn last_name(&self) -> &str {
         self.key.rsplit('.').next().unwrap_or(&self.key)
     }
 }

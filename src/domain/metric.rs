@@ -88,10 +88,69 @@ impl Metric {
     pub fn name(self) -> &'static str {
         self.facts().name
     }
+    /// What grows by itself from a moment on, whether a message comes or not: it has a deadline, and no noise.
+    pub const GROWING: [Metric; 5] =
+        [Metric::SelftestAge, Metric::PressAge, Metric::CutMinutes, Metric::LocalCutMinutes, Metric::NotCharging];
+
+    pub fn grows(self) -> bool {
+        Self::GROWING.contains(&self)
+    }
+    pub fn is_yes_no(self) -> bool {
+        let facts = self.facts();
+        facts.unit.is_empty() && facts.max == 1.0
+    }
+    /// A self-test's figure: what has a commissioning value.
+    pub fn is_tested(self) -> bool {
+        match self {
+            Metric::CameraSharpness
+            | Metric::CameraLuma
+            | Metric::CameraChanged
+            | Metric::CameraFrozenFrames
+            | Metric::CameraFps
+            | Metric::MicrophoneTone
+            | Metric::MicrophoneAmbient
+            | Metric::MicrophoneClipping
+            | Metric::MicrophoneRetries
+            | Metric::SpeakerTone
+            | Metric::ButtonStuck
+            | Metric::ButtonContact
+            | Metric::StreamConnect
+            | Metric::StreamRate
+            | Metric::StreamLoss => true,
+            Metric::ControllerUptime
+            | Metric::LinkRssi
+            | Metric::EnclosureTemperature
+            | Metric::EnclosureTamper
+            | Metric::DiskFree
+            | Metric::MemoryFree
+            | Metric::MainsPresent
+            | Metric::MainsVoltage
+            | Metric::BatteryVoltage
+            | Metric::BatteryCharge
+            | Metric::BatteryTemperature
+            | Metric::BatteryCurrent
+            | Metric::PowerLoad
+            | Metric::PressHeld
+            | Metric::PressAck
+            | Metric::LinkLoss
+            | Metric::ClockSkew
+            | Metric::SelftestAge
+            | Metric::PressAge
+            | Metric::BatteryRuntime
+            | Metric::BatteryMargin
+            | Metric::BatteryHealth
+            | Metric::BatteryEstimate
+            | Metric::BatteryStart
+            | Metric::CutMinutes
+            | Metric::CutRatio
+            | Metric::LocalCutMinutes
+            | Metric::NotCharging => false,
+        }
+    }
     /// `11.42 V`, `-97 dBm`, `yes`.
     pub fn figure(self, value: f64) -> String {
         let facts = self.facts();
-        if facts.unit.is_empty() && facts.max == 1.0 {
+        if self.is_yes_no() {
             return if value >= 0.5 { "yes" } else { "no" }.to_owned();
         }
         let number = plain_number(value);
@@ -147,6 +206,15 @@ mod tests {
         for m in Metric::ALL {
             assert_eq!(m.name().parse(), Ok(*m));
             assert!(m.facts().min < m.facts().max, "{m}");
+        }
+    }
+
+    #[test]
+    fn what_a_self_test_measures_is_named_after_the_component_it_tests() {
+        for m in Metric::ALL {
+            let component = m.name().split('.').next().unwrap_or_default();
+            let tested = ["camera", "microphone", "speaker", "button", "stream"].contains(&component);
+            assert_eq!(m.is_tested(), tested, "{m}");
         }
     }
 

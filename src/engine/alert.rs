@@ -55,8 +55,21 @@ impl Engine {
                 alert.phase = Phase::Firing;
                 alert.since = at;
                 alert.deadline = None;
+                self.resume_order(at, unit, rule);
             }
         }
+    }
+
+    /// It was going and has come back: its order is due when it would have been.
+    fn resume_order(&mut self, at: Timestamp, unit: UnitIx, rule: RuleIx) {
+        let Some(alert) = self.units[unit.index()].alert(rule) else { return };
+        if alert.order.is_some() || alert.order_due.is_some() || alert.held_by.is_some() {
+            return;
+        }
+        let Some(wait) = self.order_wait(unit, rule, alert.counts) else { return };
+        let due = at.max(alert.fired_at.unwrap_or(at) + wait);
+        self.state(unit).alert_mut(rule).expect("just seen").order_due = Some(due);
+        self.timers.arm(due, Timer::OrderDue(unit, rule));
     }
 
     /// The condition of `rule` is false at `at`, beyond its hysteresis.
@@ -100,6 +113,7 @@ impl Engine {
                 alert.since = at;
                 alert.deadline = None;
                 alert.reason = reason;
+                self.resume_order(at, unit, rule);
             }
         }
     }

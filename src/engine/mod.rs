@@ -27,6 +27,7 @@ mod readiness;
 mod saved;
 #[allow(dead_code)]
 mod schedule;
+mod sentence;
 mod sequence;
 mod sign;
 mod supply;

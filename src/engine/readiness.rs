@@ -9,38 +9,46 @@ use crate::domain::{Component, EffectKind, GroupKind, Readiness, Reason, Timesta
 use super::Engine;
 use super::compiled::{IncidentIx, RuleIx};
 use super::timer::Timer;
-use super::unit_state::{GroupKinds, Presence};
+use super::unit_state::{GroupKinds, Presence, UnitState};
 
 impl Engine {
     /// `because`: what just happened, when that is the better reason for the change.
     pub(super) fn judge_readiness(&mut self, at: Timestamp, unit: UnitIx, because: Option<Reason>) {
         let (to, why) = self.readiness_now(at, unit);
+        // A million ready units need not keep what readiness itself says.
+        let kept = (to != Readiness::Ready).then(|| Box::new(why.clone()));
         let state = &self.units[unit.index()];
         let from = state.readiness;
         if from == to {
-            if state.readiness_reason != why && state.readiness_since.is_some() {
-                self.state(unit).readiness_reason = why;
+            if state.readiness_reason != kept && state.readiness_since.is_some() {
+                self.state(unit).readiness_reason = kept;
             } else if state.readiness_since.is_none() {
                 let state = self.state(unit);
                 state.readiness_since = Some(at);
-                state.readiness_reason = why;
+                state.readiness_reason = kept;
             }
             return;
         }
         let reason = match (to, because) {
             (Readiness::Silent | Readiness::Unknown, Some(because)) if !self.is_doubted(unit) => because,
-            (_, _) => why.clone(),
+            (_, _) => why,
         };
         let state = self.state(unit);
         state.readiness = to;
         state.readiness_since = Some(at);
-        state.readiness_reason = why;
+        state.readiness_reason = kept;
         let unit = self.fleet.unit(unit).unit.clone();
         self.emit(at, EffectKind::Readiness { unit, from, to, reason });
     }
 
     pub(super) fn note_readiness_reason(&mut self, unit: UnitIx, reason: Reason) {
-        self.state(unit).readiness_reason = reason;
+        self.state(unit).readiness_reason = Some(Box::new(reason));
+    }
+
+    /// Why it is as ready as it is.
+    pub(super) fn readiness_reason(&self, unit: UnitIx) -> Reason {
+        let state = &self.units[unit.index()];
+        state.readiness_reason.as_deref().cloned().unwrap_or_else(|| proven(state))
     }
 
     /// Worst first; the first that applies counts.
@@ -75,7 +83,7 @@ impl Engine {
         if let Some(reason) = self.alerts_with(unit, ReadinessEffect::Impaired) {
             return (Readiness::Impaired, reason);
         }
-        (Readiness::Ready, Reason::TestsPassed { components: state.tests.iter().map(|t| t.component).collect() })
+        (Readiness::Ready, proven(state))
     }
 
     fn is_doubted(&self, unit: UnitIx) -> bool {
@@ -210,4 +218,8 @@ impl Engine {
         let longest = self.rules.incidents_of(rule).iter().map(wait).max().unwrap_or_default();
         Some(after.max(longest))
     }
+}
+
+fn proven(state: &UnitState) -> Reason {
+    Reason::TestsPassed { components: state.tests.iter().map(|t| t.component).collect() }
 }

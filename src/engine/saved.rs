@@ -8,6 +8,7 @@ use std::fmt;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use thin_vec::ThinVec;
 
 use crate::domain::event::MaintenanceScope;
 use crate::domain::message::Kind;
@@ -144,7 +145,7 @@ struct SavedUnit {
     firings: Vec<(RuleId, Timestamp)>,
     readiness: Readiness,
     readiness_since: Option<Timestamp>,
-    readiness_reason: Reason,
+    readiness_reason: Option<Reason>,
     firmware: Option<Box<str>>,
     hardware: Option<Box<str>>,
 }
@@ -238,7 +239,7 @@ impl Engine {
             presence: s.presence,
             last_heard: s.last_heard,
             first_heard: s.first_heard,
-            last_of_kind: s.last_of_kind.clone(),
+            last_of_kind: s.last_of_kind.to_vec(),
             interval_s: s.interval.map(|i| i.as_secs_f64()),
             armed: s
                 .armed
@@ -247,9 +248,9 @@ impl Engine {
                 .collect(),
             sequence: s.sequence.clone(),
             clock: s.clock.clone(),
-            readings: s.readings.iter().map(|r| (r.metric, r.value, r.at)).collect(),
-            vendor: s.vendor.clone(),
-            tests: s.tests.clone(),
+            readings: s.readings.iter().map(|r| (r.metric, r.value(), r.at)).collect(),
+            vendor: s.vendor.to_vec(),
+            tests: s.tests.to_vec(),
             last_selftest: s.last_selftest,
             proof_armed: s.proof_armed,
             in_a_row: s.in_a_row.iter().map(|(l, n)| (place(l), *n)).collect(),
@@ -259,7 +260,7 @@ impl Engine {
             baselines: s.baselines.clone(),
             supply: s.supply.clone(),
             last_boot: s.last_boot,
-            last_done: s.last_done.clone(),
+            last_done: s.last_done.to_vec(),
             alerts: s
                 .alerts
                 .iter()
@@ -283,7 +284,7 @@ impl Engine {
             firings: s.firings.iter().map(|(r, t)| (id(*r), *t)).collect(),
             readiness: s.readiness,
             readiness_since: s.readiness_since,
-            readiness_reason: s.readiness_reason.clone(),
+            readiness_reason: s.readiness_reason.as_deref().cloned(),
             firmware: s.firmware.clone(),
             hardware: s.hardware.clone(),
         };
@@ -333,7 +334,7 @@ impl Engine {
             // A condition that lost signs in the meantime has no such place.
             rules.sign(leaf, unit).map(|_| leaf)
         };
-        let alerts: Vec<Alert> = s
+        let alerts: ThinVec<Alert> = s
             .alerts
             .into_iter()
             .filter_map(|a| {
@@ -357,7 +358,7 @@ impl Engine {
             presence: s.presence,
             last_heard: s.last_heard,
             first_heard: s.first_heard,
-            last_of_kind: s.last_of_kind,
+            last_of_kind: s.last_of_kind.into(),
             interval: s.interval_s.map(Duration::from_secs_f64),
             // Deadlines are worked out anew by `arm_restored`.
             armed: s
@@ -370,9 +371,9 @@ impl Engine {
                 .collect(),
             sequence: s.sequence,
             clock: s.clock,
-            readings: s.readings.into_iter().map(|(metric, value, at)| Reading { metric, value, at }).collect(),
-            vendor: s.vendor,
-            tests: s.tests,
+            readings: s.readings.into_iter().map(|(metric, value, at)| Reading::new(metric, value, at)).collect(),
+            vendor: s.vendor.into(),
+            tests: s.tests.into(),
             last_selftest: s.last_selftest,
             proof_armed: s.proof_armed,
             in_a_row: s.in_a_row.into_iter().filter_map(|(l, n)| Some((place(&l)?, n))).collect(),
@@ -386,12 +387,12 @@ impl Engine {
             baselines: s.baselines,
             supply: s.supply,
             last_boot: s.last_boot,
-            last_done: s.last_done,
+            last_done: s.last_done.into(),
             alerts,
             firings: s.firings.into_iter().filter_map(|(r, t)| Some((find(&r)?, t))).collect(),
             readiness: s.readiness,
             readiness_since: s.readiness_since,
-            readiness_reason: s.readiness_reason,
+            readiness_reason: s.readiness_reason.map(Box::new),
             firmware: s.firmware,
             hardware: s.hardware,
             dirty: false,

@@ -233,7 +233,7 @@ impl Engine {
         match growth(metric) {
             Some(growth) => self.grown(at, unit, metric, growth),
             None => {
-                self.derived(at, unit, metric).or_else(|| self.units[unit.index()].reading(metric).map(|r| r.value))
+                self.derived(at, unit, metric).or_else(|| self.units[unit.index()].reading(metric).map(|r| r.value()))
             }
         }
     }
@@ -241,13 +241,23 @@ impl Engine {
     // ---- what grows by itself ----
 
     fn grown(&self, at: Timestamp, unit: UnitIx, metric: Metric, growth: Growth) -> Option<f64> {
+        let at = self.grown_until(at, unit, growth);
         match self.grows_since(unit, metric) {
             Some(since) => Some(at.since(since).as_secs_f64() / growth.unit_s),
             None => growth.zero_when_none.then_some(0.0),
         }
     }
 
-    fn grows_since(&self, unit: UnitIx, metric: Metric) -> Option<Timestamp> {
+    /// What a unit says of its power holds until it last said it: it may have changed since.
+    fn grown_until(&self, at: Timestamp, unit: UnitIx, growth: Growth) -> Timestamp {
+        if !growth.zero_when_none {
+            return at;
+        }
+        let sample = self.units[unit.index()].supply.as_ref().and_then(|s| s.battery.last_sample());
+        sample.map_or(at, |sample| sample.min(at))
+    }
+
+    pub(super) fn grows_since(&self, unit: UnitIx, metric: Metric) -> Option<Timestamp> {
         let state = &self.units[unit.index()];
         match metric {
             Metric::SelftestAge => state.last_selftest,
@@ -269,13 +279,14 @@ impl Engine {
         }
         let rules = self.rules.clone();
         let since = self.grows_since(unit, metric);
+        let until = self.grown_until(at, unit, growth);
         for leaf in rules.for_metric(metric) {
             let Some(Condition::Threshold { side, limit, .. }) = rules.sign(*leaf, unit) else { continue };
             if self.is_excused(at, unit, leaf.rule) {
                 continue;
             }
             let due = since.map(|s| s + Duration::from_secs_f64((limit.max(0.0) * growth.unit_s).min(1e10)));
-            let reached = due.is_some_and(|due| due <= at);
+            let reached = due.is_some_and(|due| due <= until);
             let verdict = match (side, since.is_some(), reached) {
                 (Side::Above, _, true) => Verdict::Holds,
                 (Side::Above, true, false) => Verdict::Between,
@@ -283,7 +294,7 @@ impl Engine {
                 (Side::Below, _, true) => Verdict::Gone,
                 (Side::Below, _, false) => Verdict::Holds,
             };
-            if let (Some(due), false) = (due, reached) {
+            if let Some(due) = due.filter(|due| *due > at) {
                 self.timers.arm(due, Timer::Grown(unit, *leaf));
             }
             if verdict != Verdict::Holds && !self.units[unit.index()].knows(*leaf) {
@@ -318,7 +329,7 @@ impl Engine {
 
     /// Every such metric that some rule reads: after a silence, and after a restart.
     pub(super) fn judge_all_growing(&mut self, at: Timestamp, unit: UnitIx) {
-        for metric in GROWING {
+        for metric in Metric::GROWING {
             if !self.rules.for_metric(metric).is_empty() {
                 self.judge_growing(at, unit, metric);
             }
@@ -328,7 +339,7 @@ impl Engine {
     /// Puts the deadlines of what grows into the queue, and judges nothing.
     pub(super) fn arm_growing(&mut self, unit: UnitIx) {
         let rules = self.rules.clone();
-        for metric in GROWING {
+        for metric in Metric::GROWING {
             let growth = growth(metric).expect("it grows");
             let Some(since) = self.grows_since(unit, metric) else { continue };
             for leaf in rules.for_metric(metric) {
@@ -561,9 +572,6 @@ pub(super) struct Growth {
     /// Not begun is zero; else it is not known.
     zero_when_none: bool,
 }
-
-pub(super) const GROWING: [Metric; 5] =
-    [Metric::SelftestAge, Metric::PressAge, Metric::CutMinutes, Metric::LocalCutMinutes, Metric::NotCharging];
 
 pub(super) fn growth(metric: Metric) -> Option<Growth> {
     match metric {

@@ -16,7 +16,6 @@ use super::baseline::Baselines;
 use super::clock::Taken;
 use super::power::battery::{Battery, Changed, PowerSample};
 use super::schedule::Schedule;
-use super::sign::GROWING;
 use super::unit_state::Presence;
 
 /// What is known of one unit's power.
@@ -129,6 +128,7 @@ impl Engine {
         let changed = self.state(unit).supply.get_or_insert_default().battery.take(&sample, None);
         self.feeder_changed(now, unit);
         self.judge_growing(now, unit, Metric::CutMinutes);
+        self.judge_growing(now, unit, Metric::LocalCutMinutes);
         self.judge_growing(now, unit, Metric::NotCharging);
         self.judge_supply(now, unit, changed);
     }
@@ -330,5 +330,5 @@ pub(super) fn derived_metrics() -> impl Iterator<Item = Metric> {
         Metric::BatteryStart,
         Metric::BatteryHealth,
     ];
-    judged.into_iter().chain(GROWING)
+    judged.into_iter().chain(Metric::GROWING)
 }

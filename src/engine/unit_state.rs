@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use thin_vec::ThinVec;
 
 use crate::domain::message::{CameraMode, Kind, Outcome};
 use crate::domain::rule::OverdueEvent;
@@ -24,41 +25,42 @@ pub(super) struct UnitState {
     pub last_heard: Option<Timestamp>,
     pub first_heard: Option<Timestamp>,
     /// Only kinds that some silent rule watches, other than heartbeat.
-    pub last_of_kind: Vec<(Kind, Timestamp)>,
+    pub last_of_kind: ThinVec<(Kind, Timestamp)>,
     /// As the unit last said.
     pub interval: Option<Duration>,
     /// Silence deadlines that stand in the queue.
-    pub armed: Vec<(Leaf, Timestamp)>,
+    pub armed: ThinVec<(Leaf, Timestamp)>,
     pub sequence: Sequence,
     pub clock: Clock,
     /// Sorted by metric.
-    pub readings: Vec<Reading>,
+    pub readings: ThinVec<Reading>,
     /// Vendor metrics that some rule names.
-    pub vendor: Vec<(Box<str>, f64, Timestamp)>,
+    pub vendor: ThinVec<(Box<str>, f64, Timestamp)>,
     /// In the order first reported.
-    pub tests: Vec<TestState>,
+    pub tests: ThinVec<TestState>,
     pub last_selftest: Option<Timestamp>,
     pub proof_armed: bool,
     /// Violations in a row, for rules that ask for more than one.
-    pub in_a_row: Vec<(Leaf, u32)>,
+    pub in_a_row: ThinVec<(Leaf, u32)>,
     /// The newest events of each count rule, at most as many as it asks for.
-    pub events: Vec<(Leaf, VecDeque<Timestamp>)>,
+    pub events: ThinVec<(Leaf, VecDeque<Timestamp>)>,
     /// What combined conditions know of their signs.
-    pub signs: Vec<SignState>,
+    pub signs: ThinVec<SignState>,
     /// What rates and forecasts are drawn from.
-    pub series: Vec<(Leaf, Series)>,
+    pub series: ThinVec<(Leaf, Series)>,
     pub baselines: Option<Box<Baselines>>,
     /// Battery and mains. None: it never spoke of them.
     pub supply: Option<Box<Supply>>,
     /// Only kept when some diagnosis looks at it.
     pub last_boot: Option<Timestamp>,
-    pub last_done: Vec<(OverdueEvent, Timestamp)>,
-    pub alerts: Vec<Alert>,
+    pub last_done: ThinVec<(OverdueEvent, Timestamp)>,
+    pub alerts: ThinVec<Alert>,
     /// When alerts began to fire lately: what flapping is judged by.
-    pub firings: Vec<(RuleIx, Timestamp)>,
+    pub firings: ThinVec<(RuleIx, Timestamp)>,
     pub readiness: Readiness,
     pub readiness_since: Option<Timestamp>,
-    pub readiness_reason: Reason,
+    /// None: ready, and that says it.
+    pub readiness_reason: Option<Box<Reason>>,
     pub firmware: Option<Box<str>>,
     pub hardware: Option<Box<str>>,
     /// Changed since the last checkpoint.
@@ -80,11 +82,25 @@ pub(super) enum Presence {
     Unknown,
 }
 
+/// 16 bytes: two dozen of them are most of what a unit takes.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Reading {
-    pub metric: Metric,
-    pub value: f64,
     pub at: Timestamp,
+    value: f32,
+    pub metric: Metric,
+}
+
+impl Reading {
+    pub(super) fn new(metric: Metric, value: f64, at: Timestamp) -> Self {
+        Reading { at, value: value as f32, metric }
+    }
+    /// As it was written: `11.42`, not the 11.420000076 that lies nearest in single precision.
+    pub(super) fn value(&self) -> f64 {
+        self.value.to_string().parse().expect("Rust reads the floats it writes")
+    }
+    fn renew(&mut self, value: f64, at: Timestamp) {
+        (self.value, self.at) = (value as f32, at);
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -161,29 +177,29 @@ impl Default for UnitState {
             presence: Presence::Never,
             last_heard: None,
             first_heard: None,
-            last_of_kind: Vec::new(),
+            last_of_kind: ThinVec::new(),
             interval: None,
-            armed: Vec::new(),
+            armed: ThinVec::new(),
             sequence: Sequence::default(),
             clock: Clock::default(),
-            readings: Vec::new(),
-            vendor: Vec::new(),
-            tests: Vec::new(),
+            readings: ThinVec::new(),
+            vendor: ThinVec::new(),
+            tests: ThinVec::new(),
             last_selftest: None,
             proof_armed: false,
-            in_a_row: Vec::new(),
-            events: Vec::new(),
-            signs: Vec::new(),
-            series: Vec::new(),
+            in_a_row: ThinVec::new(),
+            events: ThinVec::new(),
+            signs: ThinVec::new(),
+            series: ThinVec::new(),
             baselines: None,
             supply: None,
             last_boot: None,
-            last_done: Vec::new(),
-            alerts: Vec::new(),
-            firings: Vec::new(),
+            last_done: ThinVec::new(),
+            alerts: ThinVec::new(),
+            firings: ThinVec::new(),
             readiness: Readiness::Unproven,
             readiness_since: None,
-            readiness_reason: Reason::NeverPassed { missing: Vec::new() },
+            readiness_reason: Some(Box::new(Reason::NeverPassed { missing: Vec::new() })),
             firmware: None,
             hardware: None,
             dirty: false,
@@ -206,10 +222,9 @@ impl UnitState {
                 if at < reading.at {
                     return false;
                 }
-                reading.value = value;
-                reading.at = at;
+                reading.renew(value, at);
             }
-            Err(i) => self.readings.insert(i, Reading { metric, value, at }),
+            Err(i) => self.readings.insert(i, Reading::new(metric, value, at)),
         }
         true
     }

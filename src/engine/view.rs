@@ -25,7 +25,7 @@ impl Engine {
     fn unit_row(&self, unit: UnitIx, open_orders: usize) -> UnitRow {
         let row = self.fleet.unit(unit);
         let s = &self.units[unit.index()];
-        let reason = match (s.presence, &s.readiness_reason) {
+        let reason = match (s.presence, self.readiness_reason(unit)) {
             (Presence::Never, Reason::NeverPassed { .. }) => "has never been heard".to_owned(),
             (_, reason) => reason.to_string(),
         };
@@ -70,8 +70,8 @@ impl Engine {
             .iter()
             .map(|r| ReadingView {
                 metric: r.metric.name().to_owned(),
-                value: r.value,
-                text: r.metric.figure(r.value),
+                value: r.value(),
+                text: r.metric.figure(r.value()),
                 at: r.at,
             })
             .collect();

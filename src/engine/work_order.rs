@@ -2,7 +2,6 @@
 //! `domain::order::OrderState`; the numbers below are theirs. Never sends anything.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -13,14 +12,14 @@ use crate::domain::order::{Change, Suspect};
 use crate::domain::rule::{IncidentRule, OrderPlan};
 use crate::domain::{
     Component, CrewId, EffectKind, GroupKind, GroupName, MessageId, Metric, Notice, Order, OrderId, OrderMove,
-    OrderState, Reason, Recipient, RuleId, SiteId, Subject, Timestamp, UnitId, UnitIx, span_text,
+    OrderState, Reason, Recipient, RuleId, SiteId, Subject, Timestamp, UnitId, UnitIx,
 };
 
 use super::compiled::{IncidentIx, RuleIx};
 use super::incident::OpenIncident;
 use super::sign::growth;
 use super::timer::Timer;
-use super::unit_state::Presence;
+use super::unit_state::{Phase, Presence};
 use super::{Engine, HearingState, diagnosis};
 
 /// Signed under what the engine itself decides.
@@ -81,6 +80,11 @@ impl Engine {
             return;
         }
         let flapping = alert.flapping;
+        if alert.phase == Phase::Clearing && !flapping {
+            // It is going by itself; if it comes back, `resume_order` asks again.
+            self.state(unit).alert_mut(rule).expect("just seen").order_due = None;
+            return;
+        }
         let found = self.finding(at, unit, rule, plan);
         let id = match self.cases.get(&found.case).copied().filter(|id| self.orders.contains_key(id)) {
             Some(id) if self.orders[&id].order.state.is_open() => {
@@ -672,33 +676,6 @@ impl Engine {
             incident: Some(facts),
         };
         self.emit(at, EffectKind::Mail(Box::new(notice)));
-    }
-
-    /// The rule's sentence with its blanks filled in.
-    fn summary(&self, at: Timestamp, unit: UnitIx, rule: RuleIx) -> String {
-        let r = self.rules.rule(rule);
-        let row = self.fleet.unit(unit);
-        let state = &self.units[unit.index()];
-        let reason = state.alert(rule).map(|a| &a.reason);
-        let fired = state.alert(rule).and_then(|a| a.fired_at).unwrap_or(at);
-        let (value, limit, since) = match reason {
-            Some(Reason::Beyond { value, limit, unit, .. }) => (
-                format!("{} {unit}", crate::domain::metric::plain_number(*value)),
-                format!("{} {unit}", crate::domain::metric::plain_number(*limit)),
-                fired,
-            ),
-            Some(Reason::Counted { count, .. }) => (count.to_string(), count.to_string(), fired),
-            Some(Reason::NothingFor { last, .. }) => (String::new(), String::new(), *last),
-            Some(_) | None => (String::new(), String::new(), fired),
-        };
-        let span = at.since(since);
-        r.summary
-            .replace("{value}", value.trim())
-            .replace("{limit}", limit.trim())
-            .replace("{for}", &span_text(span.max(Duration::from_secs(1))))
-            .replace("{unit}", row.unit.as_str())
-            .replace("{name}", &row.name)
-            .replace("{site}", row.site.as_str())
     }
 
     /// In words and figures: the alert itself, and what else is known of the unit that bears on this component.

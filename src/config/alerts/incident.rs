@@ -19,11 +19,12 @@ const FRACTION: f64 = 0.6;
 /// The whole fleet falling silent over a month is a month of faults; within minutes it is our own blindness.
 const FLEET_WITHIN: Duration = Duration::from_secs(10 * MINUTE.as_secs());
 
-/// The rules that an incident can name.
+/// The rules that an incident or a diagnosis can name.
 pub struct KnownRules {
     /// Ids of all rules of the file, broken ones too: their own problems are noted already.
     ids: Vec<String>,
-    severities: Vec<(String, Severity)>,
+    /// Of the rules without problems: how bad, and whether anybody is sent.
+    facts: Vec<(String, Severity, bool)>,
 }
 
 impl KnownRules {
@@ -35,13 +36,23 @@ impl KnownRules {
                 }
                 ids
             }),
-            severities: rules.iter().flatten().map(|r| (r.id.to_string(), r.severity)).collect(),
+            facts: rules.iter().flatten().map(|r| (r.id.to_string(), r.severity, r.order.is_some())).collect(),
         }
     }
-    fn find(&self, item: &Item<'_>) -> Option<RuleId> {
+    pub fn ids(&self) -> impl Iterator<Item = &str> {
+        self.ids.iter().map(String::as_str)
+    }
+    pub fn has(&self, id: &str) -> bool {
+        self.ids().any(|known| known == id)
+    }
+    /// None: the rule has problems of its own.
+    pub fn orders(&self, id: &RuleId) -> Option<bool> {
+        self.facts.iter().find(|(known, _, _)| known == id.as_str()).map(|(_, _, orders)| *orders)
+    }
+    pub fn find(&self, item: &Item<'_>) -> Option<RuleId> {
         let text = item.words()?;
-        if !self.ids.iter().any(|id| id == text) {
-            let remedy = match nearest(text, self.ids.iter().map(String::as_str)) {
+        if !self.has(text) {
+            let remedy = match nearest(text, self.ids()) {
                 Some(id) => format!("did you mean {}?", quoted(id)),
                 None if self.ids.is_empty() => "it has none at all".to_owned(),
                 None => format!("its rules are: {}", self.ids.join(", ")),
@@ -52,7 +63,7 @@ impl KnownRules {
         RuleId::parse(text).ok()
     }
     fn severity(&self, id: &RuleId) -> Severity {
-        self.severities.iter().find(|(known, _)| known == id.as_str()).map_or(Severity::Critical, |(_, s)| *s)
+        self.facts.iter().find(|(known, _, _)| known == id.as_str()).map_or(Severity::Critical, |(_, s, _)| *s)
     }
 }
 
@@ -60,19 +71,16 @@ impl KnownRules {
 pub fn incident(id: Option<&str>, block: &Block<'_>, known: &KnownRules) -> Option<IncidentRule> {
     block.only_keys(KEYS, |key| match key {
         "crew" | "priority" | "action" | "after" => Some(format!("it belongs into the order: order = {{ {key} = … }}")),
+        "per_site" => Some("an incident has one order for all its units anyway; drop it".to_owned()),
         "severity" | "component" => Some("an incident has none: it takes them from the rule in of".to_owned()),
         _ => None,
     });
     let group_by = block
         .need("group_by", "say what the units share, such as group_by = \"uplink\"")
         .and_then(|i| i.word::<GroupKind>());
-    let of =
-        block.need("of", "say which rule's alerts are counted, such as of = \"unit-silent\"").and_then(|i| {
-            match i.as_text() {
-                Some(_) => known.find(&i).map(|id| vec![id]),
-                None => i.list().iter().map(|part| known.find(part)).collect(),
-            }
-        });
+    let of = block
+        .need("of", "say which rule's alerts are counted, such as of = \"unit-silent\"")
+        .and_then(|item| counted(&item, known));
     let at_least = match block.get("at_least") {
         Some(item) => item.whole(AT_LEAST..=1_000_000),
         None => Some(AT_LEAST),
@@ -86,10 +94,7 @@ pub fn incident(id: Option<&str>, block: &Block<'_>, known: &KnownRules) -> Opti
         None => Some((group_by == Some(GroupKind::Fleet)).then_some(FLEET_WITHIN)),
     };
     let inhibits = match block.get("inhibits") {
-        Some(item) => {
-            let rules: Vec<Option<RuleId>> = item.list().iter().map(|part| known.find(part)).collect();
-            rules.into_iter().collect::<Option<Vec<RuleId>>>()
-        }
+        Some(item) => rules(&item, known),
         None => of.clone(),
     };
     let severity = of.iter().flatten().map(|of| known.severity(of)).min().unwrap_or(Severity::Critical);
@@ -114,4 +119,25 @@ pub fn incident(id: Option<&str>, block: &Block<'_>, known: &KnownRules) -> Opti
         wait: wait?,
         doubts_hearing: doubts_hearing?,
     })
+}
+
+/// One rule or a list of them, each once.
+fn rules(item: &Item<'_>, known: &KnownRules) -> Option<Vec<RuleId>> {
+    let mut found: Vec<Option<RuleId>> = Vec::new();
+    for part in item.list() {
+        let rule = known.find(&part);
+        if let Some(id) = rule.as_ref().filter(|_| found.contains(&rule)) {
+            part.wrong(format_args!("names \"{id}\" twice; drop one"));
+        }
+        found.push(rule);
+    }
+    found.into_iter().collect()
+}
+
+fn counted(item: &Item<'_>, known: &KnownRules) -> Option<Vec<RuleId>> {
+    if item.list().is_empty() {
+        item.wrong("is an empty list; name a rule, such as of = \"unit-silent\"");
+        return None;
+    }
+    rules(item, known)
 }

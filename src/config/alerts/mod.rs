@@ -1,9 +1,11 @@
 //! alerts.toml → `RuleSet`, or every problem at once.
 //!
 //! Owns which blocks and keys the file has, their defaults and the names that must be unique. Conditions are in
-//! `condition`, orders in `order`, common causes in `incident`. Never judges a reading.
+//! `condition`, orders in `order`, common causes in `incident`, what is really broken in `diagnosis`. Never judges a
+//! reading.
 
 mod condition;
+mod diagnosis;
 mod incident;
 mod order;
 mod selection;
@@ -36,16 +38,16 @@ const ORDER_AFTER: RangeInclusive<Duration> = SECOND..=Duration::from_secs(30 * 
 const LONGEST_WINDOW: Duration = Duration::from_secs(30 * DAY.as_secs());
 
 const RULE_KEYS: &[&str] =
-    &["id", "component", "severity", "for", "clear_for", "summary", "order", "readiness", "only", "override"];
+    &["id", "component", "severity", "for", "clear_for", "unless", "summary", "order", "readiness", "only", "override"];
 
 /// Err: every mistake of the file.
 pub fn check_alerts(file: &str, text: &str) -> Result<RuleSet, Problems> {
     let document = Document::read(file, text)?;
     let root = document.root();
-    root.only_keys(&["rule", "incident"], |key| match key {
-        "diagnosis" => Some("[[diagnosis]] is not supported yet; take it out for now".to_owned()),
+    root.only_keys(&["rule", "incident", "diagnosis"], |key| match key {
         "rules" | "alert" | "alerts" => Some("write each rule as its own [[rule]]".to_owned()),
         "incidents" => Some("write each as its own [[incident]]".to_owned()),
+        "diagnoses" => Some("write each as its own [[diagnosis]]".to_owned()),
         "id" | "metric" | "below" | "above" => Some("it stands above the first [[rule]]; move it below one".to_owned()),
         _ => None,
     });
@@ -60,9 +62,15 @@ pub fn check_alerts(file: &str, text: &str) -> Result<RuleSet, Problems> {
     let incident_blocks = named("incident", "uplink-down", root.blocks("incident"));
     let incidents: Vec<_> =
         incident_blocks.iter().map(|(id, block)| incident::incident(id.as_deref(), block, &known)).collect();
-    let rules = rules.into_iter().flatten().collect();
-    let incidents = incidents.into_iter().flatten().collect();
-    document.finish(RuleSet { rules, incidents, diagnoses: Vec::new() })
+    let diagnosis_blocks = named("diagnosis", "battery-exhausted", root.blocks("diagnosis"));
+    let diagnoses: Vec<_> =
+        diagnosis_blocks.iter().map(|(id, block)| diagnosis::diagnosis(id.as_deref(), block, &known)).collect();
+    diagnosis::must_be_reachable(&diagnosis_blocks, &diagnoses);
+    document.finish(RuleSet {
+        rules: rules.into_iter().flatten().collect(),
+        incidents: incidents.into_iter().flatten().collect(),
+        diagnoses: diagnoses.into_iter().flatten().collect(),
+    })
 }
 
 /// Each block with its id, called by it from here on. Notes ids that are missing, malformed or stand twice.
@@ -78,7 +86,7 @@ fn named<'a>(word: &str, example: &str, blocks: Vec<Block<'a>>) -> Vec<(Option<S
             };
             let Some(id) = item.text() else { return (None, block) };
             let block = block.called(format!("{word} {}: ", quoted(id)));
-            // Rules and incidents obey the same rule of names.
+            // Rules, incidents and diagnoses obey the same rule of names.
             if RuleId::parse(id).is_err() {
                 block.wrong_at(item.line, format_args!("id must be {}", RuleId::RULE));
             }
@@ -105,6 +113,7 @@ fn rule(id: Option<&str>, block: &Block<'_>) -> Option<Rule> {
         None => Some(Severity::Major),
     };
     let condition = condition::read(block);
+    let unless = condition::unless(block, condition.as_ref());
     let (for_, clear_for) = debounce(block);
     let only = selection::only(block);
     let overrides: Vec<Option<RuleOverride>> =
@@ -130,7 +139,7 @@ fn rule(id: Option<&str>, block: &Block<'_>) -> Option<Rule> {
         readiness: readiness?,
         only: only?,
         overrides: overrides.into_iter().collect::<Option<_>>()?,
-        unless: Vec::new(),
+        unless: unless?,
     })
 }
 
@@ -142,24 +151,30 @@ fn debounce(block: &Block<'_>) -> (Option<Duration>, Option<Duration>) {
     (span("for"), span("clear_for"))
 }
 
-/// Presence itself makes a silent unit's readiness; a test that is overdue leaves it unproven.
+/// Presence itself makes a silent unit's readiness; a test that is overdue leaves it unproven; what is only foreseen
+/// works today.
 fn default_readiness(condition: &Condition, severity: Severity) -> ReadinessEffect {
+    let by_severity = || match severity {
+        Severity::Critical => ReadinessEffect::NotReady,
+        Severity::Major | Severity::Minor => ReadinessEffect::Impaired,
+        Severity::Warning => ReadinessEffect::Unchanged,
+    };
     match condition {
-        Condition::Silent { .. } => ReadinessEffect::Unchanged,
+        Condition::Silent { .. } | Condition::Forecast { .. } => ReadinessEffect::Unchanged,
         Condition::Overdue { .. } => ReadinessEffect::Unproven,
-        // It works today.
-        Condition::Forecast { .. } => ReadinessEffect::Unchanged,
         Condition::Threshold { .. }
         | Condition::Baseline { .. }
         | Condition::Rate { .. }
         | Condition::Result { .. }
-        | Condition::Count { .. }
-        | Condition::All(_)
-        | Condition::Any(_) => match severity {
-            Severity::Critical => ReadinessEffect::NotReady,
-            Severity::Major | Severity::Minor => ReadinessEffect::Impaired,
-            Severity::Warning => ReadinessEffect::Unchanged,
-        },
+        | Condition::Count { .. } => by_severity(),
+        // Signs of one sort say together what each says alone.
+        Condition::All(parts) | Condition::Any(parts) => {
+            let mut effects = parts.iter().map(|part| default_readiness(part, severity));
+            match effects.next() {
+                Some(first) if effects.all(|other| other == first) => first,
+                Some(_) | None => by_severity(),
+            }
+        }
     }
 }
 

@@ -11,7 +11,7 @@ use crate::domain::order::Suspect;
 use crate::domain::rule::{Condition, OrderPlan};
 use crate::domain::{Component, CrewId, GroupKind, Priority, Severity};
 
-const KEYS: &[&str] = &["priority", "after", "crew", "action", "parts", "suspects"];
+const KEYS: &[&str] = &["priority", "after", "crew", "action", "parts", "suspects", "per_site"];
 
 /// Siblings on a dead circuit fall silent within one heartbeat interval and its slack: wait for them all.
 const SILENT_AFTER: Duration = Duration::from_secs(5 * 60);
@@ -37,7 +37,7 @@ pub fn of_rule(
     let broken = component.is_none() || severity.is_none();
     let component = component.unwrap_or(Component::Controller);
     let after = match condition {
-        Some(Condition::Silent { .. }) => SILENT_AFTER,
+        Some(condition) if condition.leaves().into_iter().any(Condition::is_silent) => SILENT_AFTER,
         Some(_) | None => Duration::ZERO,
     };
     let defaults = Defaults {
@@ -47,7 +47,7 @@ pub fn of_rule(
         suspects: vec![Suspect { component, certainty: 100 }],
     };
     let by_default = defaults.priority.is_some();
-    let plan = plan(block, defaults, by_default);
+    let plan = plan(block, defaults, by_default, true);
     if broken { None } else { plan }
 }
 
@@ -60,10 +60,11 @@ pub fn of_incident(block: &Block<'_>, group_by: Option<GroupKind>, severity: Sev
         action: group_action(group_by).to_owned(),
         suspects: Vec::new(),
     };
-    plan(block, defaults, group_by != GroupKind::Fleet)
+    plan(block, defaults, group_by != GroupKind::Fleet, false)
 }
 
-fn plan(block: &Block<'_>, defaults: Defaults, by_default: bool) -> Option<Option<OrderPlan>> {
+/// `of_unit`: else of an incident, which has one order for all its units anyway.
+fn plan(block: &Block<'_>, defaults: Defaults, by_default: bool, of_unit: bool) -> Option<Option<OrderPlan>> {
     let Some(item) = block.get("order") else {
         let plan = by_default.then_some(OrderPlan {
             priority: defaults.priority.unwrap_or(Priority::P3),
@@ -119,6 +120,14 @@ fn plan(block: &Block<'_>, defaults: Defaults, by_default: bool) -> Option<Optio
         Some(inner) => suspects(inner),
         None => Some(defaults.suspects),
     };
+    let per_site = match get("per_site") {
+        Some(item) if !of_unit => {
+            item.wrong("has no meaning here: an incident has one order for all its units; drop it");
+            None
+        }
+        Some(item) => item.flag(),
+        None => Some(false),
+    };
     Some(Some(OrderPlan {
         priority: priority?,
         after: after?,
@@ -126,13 +135,13 @@ fn plan(block: &Block<'_>, defaults: Defaults, by_default: bool) -> Option<Optio
         action: action?,
         parts: parts?,
         suspects: suspects?,
-        per_site: false,
+        per_site: per_site?,
     }))
 }
 
 /// `[{ component = "battery", certainty = 80 }, …]`, together 100.
-fn suspects(order: &Block<'_>) -> Option<Vec<Suspect>> {
-    let item = order.get("suspects")?;
+pub fn suspects(block: &Block<'_>) -> Option<Vec<Suspect>> {
+    let item = block.get("suspects")?;
     let mut found: Vec<Option<Suspect>> = Vec::new();
     for part in item.list() {
         let Some(inner) = part.block() else {

@@ -19,14 +19,20 @@
 //!                            └─────────────────────────▶ on mains
 //! ```
 
+mod charger;
 mod curve;
+mod cut;
+mod learned;
 
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use crate::domain::Timestamp;
-use curve::{Belief, SHAPES, Seen, Traits};
+use charger::Charger;
+use curve::{Belief, Kept, SHAPES, Traits};
+use cut::{Cut, IN_CUT_SD, Stretch, fit};
+use learned::{DRAW_EXPONENT, Learned, OHM_HOURS};
 
 #[cfg(test)]
 mod tests;
@@ -72,11 +78,6 @@ pub struct Changed {
 
 /// Cut lengths kept.
 const LENGTHS: usize = 6;
-/// Health values kept: 24 of six cuts a day are four days, so older ones are thinned, not dropped.
-const HISTORY: usize = 24;
-/// Values at the end of the history that thinning never touches.
-const FRESH: usize = 8;
-
 /// Everything that is known about one unit's battery.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Battery {
@@ -105,87 +106,6 @@ struct Last {
     on_battery: Option<bool>,
 }
 
-/// Watches for a charger that does nothing.
-#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
-struct Charger {
-    /// Mains is there, no charge current flows, and the volts have not risen since.
-    idle_since: Option<Timestamp>,
-    /// The highest volts since then.
-    volts: f32,
-    verdict: Option<bool>,
-}
-
-/// A stretch of a cut.
-#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
-struct Stretch {
-    /// Ampere-hours drawn in this cut, at the learned draw.
-    ah: f32,
-    volts: f32,
-    amps: f32,
-    hours: f32,
-}
-
-const STRETCHES: usize = 8;
-
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-struct Cut {
-    /// Ampere-hours missing when it began, and drawn since, both at `reference_amps`.
-    missing_ah: f32,
-    drawn_ah: f64,
-    /// The draw that ampere-hours are counted at: the learned one, else this cut's first.
-    reference_amps: f32,
-    started: bool,
-    stretches: [Stretch; STRETCHES],
-    count: u8,
-    /// Width of a stretch, hours.
-    width_h: f32,
-    /// Sums of the open stretch, weighted by hours.
-    open: Stretch,
-    /// Volts of the last minutes and draw of the last quarter of an hour.
-    volts: f32,
-    amps: f32,
-    celsius: Option<f32>,
-    /// Ampere-hours left at the present draw: shown, and where it is heading.
-    left_ah: Option<f32>,
-    target_ah: f32,
-    fitted_ah: f32,
-    fitted_volts: f32,
-    fitted_amps: f32,
-    /// The draw rises as the volts fall: constant power. 0.5: not known yet.
-    power_like: f32,
-}
-
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-struct Learned {
-    /// At `amps` and 25 °C.
-    belief: Belief,
-    amps: f32,
-    /// The draw of the last cuts.
-    usual_amps: f32,
-    /// Ohms that steps of the draw showed; 0: none yet.
-    ohms: f32,
-    /// Log capacity at commissioning, its variance, and the variance of what changed since.
-    commissioned: [f32; SHAPES],
-    commissioned_var: f32,
-    changed_var: f32,
-    /// Informative cuts so far.
-    cuts: u16,
-    health: f32,
-    history: Vec<Past>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-struct Past {
-    /// Minutes since 1970.
-    minute: u32,
-    pct: f32,
-}
-
-/// Capacity against draw.
-const DRAW_EXPONENT: f64 = 0.17;
-/// Volt-hours of sag per ampere: the slow part of a battery's resistance times its capacity (0.175 ohmic for a new NP7-12,
-/// about 0.6 with what an hour of polarisation adds).
-const OHM_HOURS: f64 = 0.6;
 /// A silence longer than this is not a lost message.
 const GAP: f64 = 0.75;
 /// The volts of the first minutes are surface charge.
@@ -194,13 +114,6 @@ const START_H: f64 = 8.0 / 60.0;
 
 fn hours(later: Timestamp, earlier: Timestamp) -> f64 {
     later.since(earlier).as_secs_f64() / 3600.0
-}
-
-/// Log capacity against 25 °C.
-fn warmth(celsius: Option<f32>) -> f64 {
-    let Some(c) = celsius.map(|c| f64::from(c).clamp(-20.0, 40.0)) else { return 0.0 };
-    let factor: f64 = if c < 25.0 { 1.0 - 0.006 * (25.0 - c) } else { 1.0 + 0.0015 * (c - 25.0) };
-    factor.ln()
 }
 
 fn sane(value: Option<f64>, least: f64, most: f64) -> Option<f64> {
@@ -257,7 +170,8 @@ impl Battery {
             None => {}
         }
         let verdict = self.charger.verdict;
-        self.watch_charger(sample.at, on_battery, volts, amps, self.chemistry(chemistry));
+        let chemistry = self.chemistry(chemistry);
+        self.charger.watch(sample.at, on_battery, volts, amps, chemistry);
         changed.charging = verdict != self.charger.verdict;
         self.last = Some(now);
         changed
@@ -275,7 +189,7 @@ impl Battery {
                 }
                 let amps = f64::from(l.usual_amps);
                 let ratio = (f64::from(l.amps) / amps).powf(DRAW_EXPONENT);
-                let belief = l.belief.shifted(ratio.ln(), 0.0);
+                let belief = l.belief().shifted(ratio.ln(), 0.0);
                 belief.left_ah(f64::from(self.missing_ah) * ratio) / amps
             }
         };
@@ -400,7 +314,7 @@ impl Battery {
     }
 
     fn capacity_ah(&self) -> Option<f64> {
-        self.learned.as_ref().filter(|l| l.cuts > 0).map(|l| l.belief.capacity_ah())
+        self.learned.as_ref().filter(|l| l.cuts > 0).map(|l| f64::from(l.capacity_ah))
     }
 
     fn counted_part(&self) -> Option<f64> {
@@ -466,7 +380,7 @@ impl Battery {
         {
             // A step of the draw shows the resistance.
             let ohms = (f64::from(vb) - v) / (amps - b);
-            let usual = OHM_HOURS / l.belief.capacity_ah();
+            let usual = OHM_HOURS / f64::from(l.capacity_ah);
             let ohms = ohms.clamp(0.2 * usual, 5.0 * usual);
             l.ohms = if l.ohms > 0.0 { 0.8 * l.ohms + 0.2 * ohms as f32 } else { ohms as f32 };
         }
@@ -528,8 +442,10 @@ impl Battery {
         if let Some(left) = &mut cut.left_ah {
             *left = (f64::from(*left) - taken).max(0.0) as f32;
         }
-        let moved = (cut.drawn_ah as f32 - cut.fitted_ah).abs() >= 0.25 * cut.width_h * cut.amps
-            || (cut.volts - cut.fitted_volts).abs() >= 0.03
+        let since = cut.drawn_ah as f32 - cut.fitted_ah;
+        // Volts that move within a few samples may be noise: a little charge must have gone too.
+        let moved = since >= 0.25 * cut.width_h * cut.amps
+            || (cut.volts - cut.fitted_volts).abs() >= 0.03 && since >= 0.06 * cut.width_h * cut.amps
             || (cut.amps - cut.fitted_amps).abs() >= 0.04 * cut.fitted_amps;
         if cut.left_ah.is_none() || moved {
             let belief = fit(self.learned.as_deref(), cut, traits, amps, elapsed, IN_CUT_SD);
@@ -582,11 +498,12 @@ impl Battery {
         let known = self.learned.is_some();
         let learned = self.learned.get_or_insert_with(|| {
             Box::new(Learned {
-                belief: Belief::prior(traits, mean_amps),
+                kept: Kept::of(&Belief::prior(traits, mean_amps)),
+                capacity_ah: Belief::prior(traits, mean_amps).capacity_ah() as f32,
                 amps: cut.reference_amps,
                 usual_amps: mean_amps as f32,
                 ohms: 0.0,
-                commissioned: [0.0; SHAPES],
+                commissioned: [0; SHAPES],
                 commissioned_var: 0.0,
                 changed_var: 0.0,
                 cuts: 0,
@@ -657,224 +574,5 @@ impl Battery {
             self.missing_ah = (f64::from(self.missing_ah) - 0.1 * capacity * dt).max(0.0) as f32;
         }
         self.missing_sd = 0.15;
-    }
-
-    fn watch_charger(
-        &mut self,
-        at: Timestamp,
-        on_battery: Option<bool>,
-        volts: Option<f64>,
-        amps: Option<f64>,
-        chemistry: Chemistry,
-    ) {
-        let (float, low) = match chemistry {
-            Chemistry::Lead => (13.2, 12.8),
-            Chemistry::Lithium => (13.1, 13.1),
-        };
-        let watch = &mut self.charger;
-        let Some(v) = volts.filter(|_| on_battery == Some(false)) else {
-            // A sample without volts proves nothing; a cut ends the watch.
-            if on_battery == Some(true) {
-                *watch = Charger::default();
-            }
-            return;
-        };
-        if amps.is_some_and(|a| a > 0.02) || v >= float {
-            *watch = Charger { idle_since: None, volts: 0.0, verdict: Some(true) };
-            return;
-        }
-        match watch.idle_since {
-            // A battery recovers for half an hour after a cut with no charger at all, so rising only postpones the verdict.
-            Some(_) if v > f64::from(watch.volts) + 0.05 => {
-                watch.idle_since = Some(at);
-                watch.volts = v as f32;
-                watch.verdict = amps.is_none().then_some(true);
-            }
-            Some(since) => {
-                let idle = hours(at, since);
-                match amps {
-                    Some(_) if idle >= 0.1 => watch.verdict = Some(false),
-                    None if idle >= 1.0 && v < low => watch.verdict = Some(false),
-                    Some(_) | None => {}
-                }
-            }
-            None => *watch = Charger { idle_since: Some(at), volts: v as f32, verdict: None },
-        }
-    }
-}
-
-/// A prediction within a cut may leave what was learned this far behind: a cell can fail from one cut to the next.
-const IN_CUT_SD: f64 = 0.05;
-
-/// The belief at `amps` after the stretches of this cut.
-fn fit(learned: Option<&Learned>, cut: &Cut, traits: &Traits, amps: f64, elapsed: f64, extra_sd: f64) -> Belief {
-    let prior = learned.map_or_else(
-        || Belief::prior(traits, amps).shifted(warmth(cut.celsius), 0.0),
-        |l| l.at(amps, cut.celsius, traits),
-    );
-    let prior = prior.shifted(0.0, extra_sd);
-    let capacity = prior.capacity_ah();
-    let ohms = learned.map(|l| f64::from(l.ohms)).filter(|o| *o > 0.0).unwrap_or(OHM_HOURS / capacity);
-    let scale = cut.scale_at(amps);
-    let start = f64::from(cut.missing_ah) * scale;
-    let now = cut.drawn_ah * scale;
-    let hours_each = elapsed / cut.drawn_ah.max(1e-6);
-    let seen_of = |s: &Stretch, noise: f64| {
-        let drawn = f64::from(s.ah) * scale;
-        let since = f64::from(s.ah) * hours_each;
-        let surface = 0.3 * (-since / 0.12).exp() + 0.06 * (-drawn / (0.04 * capacity)).exp();
-        // What was long ago says less about the end than what was just now.
-        let far = 0.03 * ((now - drawn) / (0.25 * capacity)).min(2.0);
-        Seen {
-            drawn_ah: start + drawn,
-            volts: f64::from(s.volts) - ohms * (amps - f64::from(s.amps)),
-            sd: (noise * noise + surface * surface + far * far).sqrt(),
-        }
-    };
-    let mut seen = [Seen { drawn_ah: 0.0, volts: 0.0, sd: 0.0 }; STRETCHES + 1];
-    let mut count = 0;
-    for s in &cut.stretches[..usize::from(cut.count).min(STRETCHES)] {
-        seen[count] = seen_of(s, 0.01);
-        count += 1;
-    }
-    if cut.volts > 0.0 {
-        let present = Stretch { ah: cut.drawn_ah as f32, volts: cut.volts, amps: cut.amps, hours: 0.0 };
-        seen[count] = seen_of(&present, 0.01);
-        count += 1;
-    }
-    prior.after(traits, &seen[..count])
-}
-
-impl Cut {
-    /// Ampere-hours at the reference draw to ampere-hours at `amps`.
-    fn scale_at(&self, amps: f64) -> f64 {
-        (f64::from(self.reference_amps) / amps.max(1e-3)).powf(DRAW_EXPONENT)
-    }
-    fn scale(&self) -> f64 {
-        self.scale_at(f64::from(self.amps))
-    }
-    /// Ampere-hours since full, at the present draw.
-    fn drawn_now(&self) -> f64 {
-        (f64::from(self.missing_ah) + self.drawn_ah) * self.scale()
-    }
-
-    fn mean_amps(&self) -> Option<f64> {
-        let closed = self.stretches[..usize::from(self.count).min(STRETCHES)].iter();
-        let (mut hours, mut sum) = (f64::from(self.open.hours), f64::from(self.open.amps));
-        for s in closed {
-            hours += f64::from(s.hours);
-            sum += f64::from(s.hours * s.amps);
-        }
-        (hours > 0.0 && sum > 0.0).then(|| sum / hours)
-    }
-
-    fn gather(&mut self, volts: f64, amps: f64, dt: f64) {
-        let w = dt as f32;
-        let open = &mut self.open;
-        open.hours += w;
-        open.ah += w * self.drawn_ah as f32;
-        open.volts += w * volts as f32;
-        open.amps += w * amps as f32;
-        if open.hours < self.width_h {
-            return;
-        }
-        let h = open.hours;
-        let closed = Stretch { ah: open.ah / h, volts: open.volts / h, amps: open.amps / h, hours: h };
-        *open = Stretch::default();
-        if usize::from(self.count) >= STRETCHES {
-            for i in 0..STRETCHES / 2 {
-                self.stretches[i] = self.stretches[2 * i].joined(&self.stretches[2 * i + 1]);
-            }
-            self.count = (STRETCHES / 2) as u8;
-            self.width_h = (2.0 * self.width_h).max(self.stretches[0].hours);
-        }
-        self.stretches[usize::from(self.count)] = closed;
-        self.count += 1;
-    }
-
-    fn tell_power_from_current(&mut self) {
-        let count = usize::from(self.count).min(STRETCHES);
-        if count < 3 {
-            return;
-        }
-        let (first, last) = (&self.stretches[1], &self.stretches[count - 1]);
-        let (dv, di) = ((first.volts / last.volts).ln(), (last.amps / first.amps).ln());
-        if dv > 0.02 {
-            self.power_like = (di / dv).clamp(0.0, 1.0);
-        }
-    }
-
-    /// The mean draw from now to the end: constant power draws more as the volts fall.
-    fn future_amps(&self, volts: Option<f64>) -> f64 {
-        let fall = (volts.unwrap_or(12.0) / 11.3).clamp(1.0, 1.15);
-        f64::from(self.amps) * (1.0 + f64::from(self.power_like) * 0.45 * (fall - 1.0))
-    }
-}
-
-impl Stretch {
-    fn joined(&self, other: &Stretch) -> Stretch {
-        let h = self.hours + other.hours;
-        let mean = |a: f32, b: f32| (a * self.hours + b * other.hours) / h;
-        Stretch {
-            ah: mean(self.ah, other.ah),
-            volts: mean(self.volts, other.volts),
-            amps: mean(self.amps, other.amps),
-            hours: h,
-        }
-    }
-}
-
-/// What a shape cannot know however many cuts it sees (log capacity), and what a battery changes from cut to cut.
-const LEAST_SD: f32 = 0.06;
-const CHANGE_SD: f64 = 0.02;
-
-impl Learned {
-    /// What is believed at another draw and warmth.
-    fn at(&self, amps: f64, celsius: Option<f32>, _traits: &Traits) -> Belief {
-        let ln = (amps.max(1e-3) / f64::from(self.amps)).ln();
-        let ohms = if self.ohms > 0.0 { f64::from(self.ohms) } else { OHM_HOURS / self.belief.capacity_ah() };
-        let sag = ohms * (amps - f64::from(self.amps));
-        self.belief.shifted(warmth(celsius) - DRAW_EXPONENT * ln, 0.1 * ln.abs()).full_shifted(-sag, 0.3 * sag.abs())
-    }
-
-    fn teach(&mut self, prior: &Belief, after: Belief, amps: f64, celsius: Option<f32>, end: Timestamp) {
-        let ln = (amps.max(1e-3) / f64::from(self.amps)).ln();
-        let ohms = if self.ohms > 0.0 { f64::from(self.ohms) } else { OHM_HOURS / after.capacity_ah() };
-        let sag = ohms * (amps - f64::from(self.amps));
-        let back = after.shifted(DRAW_EXPONENT * ln - warmth(celsius), 0.0).full_shifted(sag, 0.0);
-        let (before, now) = (prior.spread().powi(2), back.spread().powi(2));
-        if self.cuts < 2 {
-            self.commissioned = back.reference();
-            self.commissioned_var = now as f32;
-            self.changed_var = 0.0;
-        } else {
-            // The surprise is shared between "it was never that large" and "it has changed".
-            let (var_c, var_d) = (f64::from(self.commissioned_var), f64::from(self.changed_var) + CHANGE_SD.powi(2));
-            let share = var_c / (var_c + var_d);
-            let old = self.belief.reference();
-            for k in 0..SHAPES {
-                self.commissioned[k] += share as f32 * (back.reference()[k] - old[k]);
-            }
-            let told = (1.0 - now / before).clamp(0.0, 0.9);
-            self.commissioned_var = (var_c * (1.0 - share * told)) as f32;
-            self.changed_var = (var_d * (1.0 - (1.0 - share) * told)) as f32;
-        }
-        self.belief = back.settled(LEAST_SD, 0.03, 0.7).shifted(0.0, CHANGE_SD);
-        self.cuts = self.cuts.saturating_add(1);
-        self.health = (100.0 * f64::exp(self.belief.change_since(&self.commissioned))).clamp(1.0, 150.0) as f32;
-        if self.cuts >= 2 {
-            let minute = u32::try_from(end.as_millis() / 60_000).unwrap_or(0);
-            self.history.push(Past { minute, pct: self.health });
-            self.thin();
-        }
-    }
-
-    /// Keeps the newest values and, of the older ones, those that lie widest apart.
-    fn thin(&mut self) {
-        while self.history.len() > HISTORY {
-            let gap = |i: usize| self.history[i + 1].minute.saturating_sub(self.history[i - 1].minute);
-            let crowded = (1..self.history.len() - FRESH).min_by_key(|i| gap(*i));
-            self.history.remove(crowded.unwrap_or(0));
-        }
     }
 }

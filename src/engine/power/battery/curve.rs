@@ -1,55 +1,83 @@
 //! Which discharge curve a battery follows, and how many ampere-hours it holds down to its disconnect voltage. Never
 //! knows about cuts, mains or time.
 //!
-//! At a steady draw, volts fall from `v0` to the disconnect voltage while the drawn part `x` of the capacity goes from 0
-//! to 1: `v = end + (v0 − end)·h(x)`. The shape is `h(x) = 1 − (1 − a)·x − a·xⁿ`: a straight part and a knee that takes
-//! the part `a` of the fall, sharper with `n`. Nobody knows which shape a battery has, so a small bank of them is held, each
-//! with its own capacity and a weight; `v0` is solved inside. Early in a cut the shapes disagree and the answer lies between
-//! them; as the volts fall those that do not fit lose their weight.
+//! At a steady draw, volts fall from `full` to the disconnect voltage while the drawn part `x` of the capacity goes from 0
+//! to 1: `v = end + (full − end)·h(x)`. The shape is `h(x) = 1 − (1 − a)·x − a·c·x/(1 + c − x)`: a straight part, and a knee
+//! that takes the part `a` of the fall and lies within about `c` of the end. Straight is what a gelled battery at a low draw
+//! does; the rational knee is Shepherd's (1965) and Manwell's and McGowan's (1993). Nobody knows which shape a battery has,
+//! so a grid of them is held, each with its own capacity and a weight; `full` is solved inside. Early in a cut the shapes
+//! disagree and the answer lies between them; as the volts fall those that do not fit lose their weight.
 
 use serde::{Deserialize, Serialize};
 
 use super::Chemistry;
 
 /// Shapes held per battery.
-pub(super) const SHAPES: usize = 6;
+pub(super) const SHAPES: usize = 28;
 
-/// `(a, n)` of the knee.
-type Knee = (f64, i32);
+/// How much of the fall the knee takes, and how near the end it lies.
+#[derive(Debug, Clone, Copy)]
+struct Knee {
+    a: f64,
+    c: f64,
+}
 
-/// Lead: from the straight fall of a gelled battery at a low draw to Shepherd's long shelf and cliff. 1.85 V a cell at
-/// C/5 to C/20 lies before the steepest part in makers' curves (Yuasa NP, Panasonic LC), hence the gentle ones.
-const LEAD: [Knee; SHAPES] = [(0.15, 3), (0.45, 3), (0.3, 9), (0.6, 6), (0.5, 18), (0.8, 12)];
+/// The knee's place: within a hundredth of the end to a curve that bends all along.
+const PLACES: [f64; 4] = [0.012, 0.04, 0.12, 0.35];
+const LEAD: [f64; 7] = [0.08, 0.2, 0.35, 0.5, 0.65, 0.8, 0.92];
 /// Four LiFePO4 cells: 13.2 to 12.9 V over nine tenths of the charge, then the cliff.
-const LITHIUM: [Knee; SHAPES] = [(0.8, 9), (0.85, 14), (0.88, 20), (0.92, 14), (0.92, 28), (0.95, 40)];
+const LITHIUM: [f64; 7] = [0.75, 0.8, 0.84, 0.88, 0.91, 0.94, 0.97];
 
 /// What distinguishes the two chemistries for the judge.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Traits {
-    knees: &'static [Knee; SHAPES],
+    /// Parts of the fall that the knee may take.
+    parts: &'static [f64; 7],
+    /// Log weight of a shape before anything is known: of `a − 0.5`, its square, of `ln(c / 0.07)`, its square, and of both.
+    habits: [f64; 5],
     /// Disconnect volts: the end of every prediction.
     pub end: f64,
     /// Loaded volts of a full battery after its surface charge has gone, and how far off that may be.
     full: f64,
     full_sd: f64,
     /// How far volts stray from the best shape.
-    stray: f64,
+    pub stray: f64,
 }
 
 impl Chemistry {
     pub(super) fn traits(self) -> Traits {
         match self {
-            Chemistry::Lead => Traits { knees: &LEAD, end: 11.1, full: 12.55, full_sd: 0.2, stray: 0.035 },
-            Chemistry::Lithium => Traits { knees: &LITHIUM, end: 10.4, full: 13.1, full_sd: 0.1, stray: 0.025 },
+            Chemistry::Lead => Traits {
+                parts: &LEAD,
+                habits: [0.0, 0.1, 0.0, 0.0, 0.0],
+                end: 11.1,
+                full: 12.65,
+                full_sd: 0.150,
+                stray: 0.035,
+            },
+            Chemistry::Lithium => {
+                Traits { parts: &LITHIUM, habits: [0.0; 5], end: 10.4, full: 13.1, full_sd: 0.1, stray: 0.025 }
+            }
         }
     }
 }
 
 impl Traits {
+    fn knee(&self, k: usize) -> Knee {
+        Knee { a: self.parts[k / PLACES.len()], c: PLACES[k % PLACES.len()] }
+    }
+
+    fn habit(&self, k: usize) -> f64 {
+        let Knee { a, c } = self.knee(k);
+        let (u, v) = (a - 0.5, (c / 0.07).ln());
+        let [ha, haa, hc, hcc, hac] = self.habits;
+        ha * u + haa * u * u + hc * v + hcc * v * v + hac * u * v
+    }
+
     /// Part of the fall that is left when the part `x` of the capacity is drawn; below zero past the end.
-    fn left(knee: Knee, x: f64) -> f64 {
-        let (a, n) = knee;
-        1.0 - (1.0 - a) * x - a * x.clamp(0.0, 1.6).powi(n)
+    fn left(Knee { a, c }: Knee, x: f64) -> f64 {
+        let knee = if x < 1.0 { c * x / (1.0 + c - x) } else { 1.0 + (x - 1.0) * (1.0 + c) / c };
+        1.0 - (1.0 - a) * x - a * knee
     }
 
     /// Drawn part at which the curve meets `volts`.
@@ -70,13 +98,13 @@ pub(super) struct Seen {
     pub drawn_ah: f64,
     /// Volts, as they would be at the present draw.
     pub volts: f64,
-    /// Standard deviation beside the curve's own stray: noise and surface charge.
+    /// Standard deviation: how far the curve itself strays from the best shape, noise, surface charge.
     pub sd: f64,
 }
 
 /// One shape's opinion.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, Default)]
-pub(super) struct Opinion {
+#[derive(Debug, Clone, Copy)]
+struct Opinion {
     /// Log of its weight; the greatest is 0.
     weight: f32,
     /// Log of the ampere-hours to the disconnect voltage, and its standard deviation.
@@ -85,7 +113,7 @@ pub(super) struct Opinion {
 }
 
 /// What is believed about one battery at one draw.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, Default)]
+#[derive(Debug, Clone, Copy)]
 pub(super) struct Belief {
     opinions: [Opinion; SHAPES],
     /// Loaded volts at full, and its standard deviation.
@@ -96,11 +124,54 @@ pub(super) struct Belief {
 /// Weights below this part of the greatest are as good as nothing, and none may fall further: a battery can change.
 const LEAST_WEIGHT: f32 = -6.0;
 
+/// Opinions on the hours left are averaged as `t^-CAUTION`: one hour said for two is a smaller mistake than two said for one.
+const CAUTION: f64 = 1.0;
+
+/// A belief as it is kept, to about a thousandth: a city has many units.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub(super) struct Kept {
+    weight: [u8; SHAPES],
+    ln_ah: [i16; SHAPES],
+    sd: [u8; SHAPES],
+    full: f32,
+    full_sd: f32,
+}
+
+/// Steps of a log capacity: ±12 fits.
+const LN_STEPS: f32 = 2700.0;
+const WEIGHT_STEPS: f32 = 40.0;
+/// Standard deviations from 0.005 to 0.8.
+const SD_LEAST: f32 = 0.005;
+const SD_STEPS: f32 = 50.0;
+
+impl Kept {
+    pub fn of(belief: &Belief) -> Kept {
+        let o = &belief.opinions;
+        Kept {
+            weight: o.map(|o| (-o.weight * WEIGHT_STEPS).round() as u8),
+            ln_ah: o.map(|o| (o.ln_ah * LN_STEPS).round() as i16),
+            sd: o.map(|o| ((o.sd / SD_LEAST).max(1.0).ln() * SD_STEPS).round() as u8),
+            full: belief.full,
+            full_sd: belief.full_sd,
+        }
+    }
+
+    pub fn belief(&self) -> Belief {
+        let opinion = |k: usize| Opinion {
+            weight: -f32::from(self.weight[k]) / WEIGHT_STEPS,
+            ln_ah: f32::from(self.ln_ah[k]) / LN_STEPS,
+            sd: SD_LEAST * (f32::from(self.sd[k]) / SD_STEPS).exp(),
+        };
+        Belief { opinions: std::array::from_fn(opinion), full: self.full, full_sd: self.full_sd }
+    }
+}
+
 impl Belief {
     /// Nothing is known but the draw: batteries are bought for 3 to 20 hours.
     pub fn prior(traits: &Traits, amps: f64) -> Self {
-        let opinion = Opinion { weight: 0.0, ln_ah: (8.5 * amps.max(1e-3)).ln() as f32, sd: 0.7 };
-        Belief { opinions: [opinion; SHAPES], full: traits.full as f32, full_sd: traits.full_sd as f32 }
+        let opinion =
+            |k: usize| Opinion { weight: traits.habit(k) as f32, ln_ah: (7.5 * amps.max(1e-3)).ln() as f32, sd: 0.55 };
+        Belief { opinions: std::array::from_fn(opinion), full: traits.full as f32, full_sd: traits.full_sd as f32 }
     }
 
     fn weights(&self) -> [f64; SHAPES] {
@@ -123,12 +194,12 @@ impl Belief {
     }
 
     /// Log of the capacity against `reference`, shape by shape: what a wrong shape adds to both falls out.
-    pub fn change_since(&self, reference: &[f32; SHAPES]) -> f64 {
-        let each = self.opinions.iter().zip(reference).map(|(o, r)| f64::from(o.ln_ah - r));
+    pub fn change_since(&self, reference: &[i16; SHAPES]) -> f64 {
+        let each = self.opinions.iter().zip(reference).map(|(o, r)| f64::from(o.ln_ah - f32::from(*r) / LN_STEPS));
         self.weights().iter().zip(each).map(|(w, d)| w * d).sum()
     }
-    pub fn reference(&self) -> [f32; SHAPES] {
-        self.opinions.map(|o| o.ln_ah)
+    pub fn reference(&self) -> [i16; SHAPES] {
+        self.opinions.map(|o| (o.ln_ah * LN_STEPS).round() as i16)
     }
 
     /// Loaded volts at full.
@@ -164,15 +235,15 @@ impl Belief {
     pub fn left_ah(&self, drawn_ah: f64) -> f64 {
         let of = |o: &Opinion| {
             let ah = f64::from(o.ln_ah).exp();
-            (ah - drawn_ah).max(0.004 * ah).ln()
+            (ah - drawn_ah).max(0.01 * ah).powf(-CAUTION)
         };
-        self.weights().iter().zip(&self.opinions).map(|(w, o)| w * of(o)).sum::<f64>().exp()
+        self.weights().iter().zip(&self.opinions).map(|(w, o)| w * of(o)).sum::<f64>().powf(-1.0 / CAUTION)
     }
 
     /// Drawn part of the capacity that these volts at the present draw stand for.
     pub fn drawn_part(&self, traits: &Traits, volts: f64) -> f64 {
         let left = (volts - traits.end) / (self.full_volts() - traits.end).max(0.3);
-        self.weights().iter().zip(traits.knees).map(|(w, k)| w * Traits::drawn(*k, left)).sum()
+        self.weights().iter().enumerate().map(|(k, w)| w * Traits::drawn(traits.knee(k), left)).sum()
     }
 
     /// The belief after these observations.
@@ -181,17 +252,18 @@ impl Belief {
         let (mut full, mut full_var, mut total) = (0.0, 0.0, 0.0);
         let mut evidence = [0.0; SHAPES];
         let mut fulls = [(0.0, 0.0); SHAPES];
-        for (k, knee) in traits.knees.iter().enumerate() {
+        for k in 0..SHAPES {
+            let knee = traits.knee(k);
             let o = self.opinions[k];
             let (mean, sd) = (f64::from(o.ln_ah), f64::from(o.sd));
             let step = 5.0 * sd / 10.0;
-            let coarse = Moments::of(mean, step, 5, |ln_ah| self.log_likelihood(traits, *knee, ln_ah, mean, sd, seen));
+            let coarse = Moments::of(mean, step, 5, |ln_ah| self.log_likelihood(traits, knee, ln_ah, mean, sd, seen));
             let m = if coarse.sd > 1.5 * step {
                 coarse
             } else {
-                Moments::of(coarse.best, step / 4.0, 6, |l| self.log_likelihood(traits, *knee, l, mean, sd, seen))
+                Moments::of(coarse.best, step / 4.0, 6, |l| self.log_likelihood(traits, knee, l, mean, sd, seen))
             };
-            let (_, c, c_var) = self.solve(traits, *knee, m.mean, seen);
+            let (_, c, c_var) = self.solve(traits, knee, m.mean, seen);
             fulls[k] = (c + traits.end, c_var);
             evidence[k] = f64::from(o.weight) + m.log_sum - sd.ln();
             next.opinions[k] = Opinion { weight: 0.0, ln_ah: m.mean as f32, sd: m.sd.max(0.01) as f32 };
@@ -223,7 +295,7 @@ impl Belief {
         for s in seen {
             let h = Traits::left(knee, s.drawn_ah * per_ah);
             let y = s.volts - traits.end;
-            let w = 1.0 / (traits.stray.powi(2) + s.sd * s.sd);
+            let w = 1.0 / (s.sd * s.sd);
             a += w * h * h;
             b += w * h * y;
             square += w * y * y;

@@ -3,3 +3,6 @@
 mod accuracy;
 mod cells;
 mod dice;
+
+mod behaviour;
+mod weeks;

@@ -1,0 +1,113 @@
+//! What the cuts of a battery have taught: its curve, its usual draw, and how much of its commissioned capacity is left.
+
+use serde::{Deserialize, Serialize};
+
+use super::curve::{Belief, Kept, SHAPES, Traits};
+use crate::domain::Timestamp;
+
+/// Health values kept: 24 of six cuts a day are four days, so older ones are thinned, not dropped.
+pub(super) const HISTORY: usize = 24;
+/// Values at the end of the history that thinning never touches.
+pub(super) const FRESH: usize = 8;
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(super) struct Learned {
+    /// At `amps` and 25 °C.
+    pub(super) kept: Kept,
+    /// What `kept` says, at `amps` and 25 °C.
+    pub(super) capacity_ah: f32,
+    pub(super) amps: f32,
+    /// The draw of the last cuts.
+    pub(super) usual_amps: f32,
+    /// Ohms that steps of the draw showed; 0: none yet.
+    pub(super) ohms: f32,
+    /// Log capacity at commissioning, its variance, and the variance of what changed since.
+    pub(super) commissioned: [i16; SHAPES],
+    pub(super) commissioned_var: f32,
+    pub(super) changed_var: f32,
+    /// Informative cuts so far.
+    pub(super) cuts: u16,
+    pub(super) health: f32,
+    pub(super) history: Vec<Past>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub(super) struct Past {
+    /// Minutes since 1970.
+    pub(super) minute: u32,
+    pub(super) pct: f32,
+}
+
+/// Capacity against draw.
+pub(super) const DRAW_EXPONENT: f64 = 0.17;
+/// Volt-hours of sag per ampere: the slow part of a battery's resistance times its capacity (0.175 ohmic for a new NP7-12,
+/// about 0.6 with what an hour of polarisation adds).
+pub(super) const OHM_HOURS: f64 = 0.6;
+/// Log capacity against 25 °C.
+pub(super) fn warmth(celsius: Option<f32>) -> f64 {
+    let Some(c) = celsius.map(|c| f64::from(c).clamp(-20.0, 40.0)) else { return 0.0 };
+    let factor: f64 = if c < 25.0 { 1.0 - 0.006 * (25.0 - c) } else { 1.0 + 0.0015 * (c - 25.0) };
+    factor.ln()
+}
+
+/// What a shape cannot know however many cuts it sees (log capacity), and what a battery changes from cut to cut.
+pub(super) const LEAST_SD: f32 = 0.030;
+pub(super) const CHANGE_SD: f64 = 0.02;
+
+impl Learned {
+    pub(super) fn belief(&self) -> Belief {
+        self.kept.belief()
+    }
+
+    /// What is believed at another draw and warmth.
+    pub(super) fn at(&self, amps: f64, celsius: Option<f32>, _traits: &Traits) -> Belief {
+        let ln = (amps.max(1e-3) / f64::from(self.amps)).ln();
+        let ohms = if self.ohms > 0.0 { f64::from(self.ohms) } else { OHM_HOURS / f64::from(self.capacity_ah) };
+        let sag = ohms * (amps - f64::from(self.amps));
+        self.belief().shifted(warmth(celsius) - DRAW_EXPONENT * ln, 0.1 * ln.abs()).full_shifted(-sag, 0.3 * sag.abs())
+    }
+
+    pub(super) fn teach(&mut self, prior: &Belief, after: Belief, amps: f64, celsius: Option<f32>, end: Timestamp) {
+        let ln = (amps.max(1e-3) / f64::from(self.amps)).ln();
+        let ohms = if self.ohms > 0.0 { f64::from(self.ohms) } else { OHM_HOURS / after.capacity_ah() };
+        let sag = ohms * (amps - f64::from(self.amps));
+        let back = after.shifted(DRAW_EXPONENT * ln - warmth(celsius), 0.0).full_shifted(sag, 0.0);
+        let (before, now) = (prior.spread().powi(2), back.spread().powi(2));
+        if self.cuts < 2 {
+            self.commissioned = back.reference();
+            self.commissioned_var = now as f32;
+            self.changed_var = 0.0;
+        } else {
+            // The surprise is shared between "it was never that large" and "it has changed".
+            let (var_c, var_d) = (f64::from(self.commissioned_var), f64::from(self.changed_var) + CHANGE_SD.powi(2));
+            let share = var_c / (var_c + var_d);
+            let old = self.belief().reference();
+            for k in 0..SHAPES {
+                let moved = f64::from(back.reference()[k]) - f64::from(old[k]);
+                self.commissioned[k] = self.commissioned[k].saturating_add((share * moved).round() as i16);
+            }
+            let told = (1.0 - now / before).clamp(0.0, 0.9);
+            self.commissioned_var = (var_c * (1.0 - share * told)) as f32;
+            self.changed_var = (var_d * (1.0 - (1.0 - share) * told)) as f32;
+        }
+        let settled = back.settled(LEAST_SD, 0.040, 0.90).shifted(0.0, CHANGE_SD);
+        self.kept = Kept::of(&settled);
+        self.capacity_ah = settled.capacity_ah() as f32;
+        self.cuts = self.cuts.saturating_add(1);
+        self.health = (100.0 * f64::exp(settled.change_since(&self.commissioned))).clamp(1.0, 150.0) as f32;
+        if self.cuts >= 2 {
+            let minute = u32::try_from(end.as_millis() / 60_000).unwrap_or(0);
+            self.history.push(Past { minute, pct: self.health });
+            self.thin();
+        }
+    }
+
+    /// Keeps the newest values and, of the older ones, those that lie widest apart.
+    pub(super) fn thin(&mut self) {
+        while self.history.len() > HISTORY {
+            let gap = |i: usize| self.history[i + 1].minute.saturating_sub(self.history[i - 1].minute);
+            let crowded = (1..self.history.len() - FRESH).min_by_key(|i| gap(*i));
+            self.history.remove(crowded.unwrap_or(0));
+        }
+    }
+}

@@ -1,0 +1,63 @@
+//! The fault campaign: months of a simulated fleet, every fault of the simulator at random with known truth, through the
+//! real decoder and engine with the default rules, crews included. Precision, recall and delay by component, as a table.
+//!
+//! An optimised build (`cargo test --release --test campaign -- --nocapture`) runs the whole campaign; a plain
+//! `cargo test` a small one of some seconds. `CAMPAIGN_WHOLE=1` runs the whole one there, too; `CAMPAIGN_SHOW=200` shows more of what went wrong.
+
+mod plan;
+mod run;
+mod table;
+mod truth;
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// Both cores of a small machine.
+const THREADS: usize = 2;
+
+/// DESIGN §5 and the issue: what crews are promised.
+const REACH: f64 = 0.99;
+/// No single component may hide behind the others.
+const REACH_OF_EACH: f64 = 0.97;
+
+fn campaign(plans: &[plan::WorldPlan]) -> table::Results {
+    let next = AtomicUsize::new(0);
+    let done = Mutex::new(Vec::new());
+    std::thread::scope(|scope| {
+        for _ in 0..THREADS {
+            scope.spawn(|| {
+                while let Some(plan) = plans.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    let outcomes = run::run(*plan);
+                    done.lock().expect("no other world panicked").push(outcomes);
+                }
+            });
+        }
+    });
+    let mut worlds = done.into_inner().expect("no world panicked");
+    worlds.sort_by_key(|w| w.plan.seed);
+    table::results(&worlds)
+}
+
+#[test]
+#[ignore = "the rules of this issue are on their way"]
+fn months_of_faults_are_ordered_rightly_and_healthy_load_shedding_not_at_all() {
+    let whole = !cfg!(debug_assertions) || std::env::var_os("CAMPAIGN_WHOLE").is_some();
+    let plans = if whole { plan::worlds() } else { plan::small() };
+    let results = campaign(&plans);
+    println!("\n{}", results.text());
+    let wrongs = results.wrongs();
+    if !wrongs.is_empty() {
+        println!("{wrongs}");
+    }
+    assert!(results.unfair.is_empty(), "a healthy unit died of the model, not of a fault");
+    assert!(results.healthy_orders.is_empty(), "load-shedding is no fault");
+    if whole {
+        assert!(results.all.faults >= 1000, "{} faults are too few", results.all.faults);
+        for (component, figures) in &results.components {
+            assert!(figures.recall() >= REACH_OF_EACH, "{component}: recall {:.3}", figures.recall());
+            assert!(figures.precision() >= REACH_OF_EACH, "{component}: precision {:.3}", figures.precision());
+        }
+    }
+    assert!(results.all.recall() >= REACH, "recall {:.4}", results.all.recall());
+    assert!(results.all.precision() >= REACH, "precision {:.4}", results.all.precision());
+}
