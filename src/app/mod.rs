@@ -1,10 +1,12 @@
 //! The clock, the daemon loop, replay, simulator, demo, doctor. Layer 3.
 
 pub mod arguments;
+pub mod backtest;
 pub mod clock;
 pub mod daemon;
 pub mod demo;
 pub mod doctor;
 pub mod replay;
+pub mod rule_test;
 pub mod serve;
 pub mod simulate;

@@ -304,6 +304,35 @@ pub enum RulesVerb {
     },
     /// List the metrics that a rule may name
     Metrics,
+    /// Replay a recording under two rules files: which orders would have been different, with dates
+    Backtest {
+        /// The recording, JSON lines; - reads standard input
+        file: PathBuf,
+        /// fleet.csv
+        #[arg(long, value_name = "CSV")]
+        fleet: PathBuf,
+        /// The rules of today [default: the alerts.toml that serve would use]
+        #[arg(long, value_name = "TOML")]
+        rules: Option<PathBuf>,
+        /// The rules to compare with
+        #[arg(long, value_name = "TOML")]
+        against: PathBuf,
+        /// Go on to this time after the last line: 2026-11-21T14:00:00Z
+        #[arg(long, value_name = "TIME", value_parser = parse_instant)]
+        until: Option<Timestamp>,
+        /// buttonwatch.toml
+        #[arg(long, value_name = "FILE")]
+        config: Option<PathBuf>,
+    },
+    /// Run tests of rules on the real engine, in virtual time
+    Test {
+        /// Files of tests (docs/rule-tests.md)
+        #[arg(required = true, value_name = "FILE")]
+        files: Vec<PathBuf>,
+        /// Test these rules instead of the ones that the files name
+        #[arg(long, value_name = "TOML")]
+        rules: Option<PathBuf>,
+    },
 }
 
 fn parse_zone(text: &str) -> Result<Tz, String> {

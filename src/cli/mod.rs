@@ -7,6 +7,7 @@ mod client;
 mod exit;
 mod filter;
 mod programs;
+mod rules;
 mod screen;
 mod times;
 
@@ -88,6 +89,11 @@ fn carry_out(cli: Cli) -> Result<(), Failure> {
             programs::run_password(PasswordArgs { unit, file, config }, &screen)
         }
         Verb::Rules(RulesVerb::Check { file }) => programs::check_rules(&file, &screen),
+        Verb::Rules(RulesVerb::Backtest { file, fleet, rules, against, until, config }) => {
+            let args = rules::BacktestArgs { file, fleet, rules, against, until, config };
+            rules::backtest(&args, &screen)
+        }
+        Verb::Rules(RulesVerb::Test { files, rules }) => rules::test(&files, rules.as_deref(), &screen),
     }
 }
 

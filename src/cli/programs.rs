@@ -111,7 +111,7 @@ pub(super) fn run_replay(args: ReplayArgs) -> Result<(), Failure> {
     Ok(())
 }
 
-fn read_settings(path: &Path) -> Result<ServiceConfig, String> {
+pub(super) fn read_settings(path: &Path) -> Result<ServiceConfig, String> {
     let name = path.display().to_string();
     let bytes = std::fs::read(path).map_err(|e| format!("{name}: {e}; name the buttonwatch.toml that you mean"))?;
     let text = read_text(&name, &bytes).map_err(|p| p.to_string())?;

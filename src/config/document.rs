@@ -147,6 +147,10 @@ impl<'a> Block<'a> {
         &self.top().who
     }
 
+    pub fn line(&self) -> u32 {
+        self.top().line
+    }
+
     /// A problem of the block as a whole.
     pub fn wrong(&self, what: impl Display) {
         self.wrong_at(self.bottom().line, what);
@@ -353,6 +357,12 @@ impl<'a> Item<'a> {
     }
     pub fn is_group(&self) -> bool {
         self.value.is_table()
+    }
+    pub fn is_list(&self) -> bool {
+        self.value.is_array()
+    }
+    pub fn is_number(&self) -> bool {
+        self.value.is_integer() || self.value.is_float()
     }
     pub fn number(&self) -> Option<f64> {
         let number = match self.value {

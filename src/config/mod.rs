@@ -10,11 +10,14 @@ mod duration;
 mod encoding;
 pub mod fleet;
 pub mod problem;
+pub mod rule_test;
 pub mod service;
 mod spelling;
 
 pub use alerts::{check_alerts, default_rules};
+pub use duration::duration_text;
 pub use encoding::read_text;
 pub use fleet::{check_fleet, write_fleet};
 pub use problem::{Problem, Problems};
+pub use rule_test::{RuleTests, check_rule_tests};
 pub use service::{ServiceConfig, check_service};

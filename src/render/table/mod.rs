@@ -38,6 +38,15 @@ pub struct Look {
     pub now: Timestamp,
 }
 
+/// `lead` and the text, its further lines under itself; none wider than the look, where a word can be broken.
+pub fn wrapped(lead: &str, text: &str, look: &Look) -> Vec<String> {
+    const LEAST: usize = 20;
+    let margin = width(lead);
+    let mut lead = lead.to_owned();
+    let lines = cell::wrap(text, look.width.saturating_sub(margin).max(LEAST)).into_iter();
+    lines.map(|line| std::mem::replace(&mut lead, " ".repeat(margin)) + &line).collect()
+}
+
 impl Look {
     /// What a file or a pipe gets.
     pub fn plain(now: Timestamp) -> Self {
