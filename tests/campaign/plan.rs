@@ -249,13 +249,9 @@ fn figures(dice: &mut Dice, name: FaultName, plan: &WorldPlan) -> (FaultKind, Op
         FaultKind::BatteryWeak { .. } => {
             (FaultKind::BatteryWeak { capacity_pct: dice.between(4.0, 9.0), charge_pct: None }, None)
         }
-        FaultKind::RebootLoop { .. } => {
-            (FaultKind::RebootLoop { every: dice.span(MINUTE * 6, MINUTE * 14) }, None)
-        }
+        FaultKind::RebootLoop { .. } => (FaultKind::RebootLoop { every: dice.span(MINUTE * 6, MINUTE * 14) }, None),
         // Long enough off to count as silent, whatever the cadence.
-        FaultKind::FlappingLink { .. } => {
-            (FaultKind::FlappingLink { every: plan.heartbeat * 9 }, Some(DAY))
-        }
+        FaultKind::FlappingLink { .. } => (FaultKind::FlappingLink { every: plan.heartbeat * 9 }, Some(DAY)),
         FaultKind::Loud => (usual, Some(dice.span(HOUR * 6, HOUR * 30))),
         FaultKind::Fog { .. } => (usual, Some(dice.span(HOUR * 10, HOUR * 23))),
         FaultKind::LossyLink { .. } => (FaultKind::LossyLink { loss_pct: dice.between(12.0, 25.0) }, Some(DAY * 2)),
@@ -322,8 +318,11 @@ pub fn faults(plan: &WorldPlan) -> Vec<Planned> {
         let lasts = dice.odds(0.6).then(|| dice.span(MINUTE * 30, HOUR * 6));
         Planned { at: start, whom: Whom::Uplink(dice.below(uplinks)), kind: FaultKind::UplinkDown, lasts }
     });
-    common(&mut planned, DAY * 14, &mut |dice| {
-        Planned { at: start, whom: Whom::Feeder(dice.below(feeders)), kind: FaultKind::FeederCut, lasts: None }
+    common(&mut planned, DAY * 14, &mut |dice| Planned {
+        at: start,
+        whom: Whom::Feeder(dice.below(feeders)),
+        kind: FaultKind::FeederCut,
+        lasts: None,
     });
     common(&mut planned, DAY * 17, &mut |dice| {
         let mut struck: Vec<usize> = (0..uplinks).collect();

@@ -9,9 +9,8 @@ use buttonwatch::app::simulate::{Fault, FaultKind, Lasts, Leaving, Struck, Targe
 use buttonwatch::config::default_rules;
 use buttonwatch::domain::message::{Body, Kind, Message, PressKind};
 use buttonwatch::domain::{
-    Action, AlertState, City, Component, Effect, EffectKind, Event, FeederId, Fleet, GroupKind, Hearing,
-    IncidentState, Order, OrderId, OrderMove, OrderState, Outcome, Settings, Subject, Timestamp, UnitIx,
-    UplinkId,
+    Action, AlertState, City, Component, Effect, EffectKind, Event, FeederId, Fleet, GroupKind, Hearing, IncidentState,
+    Order, OrderId, OrderMove, OrderState, Outcome, Settings, Subject, Timestamp, UnitIx, UplinkId,
 };
 use buttonwatch::engine::Engine;
 use buttonwatch::wire::decode::Decoder;
@@ -51,7 +50,9 @@ enum Act {
     Order(OrderId, OrderMove),
     /// The crew's hands.
     Fix(OrderId),
-    Hear { restart: bool },
+    Hear {
+        restart: bool,
+    },
     Relapse(usize, OrderId),
     FeederBack(usize),
 }
@@ -121,7 +122,8 @@ pub fn run(plan: WorldPlan) -> Outcomes {
     let began = Instant::now();
     let fleet = plan::fleet(&plan);
     let world = World::new(&fleet, &plan::scenario(&plan), plan.seed, plan.start());
-    let topics = fleet.units().map(|(_, u)| Kind::ALL.to_vec().iter().map(|k| format!("{ROOT}/{}/{k}", u.unit)).collect());
+    let topics =
+        fleet.units().map(|(_, u)| Kind::ALL.to_vec().iter().map(|k| format!("{ROOT}/{}/{k}", u.unit)).collect());
     let topics = topics.map(|t: Vec<String>| t.try_into().expect("six kinds")).collect();
     let mut run = Run {
         plan,
@@ -355,8 +357,7 @@ impl Run {
             }
             Whom::City(city) => {
                 let city = City::parse(city).expect("valid");
-                let units: Vec<UnitIx> =
-                    self.fleet.units().filter(|(_, u)| u.city == city).map(|(ix, _)| ix).collect();
+                let units: Vec<UnitIx> = self.fleet.units().filter(|(_, u)| u.city == city).map(|(ix, _)| ix).collect();
                 let mut whole = Case::new("fog on a city".to_owned(), Expect::Nothing, units.clone(), at);
                 whole.to = planned.lasts.map(|d| at + d);
                 self.cases.push(whole);
@@ -658,7 +659,8 @@ impl Run {
                 let near = |c: &&Case| {
                     ix.is_some_and(|u| c.strikes(u)) && c.from <= at && c.to.is_none_or(|to| at <= to + DAY * 2)
                 };
-                let said = |c: &Case| format!("{} {}–{}", c.name, c.from, c.to.map_or("".to_owned(), |t| t.to_string()));
+                let said =
+                    |c: &Case| format!("{} {}–{}", c.name, c.from, c.to.map_or("".to_owned(), |t| t.to_string()));
                 self.cases.iter().filter(near).map(said).collect()
             }
             Subject::Incident { .. } => Vec::new(),

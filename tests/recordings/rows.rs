@@ -161,9 +161,7 @@ fn silence() -> Vec<Row> {
         network(row("uplink-silent-plain", circuit(Style::Plain))),
         operator(row("most-silent", half(Style::Full, 8))),
         operator(row("most-silent-plain", half(Style::Plain, 8))),
-        operator(row("all-silent", {
-            edited(hours(2, Style::Plain), |t| t.deaf.push((T, T + 40 * MINUTE)))
-        })),
+        operator(row("all-silent", edited(hours(2, Style::Plain), |t| t.deaf.push((T, T + 40 * MINUTE))))),
         row("link-down-20-min", {
             edited(hours(2, Style::Full), |t| {
                 t.deaf.push((T, T + 20 * MINUTE));
@@ -198,7 +196,10 @@ fn silence() -> Vec<Row> {
         row("late-messages", {
             edited(hours(3, Style::Full), |t| {
                 // Too short for silence, and an hour that the broker's own queue held back for two units.
-                for (n, spans) in [("A1", vec![(T, T + 2 * MINUTE), (2 * T, 2 * T + 2 * MINUTE)]), ("C2", vec![(T, T + 150 * SECOND)])] {
+                for (n, spans) in [
+                    ("A1", vec![(T, T + 2 * MINUTE), (2 * T, 2 * T + 2 * MINUTE)]),
+                    ("C2", vec![(T, T + 150 * SECOND)]),
+                ] {
                     t.on(n).unlinked = spans;
                     t.on(n).buffers = true;
                 }
@@ -239,13 +240,11 @@ fn silence() -> Vec<Row> {
 }
 
 fn power() -> Vec<Row> {
-    let shed = |days, power, style, tests| {
-        edited(weeks(days, HOUR, power, tests, style), |t| t.load_shedding(60))
-    };
+    let shed = |days, power, style, tests| edited(weeks(days, HOUR, power, tests, style), |t| t.load_shedding(60));
     let fuse = |style| on("B1", hours(2, style), |b| b.fuse_blown = gone(T));
     let mains = |r: Row| r.order(On::Unit("B1"), &[C::Mains], (T + 15 * MINUTE, T + 45 * MINUTE));
     let fading = |style| {
-        edited(weeks(12, HOUR, 20 * MINUTE, None, style), |t| {
+        edited(weeks(12, HOUR, 30 * MINUTE, None, style), |t| {
             t.load_shedding(75);
             for b in &mut t.buttons {
                 b.hours = 5.0;
@@ -260,10 +259,13 @@ fn power() -> Vec<Row> {
         })
     };
     let empties = |style| {
-        edited(Tape::new(twelve(2 * MINUTE), 7 * HOUR, 5 * MINUTE, (style == Style::Full).then_some(6 * HOUR), style), |t| {
-            t.cuts.push(("f-1", (2 * HOUR, 4 * HOUR)));
-            t.on("B1").hours = 0.8;
-        })
+        edited(
+            Tape::new(twelve(2 * MINUTE), 7 * HOUR, 5 * MINUTE, (style == Style::Full).then_some(6 * HOUR), style),
+            |t| {
+                t.cuts.push(("f-1", (2 * HOUR, 4 * HOUR)));
+                t.on("B1").hours = 0.8;
+            },
+        )
     };
     // B1 is on f-1 like the other odd ones; its siblings carry on.
     let emptied = |r: Row| r.order(On::Unit("B1"), BATTERY, (2 * HOUR, 3 * HOUR + 10 * MINUTE));
@@ -285,12 +287,21 @@ fn power() -> Vec<Row> {
             .order(On::Unit("B1"), &[C::Battery], (DAY, i64::MAX))
             .with(|r| r.before_silence = Some("B1")),
         row("charger-dead-resting", charger(Style::Full, true)).order(On::Unit("C2"), &[C::Charger], (DAY, 2 * DAY)),
-        row("charger-dead-resting-plain", charger(Style::Plain, true))
-            .order(On::Unit("C2"), &[C::Charger], (DAY, 2 * DAY)),
-        row("charger-dead-falling", charger(Style::Full, false))
-            .order(On::Unit("C2"), &[C::Charger], (DAY, DAY + 10 * HOUR)),
-        row("charger-dead-falling-plain", charger(Style::Plain, false))
-            .order(On::Unit("C2"), &[C::Charger], (DAY, DAY + 10 * HOUR)),
+        row("charger-dead-resting-plain", charger(Style::Plain, true)).order(
+            On::Unit("C2"),
+            &[C::Charger],
+            (DAY, 2 * DAY),
+        ),
+        row("charger-dead-falling", charger(Style::Full, false)).order(
+            On::Unit("C2"),
+            &[C::Charger],
+            (DAY, DAY + 10 * HOUR),
+        ),
+        row("charger-dead-falling-plain", charger(Style::Plain, false)).order(
+            On::Unit("C2"),
+            &[C::Charger],
+            (DAY, DAY + 10 * HOUR),
+        ),
         row("charging-after-a-long-cut", {
             edited(weeks(2, 30 * MINUTE, 10 * MINUTE, None, Style::Plain), |t| {
                 t.cuts.push(("f-1", (4 * HOUR, 10 * HOUR)));
@@ -329,8 +340,11 @@ fn tests() -> Vec<Row> {
     let low = |result: &str| format!(r#"{{"result":"{result}","tone_snr_db":14.5,"ambient_dbfs":-55,"retries":3}}"#);
     let loud = r#"{"result":"inconclusive","code":"ambient-noise","tone_snr_db":11,"ambient_dbfs":-28,"retries":3}"#;
     vec![
-        row("camera-fails", on("A2", hourly(6), |b| b.answers.push(fail(always, "camera", camera))))
-            .order(On::Unit("A2"), &[C::Camera], (2 * HOUR, 4 * HOUR)),
+        row("camera-fails", on("A2", hourly(6), |b| b.answers.push(fail(always, "camera", camera)))).order(
+            On::Unit("A2"),
+            &[C::Camera],
+            (2 * HOUR, 4 * HOUR),
+        ),
         row("camera-fails-once", on("A2", hourly(6), |b| b.answers.push(fail((T, T + HOUR), "camera", camera)))),
         row("camera-drifts", {
             let tape = Tape::new(six(2 * HOUR), 24 * DAY, 6 * HOUR, Some(DAY), Style::Full);
@@ -338,20 +352,29 @@ fn tests() -> Vec<Row> {
         })
         .order(On::Unit("B1"), &[C::Camera], (4 * DAY, 22 * DAY)),
         row("camera-foggy-day", fog),
-        row("microphone-low", on("C1", hourly(8), |b| b.answers.push(fail((2 * HOUR, i64::MAX), "microphone", &low("fail")))))
-            .order(On::Unit("C1"), &[C::Microphone], (4 * HOUR, 6 * HOUR)),
+        row(
+            "microphone-low",
+            on("C1", hourly(8), |b| b.answers.push(fail((2 * HOUR, i64::MAX), "microphone", &low("fail")))),
+        )
+        .order(On::Unit("C1"), &[C::Microphone], (4 * HOUR, 6 * HOUR)),
         row("microphone-low-but-passes", {
             on("C1", hourly(12), |b| b.answers.push(fail((6 * HOUR, i64::MAX), "microphone", &low("pass"))))
         })
         .order(On::Unit("C1"), &[C::Microphone], (8 * HOUR, 10 * HOUR)),
-        row("microphone-loud-bazaar", on("C1", hourly(8), |b| b.answers.push(fail((2 * HOUR, i64::MAX), "microphone", loud)))),
+        row(
+            "microphone-loud-bazaar",
+            on("C1", hourly(8), |b| b.answers.push(fail((2 * HOUR, i64::MAX), "microphone", loud))),
+        ),
         row("stream-fails", {
             let json = r#"{"result":"fail","code":"connect-timeout","connect_ms":10000,"kbps":0,"loss_pct":100}"#;
             on("B2", hourly(6), |b| b.answers.push(fail(always, "stream", json)))
         })
         .order(On::Unit("B2"), &[C::Stream], (2 * HOUR, 4 * HOUR)),
-        row("speaker-fails", on("B2", hourly(6), |b| b.answers.push(fail(always, "speaker", r#"{"result":"fail","code":"no-tone"}"#))))
-            .order(On::Unit("B2"), &[C::Speaker], (2 * HOUR, 4 * HOUR)),
+        row(
+            "speaker-fails",
+            on("B2", hourly(6), |b| b.answers.push(fail(always, "speaker", r#"{"result":"fail","code":"no-tone"}"#))),
+        )
+        .order(On::Unit("B2"), &[C::Speaker], (2 * HOUR, 4 * HOUR)),
         row("camera-fails-three-times-then-passes", {
             on("A2", hourly(6), |b| b.answers.push(fail((three.0, three.1), "camera", camera)))
         })
@@ -375,9 +398,15 @@ fn presses_and_box() -> Vec<Row> {
         tape
     };
     vec![
-        row("button-held", on("A4", short(2), |b| b.presses = vec![(T, true, 185_000), (T + 5 * MINUTE, true, 480_000)]))
-            .order(On::Unit("A4"), &[C::Button], (T, T + 20 * MINUTE)),
-        row("button-pressed-in-danger", on("A4", short(2), |b| b.presses = vec![(T, true, 9_000), (T + MINUTE, true, 30_000)])),
+        row(
+            "button-held",
+            on("A4", short(2), |b| b.presses = vec![(T, true, 185_000), (T + 5 * MINUTE, true, 480_000)]),
+        )
+        .order(On::Unit("A4"), &[C::Button], (T, T + 20 * MINUTE)),
+        row(
+            "button-pressed-in-danger",
+            on("A4", short(2), |b| b.presses = vec![(T, true, 9_000), (T + MINUTE, true, 30_000)]),
+        ),
         row("press-flood", on("C4", short(3), flood)).with(|r| r.alert = Some(("C4", C::Button))),
         row("press-test-due", due(&[2, 29])).order(On::OneOf(&["A1", "A2"]), &[C::Button], (31 * DAY, 34 * DAY)),
         row("press-tests-kept", {
@@ -401,9 +430,16 @@ fn presses_and_box() -> Vec<Row> {
         })
         .order(On::Unit("A1"), &[C::Clock], (T, T + 70 * MINUTE))
         .order(On::Unit("C4"), &[C::Clock], (T, T + 70 * MINUTE)),
-        row("tamper", on("C3", short(2), |b| b.tamper = gone(T))).order(On::Unit("C3"), &[C::Enclosure], (T, T + 20 * MINUTE)),
-        row("enclosure-hot", on("C3", short(2), |b| b.hot = vec![((T, i64::MAX), 70.0)]))
-            .order(On::Unit("C3"), &[C::Enclosure], (T, T + 45 * MINUTE)),
+        row("tamper", on("C3", short(2), |b| b.tamper = gone(T))).order(
+            On::Unit("C3"),
+            &[C::Enclosure],
+            (T, T + 20 * MINUTE),
+        ),
+        row("enclosure-hot", on("C3", short(2), |b| b.hot = vec![((T, i64::MAX), 70.0)])).order(
+            On::Unit("C3"),
+            &[C::Enclosure],
+            (T, T + 45 * MINUTE),
+        ),
         row("enclosure-warm", on("C3", short(3), |b| b.hot = vec![((T, i64::MAX), 53.0)])),
     ]
 }
@@ -436,7 +472,8 @@ fn repairs() -> Vec<Row> {
         .states(&[S::Opened, S::Acknowledged, S::EnRoute, S::Repaired, S::Verified, S::Closed]),
         row("relapse-after-2-days", {
             let mut tape = Tape::new(six(10 * MINUTE), 60 * HOUR, HOUR, Some(HOUR), Style::Full);
-            tape.on("A2").answers = vec![broken(6 * HOUR - 5 * MINUTE), answer((54 * HOUR, i64::MAX), "camera", camera)];
+            tape.on("A2").answers =
+                vec![broken(6 * HOUR - 5 * MINUTE), answer((54 * HOUR, i64::MAX), "camera", camera)];
             crew(&mut tape);
             tape
         })

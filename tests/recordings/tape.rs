@@ -190,6 +190,13 @@ impl Tape {
         out
     }
 
+    /// Tapes whose fleets are alike share one file.
+    pub fn fleet_file(&self) -> String {
+        let beat = self.buttons.iter().map(|b| b.beat).max().unwrap_or(MINUTE) / SECOND;
+        let circuits = if self.buttons.iter().all(|b| b.uplink.is_empty()) { "-no-circuits" } else { "" };
+        format!("fleet-{}-units-{beat}s{circuits}.csv", self.buttons.len())
+    }
+
     /// The recording: JSON lines in the order in which they were heard.
     pub fn record(&self) -> String {
         let mut lines: Vec<(i64, usize, String)> = Vec::new();
@@ -313,8 +320,7 @@ impl<'t> Voice<'t> {
         due.extend(b.forgets.iter().map(|at| (*at, Due::Forget)));
         let feeder = self.tape.cuts.iter().filter(|(f, _)| *f == b.feeder).map(|(_, s)| s);
         for span in feeder.chain(&b.fuse_blown) {
-            due.push((span.0 + 400, Due::MainsChange));
-            due.push((span.1 + 400, Due::MainsChange));
+            due.extend([span.0, span.1].map(|at| (at.saturating_add(400), Due::MainsChange)));
         }
         due.sort();
         for (at, what) in due {
