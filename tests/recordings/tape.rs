@@ -479,7 +479,7 @@ impl<'t> Voice<'t> {
         let ahead: i64 = self.button.clock.iter().filter(|(s, _)| within(&[*s], at)).map(|(_, by)| by).sum();
         let ts = Timestamp::from_millis(start().as_millis() + at + ahead);
         // Some firmwares write text, some milliseconds.
-        let ts = if self.i % 2 == 0 { format!(r#""{ts}""#) } else { ts.as_millis().to_string() };
+        let ts = if self.i.is_multiple_of(2) { format!(r#""{ts}""#) } else { ts.as_millis().to_string() };
         let comma = if body.is_empty() { "" } else { "," };
         let json = format!(r#"{{"ts":{ts},"boot":{},"seq":{}{comma}{body}}}"#, self.boot, self.seq);
         if let Some((_, to)) = self.button.unlinked.iter().find(|s| within(&[**s], at)).copied() {
