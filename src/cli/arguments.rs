@@ -9,7 +9,7 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::app::arguments::BusArg;
-use crate::domain::{City, CrewId, Metric, OrderId, OrderMove, SiteId, Timestamp, UnitId};
+use crate::domain::{City, CrewId, Metric, OrderId, OrderMove, RuleId, SiteId, Timestamp, UnitId};
 
 use super::exit::EXIT_HELP;
 use super::filter::Filter;
@@ -297,13 +297,38 @@ pub struct Simulate {
 
 #[derive(Debug, Subcommand)]
 pub enum RulesVerb {
-    /// Check a rules file; tells every mistake at once
+    /// Check rules files; tells every mistake at once
     Check {
-        /// alerts.toml
-        file: PathBuf,
+        /// alerts.toml [default: the one that serve would use]
+        #[arg(value_name = "FILE")]
+        files: Vec<PathBuf>,
+        /// Also tell the rules that select no unit of this fleet, and the units that no silent rule covers
+        #[arg(long, value_name = "CSV")]
+        fleet: Option<PathBuf>,
     },
     /// List the metrics that a rule may name
     Metrics,
+    /// How each rule stands for one unit: its limits, figures and deadlines
+    Explain {
+        /// Such as PSH-001
+        #[arg(value_parser = UnitId::parse)]
+        unit: UnitId,
+        /// Only this rule
+        #[arg(long, value_name = "ID", value_parser = RuleId::parse)]
+        rule: Option<RuleId>,
+        /// Without a service: after this recording
+        #[arg(long, value_name = "FILE", requires = "fleet")]
+        recording: Option<PathBuf>,
+        /// fleet.csv, with --recording
+        #[arg(long, value_name = "CSV", requires = "recording")]
+        fleet: Option<PathBuf>,
+        /// alerts.toml, with --recording [default: the one that serve would use]
+        #[arg(long, value_name = "TOML", requires = "recording")]
+        rules: Option<PathBuf>,
+        /// As of this time: 2026-11-21T14:00:00Z [default: the recording's end]
+        #[arg(long, value_name = "TIME", value_parser = parse_instant, requires = "recording")]
+        until: Option<Timestamp>,
+    },
     /// Replay a recording under two rules files: which orders would have been different, with dates
     Backtest {
         /// The recording, JSON lines; - reads standard input

@@ -361,9 +361,6 @@ impl<'a> Item<'a> {
     pub fn is_list(&self) -> bool {
         self.value.is_array()
     }
-    pub fn is_number(&self) -> bool {
-        self.value.is_integer() || self.value.is_float()
-    }
     pub fn number(&self) -> Option<f64> {
         let number = match self.value {
             DeValue::Integer(n) => whole_number(n.as_str(), n.radix()).map(|n| n as f64),

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::domain::component::words;
 use crate::domain::{Component, OrderId, Priority, RuleId, Timestamp, UnitId, span_text};
