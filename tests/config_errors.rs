@@ -212,7 +212,7 @@ fn a_fleet_is_read_the_same_however_a_spreadsheet_writes_it() {
 fn a_cell_of_several_lines_becomes_one_line() {
     let text = "unit,site,city,crew,address,name\nPSH-001,S,P,c,\"12 GT Road,\r\nPeshawar\",\"East\ngate\"\n";
     let units = check_fleet("fleet.csv", text.as_bytes()).unwrap_or_else(|p| panic!("{p}"));
-    assert_eq!((units[0].address.as_str(), units[0].name.as_str()), ("12 GT Road, Peshawar", "East gate"));
+    assert_eq!((&*units[0].address, &*units[0].name), ("12 GT Road, Peshawar", "East gate"));
 }
 
 #[test]
@@ -474,9 +474,9 @@ prop_compose! {
         let (district, uplink, feeder) = shared;
         Unit {
             unit: UnitId::parse(&unit).expect("made to the rule"),
-            name, site, site_type, city, district,
-            address: address.unwrap_or_default(), position, crew, uplink, feeder, model: model.unwrap_or_default(),
-            heartbeat: heartbeat.map(Duration::from_millis), commissioned, contact: contact.unwrap_or_default(),
+            name: name.into(), site, site_type: site_type.into(), city, district,
+            address: address.unwrap_or_default().into(), position, crew, uplink, feeder, model: model.unwrap_or_default().into(),
+            heartbeat: heartbeat.map(Duration::from_millis), commissioned, contact: contact.unwrap_or_default().into(),
         }
     }
 }

@@ -79,20 +79,20 @@ fn thread() -> Vec<Mail> {
 fn render(notice: &Notice, to: &[Mailbox]) -> Mail {
     let fleet = Fleet::new(vec![Unit {
         unit: UnitId::parse("PSH-018").expect("valid"),
-        name: "قصہ خوانی بازار\r\nBcc: everyone@example.org".to_owned(),
+        name: "قصہ خوانی بازار\r\nBcc: everyone@example.org".into(),
         site: SiteId::parse("قصہ خوانی بازار").expect("valid"),
-        site_type: "market".to_owned(),
+        site_type: "market".into(),
         city: City::parse("Peshawar").expect("valid"),
         district: None,
-        address: "سینما روڈ".to_owned(),
+        address: "سینما روڈ".into(),
         position: Some((34.0, 71.5)),
         crew: CrewId::parse("east").expect("valid"),
         uplink: None,
         feeder: None,
-        model: "PB-200".to_owned(),
+        model: "PB-200".into(),
         heartbeat: None,
         commissioned: None,
-        contact: "گل خان 0300-1234567".to_owned(),
+        contact: "گل خان 0300-1234567".into(),
     }]);
     let from = mailbox("Buttonwatch\r\nX-Evil: yes", "buttonwatch@buttons.example");
     let zone = chrono_tz::Asia::Karachi;

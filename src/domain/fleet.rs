@@ -3,37 +3,39 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use super::component::words;
 use super::ids::{City, CrewId, District, FeederId, GroupName, SiteId, UnitId, UplinkId};
+use super::text::{Pool, SharedText};
 use super::time::Timestamp;
 
 /// One row of `fleet.csv`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Unit {
     pub unit: UnitId,
-    pub name: String,
+    pub name: Box<str>,
     pub site: SiteId,
     /// `market`, `bus-terminal`, `university`, `park`, …: a small-letter word of the operator's own.
-    pub site_type: String,
+    pub site_type: SharedText,
     pub city: City,
     pub district: Option<District>,
-    pub address: String,
+    pub address: Box<str>,
     /// Degrees, WGS 84: latitude, longitude.
     pub position: Option<(f64, f64)>,
     pub crew: CrewId,
     pub uplink: Option<UplinkId>,
     pub feeder: Option<FeederId>,
-    pub model: String,
+    pub model: SharedText,
     /// What the unit should keep to when it does not say so itself.
     pub heartbeat: Option<Duration>,
     /// Empty: in service from the first message on.
     pub commissioned: Option<Timestamp>,
     /// Who opens the door: name and phone, for the crew.
-    pub contact: String,
+    pub contact: SharedText,
 }
 
 /// A unit's place in its `Fleet`. Only meaningful with that fleet.
@@ -66,17 +68,32 @@ pub struct Fleet {
 
 impl Fleet {
     /// Sorts by id. Of two rows with one id the later wins; `config` has refused such files before.
-    pub fn new(units: Vec<Unit>) -> Self {
-        let by_id: BTreeMap<UnitId, Unit> = units.into_iter().map(|u| (u.unit.clone(), u)).collect();
-        let units: Vec<Unit> = by_id.into_values().collect();
+    pub fn new(mut units: Vec<Unit>) -> Self {
+        units.sort_by(|a, b| a.unit.cmp(&b.unit));
+        units.dedup_by(|later, kept| {
+            let same = later.unit == kept.unit;
+            if same {
+                std::mem::swap(later, kept);
+            }
+            same
+        });
+        units.shrink_to_fit();
+        let mut pool = Pool::default();
         let mut groups: BTreeMap<(GroupKind, GroupName), Vec<UnitIx>> = BTreeMap::new();
-        for (i, unit) in units.iter().enumerate() {
+        for (i, unit) in units.iter_mut().enumerate() {
+            unit.share(&mut pool);
             for kind in GroupKind::ALL {
                 if let Some(name) = unit.group(*kind) {
                     groups.entry((*kind, name)).or_default().push(UnitIx(i as u32));
                 }
             }
         }
+        // Collected anew: a tree that grew row by row is half empty.
+        let tight = |mut members: Vec<UnitIx>| {
+            members.shrink_to_fit();
+            members
+        };
+        let groups = groups.into_iter().map(|(group, members)| (group, tight(members))).collect();
         Fleet { units, groups }
     }
 
@@ -101,16 +118,38 @@ impl Fleet {
     }
 }
 
+/// The name of the one group of its kind: asked for by every unit.
+static EVERYONE: LazyLock<GroupName> = LazyLock::new(|| GroupName::parse("fleet").expect("a word is a name"));
+
 impl Unit {
     /// None: the unit shares no such thing (its uplink is not known, say).
     pub fn group(&self, kind: GroupKind) -> Option<GroupName> {
-        let text = match kind {
-            GroupKind::Uplink => self.uplink.as_ref()?.as_str(),
-            GroupKind::Feeder => self.feeder.as_ref()?.as_str(),
-            GroupKind::Site => self.site.as_str(),
-            GroupKind::City => self.city.as_str(),
-            GroupKind::Fleet => "fleet",
-        };
-        Some(GroupName::parse(text).expect("every group's own id obeys the same rule"))
+        match kind {
+            GroupKind::Uplink => self.uplink.as_ref().map(GroupName::from),
+            GroupKind::Feeder => self.feeder.as_ref().map(GroupName::from),
+            GroupKind::Site => Some((&self.site).into()),
+            GroupKind::City => Some((&self.city).into()),
+            GroupKind::Fleet => Some(EVERYONE.clone()),
+        }
+    }
+
+    /// Its texts that other rows hold too become the same ones.
+    fn share(&mut self, pool: &mut Pool) {
+        let Unit { site, site_type, city, district, crew, uplink, feeder, model, contact, .. } = self;
+        site.share(pool);
+        city.share(pool);
+        crew.share(pool);
+        if let Some(district) = district {
+            district.share(pool);
+        }
+        if let Some(uplink) = uplink {
+            uplink.share(pool);
+        }
+        if let Some(feeder) = feeder {
+            feeder.share(pool);
+        }
+        for text in [site_type, model, contact] {
+            pool.share(text);
+        }
     }
 }

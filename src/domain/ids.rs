@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::text::{Pool, SharedText};
+
 /// Why a text is not an identifier: `what` it should have been, the text, and the rule it broke.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InvalidId {
@@ -22,11 +24,11 @@ impl fmt::Display for InvalidId {
 impl std::error::Error for InvalidId {}
 
 macro_rules! text_id {
-    ($(#[$doc:meta])* $name:ident, $what:literal, $rule:literal, $valid:expr) => {
+    ($(#[$doc:meta])* $name:ident($kept:ty), $what:literal, $rule:literal, $valid:expr) => {
         $(#[$doc])*
         #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
         #[serde(try_from = "String", into = "String")]
-        pub struct $name(Arc<str>);
+        pub struct $name($kept);
 
         impl $name {
             /// Err: the text breaks the rule of this identifier.
@@ -50,17 +52,17 @@ macro_rules! text_id {
         }
         impl From<$name> for String {
             fn from(id: $name) -> String {
-                id.0.as_ref().to_owned()
+                id.as_str().to_owned()
             }
         }
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.pad(&self.0)
+                f.pad(self.as_str())
             }
         }
         impl fmt::Debug for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(&self.0)
+                f.write_str(self.as_str())
             }
         }
         impl std::borrow::Borrow<str> for $name {
@@ -96,38 +98,43 @@ const NAME_RULE: &str = "1 to 120 characters, no control characters, no space at
 const SLUG_RULE: &str = "small letters, digits and hyphens, a letter first, at most 64";
 
 text_id!(
-    /// One emergency button.
-    UnitId, "unit id",
+    /// One emergency button. Found by its text at every message: kept one step nearer than the shared ones.
+    UnitId(Arc<str>), "unit id",
     "it must start with a letter or digit and hold only letters, digits, _ and -, at most 48", is_unit_id);
 text_id!(
     /// The place where units stand.
-    SiteId, "site", "1 to 120 characters, no control characters, no space at either end", is_name);
+    SiteId(SharedText), "site", "1 to 120 characters, no control characters, no space at either end", is_name);
 text_id!(
     /// Who repairs.
-    CrewId, "crew", "1 to 120 characters, no control characters, no space at either end", is_name);
+    CrewId(SharedText), "crew", "1 to 120 characters, no control characters, no space at either end", is_name);
 text_id!(
     /// The network circuit that units share.
-    UplinkId, "uplink", "1 to 120 characters, no control characters, no space at either end", is_name);
+    UplinkId(SharedText), "uplink", "1 to 120 characters, no control characters, no space at either end", is_name);
 text_id!(
     /// The power feeder that units share.
-    FeederId, "feeder", "1 to 120 characters, no control characters, no space at either end", is_name);
-text_id!(City, "city", "1 to 120 characters, no control characters, no space at either end", is_name);
-text_id!(District, "district", "1 to 120 characters, no control characters, no space at either end", is_name);
+    FeederId(SharedText), "feeder", "1 to 120 characters, no control characters, no space at either end", is_name);
+text_id!(City(SharedText), "city", "1 to 120 characters, no control characters, no space at either end", is_name);
+text_id!(
+    District(SharedText),
+    "district",
+    "1 to 120 characters, no control characters, no space at either end",
+    is_name
+);
 text_id!(
     /// The name of an uplink, feeder, site, city, or `fleet`: whatever an incident is about.
-    GroupName, "group name", "1 to 120 characters, no control characters, no space at either end", is_name);
+    GroupName(SharedText), "group name", "1 to 120 characters, no control characters, no space at either end", is_name);
 text_id!(
     /// A `[[rule]]` of alerts.toml.
-    RuleId, "rule id", "small letters, digits and hyphens, a letter first, at most 64", is_slug);
+    RuleId(SharedText), "rule id", "small letters, digits and hyphens, a letter first, at most 64", is_slug);
 text_id!(
     /// An `[[incident]]` of alerts.toml.
-    IncidentRuleId, "incident id", "small letters, digits and hyphens, a letter first, at most 64", is_slug);
+    IncidentRuleId(SharedText), "incident id", "small letters, digits and hyphens, a letter first, at most 64", is_slug);
 text_id!(
     /// A `[[diagnosis]]` of alerts.toml.
     DiagnosisId, "diagnosis id", "small letters, digits and hyphens, a letter first, at most 64", is_slug);
 text_id!(
     /// RFC 5322 Message-ID with its angle brackets: `<wo-000042.1@example.org>`.
-    MessageId, "message id", "<local@domain> of printable ASCII without spaces",
+    MessageId(SharedText), "message id", "<local@domain> of printable ASCII without spaces",
     |t| t.len() <= 250 && t.starts_with('<') && t.ends_with('>') && t.contains('@')
         && t.bytes().all(|b| b.is_ascii_graphic()));
 
@@ -137,6 +144,25 @@ impl UnitId {
         is_unit_id(text)
     }
 }
+
+macro_rules! shared {
+    ($($name:ident)+) => {$(
+        impl $name {
+            pub(super) fn share(&mut self, pool: &mut Pool) {
+                pool.share(&mut self.0);
+            }
+        }
+        /// The rule of both is the same.
+        impl From<&$name> for GroupName {
+            fn from(id: &$name) -> GroupName {
+                GroupName(id.0.clone())
+            }
+        }
+    )+};
+}
+
+shared!(SiteId CrewId UplinkId FeederId City District);
+
 impl RuleId {
     pub const RULE: &'static str = SLUG_RULE;
 }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::component::words;
 use super::time::Timestamp;
-use super::{Component, Metric};
+use super::{Component, Metric, Version};
 
 words!(
     /// The last part of a unit's topic.
@@ -101,8 +101,8 @@ impl Body {
 pub struct Heartbeat {
     pub uptime_s: Option<f64>,
     pub interval_s: Option<f64>,
-    pub fw: Option<Box<str>>,
-    pub hw: Option<Box<str>>,
+    pub fw: Option<Version>,
+    pub hw: Option<Version>,
     pub rssi_dbm: Option<f64>,
     pub temp_c: Option<f64>,
     pub disk_free_pct: Option<f64>,

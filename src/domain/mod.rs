@@ -16,7 +16,9 @@ pub mod reason;
 pub mod rule;
 pub mod settings;
 pub mod severity;
+pub mod text;
 pub mod time;
+pub mod version;
 pub mod view;
 
 pub use component::Component;
@@ -36,4 +38,6 @@ pub use reason::Reason;
 pub use rule::{Rule, RuleSet};
 pub use settings::Settings;
 pub use severity::{Priority, Severity};
+pub use text::SharedText;
 pub use time::{Timestamp, span_text};
+pub use version::Version;

@@ -1,6 +1,7 @@
 //! Points in time and how spans are written for people. Never reads a clock: `io` and `app` pass time in.
 
 use std::fmt;
+use std::num::NonZeroU64;
 use std::ops::{Add, Sub};
 use std::time::Duration;
 
@@ -8,21 +9,34 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// Milliseconds since 1970-01-01T00:00:00Z. Written as RFC 3339 in UTC with milliseconds.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
-pub struct Timestamp(i64);
+// Counted from just before the first of them, so that none is zero: an `Option<Timestamp>` is one word, and a million units
+// have a dozen each.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Timestamp(NonZeroU64);
+
+/// 0001-01-01T00:00:00.000Z and 9999-12-31T23:59:59.999Z.
+const FIRST_MS: i64 = -62_135_596_800_000;
+const LAST_MS: i64 = 253_402_300_799_999;
 
 impl Timestamp {
     /// Year 0001 to 9999: what RFC 3339 can write, so that every `Timestamp` has a text.
-    pub const MIN: Timestamp = Timestamp(-62_135_596_800_000);
-    pub const MAX: Timestamp = Timestamp(253_402_300_799_999);
+    pub const MIN: Timestamp = Timestamp::from_millis(FIRST_MS);
+    pub const MAX: Timestamp = Timestamp::from_millis(LAST_MS);
 
     /// Clamped to years 0001–9999.
-    pub fn from_millis(ms: i64) -> Self {
-        Timestamp(ms.clamp(Self::MIN.0, Self::MAX.0))
+    pub const fn from_millis(ms: i64) -> Self {
+        let within = if ms < FIRST_MS {
+            FIRST_MS
+        } else if ms > LAST_MS {
+            LAST_MS
+        } else {
+            ms
+        };
+        Timestamp(NonZeroU64::new((within - FIRST_MS) as u64 + 1).expect("one is added"))
     }
 
-    pub fn as_millis(self) -> i64 {
-        self.0
+    pub const fn as_millis(self) -> i64 {
+        self.0.get() as i64 - 1 + FIRST_MS
     }
 
     /// RFC 3339 text, any offset. None: not a date.
@@ -31,12 +45,19 @@ impl Timestamp {
     }
 
     pub fn to_utc(self) -> DateTime<Utc> {
-        DateTime::from_timestamp_millis(self.0).expect("Timestamp is clamped to years 0001-9999")
+        DateTime::from_timestamp_millis(self.as_millis()).expect("Timestamp is clamped to years 0001-9999")
     }
 
     /// Time from `earlier` to `self`; zero when `earlier` is later.
     pub fn since(self, earlier: Timestamp) -> Duration {
-        Duration::from_millis(self.0.saturating_sub(earlier.0).max(0) as u64)
+        Duration::from_millis(self.as_millis().saturating_sub(earlier.as_millis()).max(0) as u64)
+    }
+}
+
+/// 1970-01-01T00:00:00Z.
+impl Default for Timestamp {
+    fn default() -> Self {
+        Timestamp::from_millis(0)
     }
 }
 
@@ -47,14 +68,14 @@ fn millis(span: Duration) -> i64 {
 impl Add<Duration> for Timestamp {
     type Output = Timestamp;
     fn add(self, span: Duration) -> Timestamp {
-        Timestamp::from_millis(self.0.saturating_add(millis(span)))
+        Timestamp::from_millis(self.as_millis().saturating_add(millis(span)))
     }
 }
 
 impl Sub<Duration> for Timestamp {
     type Output = Timestamp;
     fn sub(self, span: Duration) -> Timestamp {
-        Timestamp::from_millis(self.0.saturating_sub(millis(span)))
+        Timestamp::from_millis(self.as_millis().saturating_sub(millis(span)))
     }
 }
 
@@ -122,6 +143,16 @@ mod tests {
         assert_eq!(Timestamp::MAX + Duration::MAX, Timestamp::MAX);
         assert_eq!(Timestamp::MIN - Duration::MAX, Timestamp::MIN);
         assert_eq!(Timestamp::from_millis(i64::MAX).to_string(), "9999-12-31T23:59:59.999Z");
+        assert_eq!(Timestamp::from_millis(i64::MIN).to_string(), "0001-01-01T00:00:00.000Z");
+    }
+
+    #[test]
+    fn a_time_that_may_be_missing_is_one_word() {
+        assert_eq!(size_of::<Option<Timestamp>>(), 8);
+        assert_eq!(Timestamp::default().as_millis(), 0);
+        for ms in [Timestamp::MIN.as_millis(), -1, 0, 1, Timestamp::MAX.as_millis()] {
+            assert_eq!(Timestamp::from_millis(ms).as_millis(), ms);
+        }
     }
 
     #[test]

@@ -15,7 +15,7 @@ use crate::domain::message::Kind;
 use crate::domain::rule::{Condition, OverdueEvent};
 use crate::domain::{
     AlertState, Effect, Fleet, GroupName, IncidentRuleId, Metric, Order, OrderId, OrderState, Readiness, Reason,
-    RuleId, RuleSet, Settings, Subject, Timestamp, UnitId, UnitIx,
+    RuleId, RuleSet, Settings, Subject, Timestamp, UnitId, UnitIx, Version,
 };
 
 use super::baseline::Baselines;
@@ -146,8 +146,8 @@ struct SavedUnit {
     readiness: Readiness,
     readiness_since: Option<Timestamp>,
     readiness_reason: Option<Reason>,
-    firmware: Option<Box<str>>,
-    hardware: Option<Box<str>>,
+    firmware: Option<Version>,
+    hardware: Option<Version>,
 }
 
 #[derive(Serialize, Deserialize)]

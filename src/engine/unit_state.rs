@@ -8,7 +8,7 @@ use thin_vec::ThinVec;
 
 use crate::domain::message::{CameraMode, Kind, Outcome};
 use crate::domain::rule::OverdueEvent;
-use crate::domain::{Component, GroupKind, Metric, OrderId, Readiness, Reason, Timestamp};
+use crate::domain::{Component, GroupKind, Metric, OrderId, Readiness, Reason, Timestamp, Version};
 
 use super::baseline::Baselines;
 use super::clock::Clock;
@@ -61,8 +61,8 @@ pub(super) struct UnitState {
     pub readiness_since: Option<Timestamp>,
     /// None: ready, and that says it.
     pub readiness_reason: Option<Box<Reason>>,
-    pub firmware: Option<Box<str>>,
-    pub hardware: Option<Box<str>>,
+    pub firmware: Option<Version>,
+    pub hardware: Option<Version>,
     /// Changed since the last checkpoint.
     pub dirty: bool,
 }

@@ -31,14 +31,14 @@ impl Engine {
         };
         UnitRow {
             unit: row.unit.clone(),
-            name: row.name.clone(),
+            name: row.name.to_string(),
             site: row.site.clone(),
-            site_type: row.site_type.clone(),
+            site_type: row.site_type.to_string(),
             city: row.city.clone(),
             crew: row.crew.clone(),
             uplink: row.uplink.clone(),
             feeder: row.feeder.clone(),
-            model: row.model.clone(),
+            model: row.model.to_string(),
             position: row.position,
             readiness: s.readiness,
             reason,
@@ -89,10 +89,10 @@ impl Engine {
         }));
         Some(UnitCard {
             row: self.unit_row(unit, self.open_orders_of(id)),
-            address: row.address.clone(),
-            contact: row.contact.clone(),
-            firmware: s.firmware.as_deref().map(str::to_owned),
-            hardware: s.hardware.as_deref().map(str::to_owned),
+            address: row.address.to_string(),
+            contact: row.contact.to_string(),
+            firmware: s.firmware.clone().map(String::from),
+            hardware: s.hardware.clone().map(String::from),
             boot: s.sequence.boot(),
             loss_pct: s.sequence.loss_pct(),
             silent_at: (s.presence == Presence::Present).then(|| self.silent_at(unit)).flatten(),

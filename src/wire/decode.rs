@@ -10,7 +10,7 @@ use std::str::FromStr;
 
 use crate::domain::component::UnknownWord;
 use crate::domain::message::{Body, Heartbeat, Kind, Message, Power, Press, Reply, Selftest, Status, TestResult};
-use crate::domain::{Metric, UnitId};
+use crate::domain::{Metric, UnitId, Version};
 
 use super::fields::{
     Collected, Fields, Figure, HeartbeatFields, PowerFields, PressFields, ReplyFields, ResultFields, SelftestFields,
@@ -19,6 +19,7 @@ use super::fields::{
 use super::refusal::{Refusal, RefusalKind};
 use super::scalar::{Complaint, Range, Scalar, Shape};
 use super::signature::{self, SIGNATURE_DIGITS, Signing, Split};
+use super::usual;
 
 /// DESIGN §4. A self-test of every component with all its figures is below 2 KiB. The signature is not counted.
 pub const MAX_JSON_BYTES: usize = 16 * 1024;
@@ -110,15 +111,30 @@ impl Decoder {
 
     /// Err: the whole message is worth nothing. Its unit is named in the refusal as far as it is known.
     pub fn decode<'t>(&self, topic: &'t str, payload: &[u8]) -> Result<Decoded<'t>, Refusal> {
+        self.decode_by(usual::read, topic, payload)
+    }
+
+    /// `quick`: tries first, and never says anything but what the general way would.
+    #[inline(always)]
+    pub(super) fn decode_by<'t>(
+        &self,
+        quick: impl FnOnce(Kind, &[u8]) -> Option<Message>,
+        topic: &'t str,
+        payload: &[u8],
+    ) -> Result<Decoded<'t>, Refusal> {
         let (unit, kind) = self.topic(topic).map_err(|refusal| refusal.example(payload))?;
         let mut door = Door { unit, topic, payload, dropped: Vec::new() };
         let json = self.verified(&door)?;
+        if let Some(message) = quick(kind, json) {
+            return Ok(Decoded { unit, message, unknown_fields: 0, dropped: Vec::new() });
+        }
+        let json = door.utf8(json)?;
         let (message, unknown_fields) = door.message(kind, json)?;
         Ok(Decoded { unit, message, unknown_fields, dropped: door.dropped })
     }
 
     /// The JSON, once size and signature are right.
-    fn verified<'p>(&self, door: &Door<'p>) -> Result<&'p str, Refusal> {
+    fn verified<'p>(&self, door: &Door<'p>) -> Result<&'p [u8], Refusal> {
         let too_large = |bytes: usize| {
             door.refusal(
                 RefusalKind::TooLarge,
@@ -174,9 +190,7 @@ impl Decoder {
             }
             (Some(_), Some(_)) | (None, Some(_)) | (_, None) => {}
         }
-        std::str::from_utf8(json).map_err(|e| {
-            door.refusal(RefusalKind::NotJson, format!("the payload is not UTF-8 at byte {}", e.valid_up_to()))
-        })
+        Ok(json)
     }
 }
 
@@ -250,8 +264,18 @@ impl Door<'_> {
         self.optional(field, value.text(max))
     }
 
+    fn version(&mut self, field: &str, value: &Scalar<'_>) -> Option<Version> {
+        self.text(field, value, VERSION_CHARS).map(|text| (&*text).into())
+    }
+
     fn word<T: FromStr<Err = UnknownWord>>(&mut self, field: &str, value: &Scalar<'_>) -> Option<T> {
         self.optional(field, value.word())
+    }
+
+    fn utf8<'j>(&self, json: &'j [u8]) -> Result<&'j str, Refusal> {
+        std::str::from_utf8(json).map_err(|e| {
+            self.refusal(RefusalKind::NotJson, format!("the payload is not UTF-8 at byte {}", e.valid_up_to()))
+        })
     }
 
     fn message(&mut self, kind: Kind, json: &str) -> Result<(Message, u32), Refusal> {
@@ -304,8 +328,8 @@ impl Door<'_> {
         Body::Heartbeat(Heartbeat {
             uptime_s: self.figure("uptime_s", &f.uptime_s, Metric::ControllerUptime),
             interval_s: self.optional("interval_s", f.interval_s.number(INTERVAL)),
-            fw: self.text("fw", &f.fw, VERSION_CHARS),
-            hw: self.text("hw", &f.hw, VERSION_CHARS),
+            fw: self.version("fw", &f.fw),
+            hw: self.version("hw", &f.hw),
             rssi_dbm: self.figure("rssi_dbm", &f.rssi_dbm, Metric::LinkRssi),
             temp_c: self.figure("temp_c", &f.temp_c, Metric::EnclosureTemperature),
             disk_free_pct: self.figure("disk_free_pct", &f.disk_free_pct, Metric::DiskFree),

@@ -10,3 +10,4 @@ pub mod refusal;
 mod scalar;
 pub mod signature;
 mod stamp;
+mod usual;

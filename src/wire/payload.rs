@@ -11,7 +11,7 @@ use serde_json::json;
 
 use crate::domain::component::Component;
 use crate::domain::message::{self, Body, CameraMode, Do, Kind, Message, Outcome, PressKind, TestResult, Trigger};
-use crate::domain::{Metric, Timestamp};
+use crate::domain::{Metric, Timestamp, Version};
 
 use super::decode::{CODE_CHARS, ID_CHARS, INTERVAL, SENTENCE_CHARS, VERSION_CHARS};
 use super::fields::{MAX_EXTRA, MAX_EXTRA_NAME, figures};
@@ -36,8 +36,8 @@ pub fn encode(message: &Message) -> Vec<u8> {
             common,
             uptime_s: b.uptime_s.map(Number),
             interval_s: b.interval_s.map(Number),
-            fw: b.fw.as_deref(),
-            hw: b.hw.as_deref(),
+            fw: b.fw.as_ref().map(Version::as_str),
+            hw: b.hw.as_ref().map(Version::as_str),
             rssi_dbm: b.rssi_dbm.map(Number),
             temp_c: b.temp_c.map(Number),
             disk_free_pct: b.disk_free_pct.map(Number),

@@ -39,8 +39,8 @@ pub(super) fn read_fields<'a>(text: &'a str, at: usize, receiver: &mut impl Rece
                 let (text, end) = read_text(text, at + 1)?;
                 (Scalar::Text(Cow::Borrowed(text)), end)
             }
-            b'-' => read_number(text, at + 1, true)?,
-            b'0'..=b'9' => read_number(text, at, false)?,
+            b'-' => scalar(read_number(bytes, at + 1, true)?),
+            b'0'..=b'9' => scalar(read_number(bytes, at, false)?),
             b't' if bytes[at..].starts_with(b"true") => (Scalar::Bool(true), at + 4),
             b'f' if bytes[at..].starts_with(b"false") => (Scalar::Bool(false), at + 5),
             b'n' if bytes[at..].starts_with(b"null") => (Scalar::Absent, at + 4),
@@ -63,6 +63,15 @@ pub(super) fn read_fields<'a>(text: &'a str, at: usize, receiver: &mut impl Rece
     }
 }
 
+fn scalar((number, end): (Number, usize)) -> (Scalar<'static>, usize) {
+    let scalar = match number {
+        Number::Unsigned(n) => Scalar::Unsigned(n),
+        Number::Signed(n) => Scalar::Signed(n),
+        Number::Float(n) => Scalar::Float(n),
+    };
+    (scalar, end)
+}
+
 enum Next {
     Field(usize),
     End(usize),
@@ -79,12 +88,12 @@ fn next_field(bytes: &[u8], at: usize) -> Option<Next> {
 }
 
 #[inline(always)]
-fn after(bytes: &[u8], at: usize, byte: u8) -> Option<usize> {
+pub(super) fn after(bytes: &[u8], at: usize, byte: u8) -> Option<usize> {
     (*bytes.get(at)? == byte).then_some(at + 1)
 }
 
 #[inline(always)]
-fn skip_space(bytes: &[u8], mut at: usize) -> usize {
+pub(super) fn skip_space(bytes: &[u8], mut at: usize) -> usize {
     while let Some(byte @ ..=b' ') = bytes.get(at)
         && matches!(byte, b' ' | b'\n' | b'\r' | b'\t')
     {
@@ -126,12 +135,19 @@ fn ends_text(eight: u64) -> u64 {
     (control | quote | backslash) & (EACH << 7)
 }
 
-/// No exponent. Up to 15 digits, digits and power of ten are exact floats, and one division rounds right (Clinger's fast
+/// A number as JSON readers tell them apart.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Number {
+    Unsigned(u64),
+    Signed(i64),
+    Float(f64),
+}
+
+/// The digits from `start` on; with the place after them. No exponent. Up to 15 digits, digits and power of ten are exact floats, and one division rounds right (Clinger's fast
 /// path). Whole numbers up to 18 digits fit an i64.
 #[inline(always)]
-fn read_number(text: &str, start: usize, negative: bool) -> Option<(Scalar<'_>, usize)> {
+pub(super) fn read_number(bytes: &[u8], start: usize, negative: bool) -> Option<(Number, usize)> {
     const POWERS: [f64; 16] = [1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15];
-    let bytes = text.as_bytes();
     let (whole, point) = read_digits(bytes, start, 0);
     let whole_digits = point - start;
     if whole_digits == 0 || whole_digits > 18 || (whole_digits > 1 && bytes[start] == b'0') {
@@ -147,14 +163,14 @@ fn read_number(text: &str, start: usize, negative: bool) -> Option<(Scalar<'_>, 
             let value = match POWERS.get(decimals) {
                 Some(power) if whole_digits + decimals <= 15 => all as f64 / power,
                 // Every last bit of a sensor's float.
-                Some(_) | None => text[start..end].parse().ok()?,
+                Some(_) | None => std::str::from_utf8(&bytes[start..end]).ok()?.parse().ok()?,
             };
-            Some((Scalar::Float(if negative { -value } else { value }), end))
+            Some((Number::Float(if negative { -value } else { value }), end))
         }
         Some(b'e' | b'E') => None,
         // Minus zero is a float.
-        Some(_) | None if negative => (whole > 0).then(|| (Scalar::Signed(-(whole as i64)), point)),
-        Some(_) | None => Some((Scalar::Unsigned(whole), point)),
+        Some(_) | None if negative => (whole > 0).then(|| (Number::Signed(-(whole as i64)), point)),
+        Some(_) | None => Some((Number::Unsigned(whole), point)),
     }
 }
 

@@ -31,18 +31,6 @@ fn asked(name: &str) -> bool {
     std::env::var_os(name).is_some()
 }
 
-/// Rows whose fleets are alike share one file.
-fn fleet_files() -> BTreeMap<String, String> {
-    let mut names: BTreeMap<String, String> = BTreeMap::new();
-    for row in rows::all() {
-        let csv = row.tape.fleet_csv();
-        if !names.contains_key(&csv) {
-            names.insert(csv, format!("fleet-{}.csv", row.name));
-        }
-    }
-    names
-}
-
 fn judged(fleet: &Fleet, recording: &[u8], until: Timestamp) -> Vec<Effect> {
     let mut engine = Engine::new(default_rules(), fleet.clone(), Settings::default());
     let decoder = Decoder::new("buttonwatch/v1", Signing::Off);
@@ -203,19 +191,18 @@ fn complaints(row: &Row, effects: &[Effect]) -> Vec<String> {
 #[test]
 fn every_row_of_the_table_is_judged_as_it_says() {
     let only = std::env::var("ROW").ok();
-    let fleets = fleet_files();
     let mut wrong = Vec::new();
     for row in rows::all() {
         if only.as_ref().is_some_and(|only| !row.name.contains(only.as_str())) {
             continue;
         }
-        let csv = row.tape.fleet_csv();
+        let (csv, fleet_file) = (row.tape.fleet_csv(), row.tape.fleet_file());
         let path = folder().join(format!("{}.jsonl", row.name));
         if asked("UPDATE_RECORDINGS") {
-            std::fs::write(folder().join(&fleets[&csv]), &csv).expect("the folder is writable");
+            std::fs::write(folder().join(&fleet_file), &csv).expect("the folder is writable");
             std::fs::write(&path, row.tape.record()).expect("the folder is writable");
         }
-        let fleet = Fleet::new(check_fleet(&fleets[&csv], csv.as_bytes()).expect("the tape's fleets are clean"));
+        let fleet = Fleet::new(check_fleet(&fleet_file, csv.as_bytes()).expect("the tape's fleets are clean"));
         let recording = std::fs::read(&path).unwrap_or_else(|e| panic!("{}: {e}; UPDATE_RECORDINGS=1", path.display()));
         let until = tape::start() + std::time::Duration::from_millis(row.tape.length as u64);
         let effects = judged(&fleet, &recording, until);

@@ -161,7 +161,7 @@ fn silence() -> Vec<Row> {
         network(row("uplink-silent-plain", circuit(Style::Plain))),
         operator(row("most-silent", half(Style::Full, 8))),
         operator(row("most-silent-plain", half(Style::Plain, 8))),
-        operator(row("all-silent", { edited(hours(2, Style::Plain), |t| t.deaf.push((T, T + 40 * MINUTE))) })),
+        operator(row("all-silent", edited(hours(2, Style::Plain), |t| t.deaf.push((T, T + 40 * MINUTE))))),
         row("link-down-20-min", {
             edited(hours(2, Style::Full), |t| {
                 t.deaf.push((T, T + 20 * MINUTE));
@@ -244,7 +244,7 @@ fn power() -> Vec<Row> {
     let fuse = |style| on("B1", hours(2, style), |b| b.fuse_blown = gone(T));
     let mains = |r: Row| r.order(On::Unit("B1"), &[C::Mains], (T + 15 * MINUTE, T + 45 * MINUTE));
     let fading = |style| {
-        edited(weeks(12, HOUR, 20 * MINUTE, None, style), |t| {
+        edited(weeks(12, HOUR, 30 * MINUTE, None, style), |t| {
             t.load_shedding(75);
             for b in &mut t.buttons {
                 b.hours = 5.0;

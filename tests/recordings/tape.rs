@@ -190,6 +190,13 @@ impl Tape {
         out
     }
 
+    /// Tapes whose fleets are alike share one file.
+    pub fn fleet_file(&self) -> String {
+        let beat = self.buttons.iter().map(|b| b.beat).max().unwrap_or(MINUTE) / SECOND;
+        let circuits = if self.buttons.iter().all(|b| b.uplink.is_empty()) { "-no-circuits" } else { "" };
+        format!("fleet-{}-units-{beat}s{circuits}.csv", self.buttons.len())
+    }
+
     /// The recording: JSON lines in the order in which they were heard.
     pub fn record(&self) -> String {
         let mut lines: Vec<(i64, usize, String)> = Vec::new();
@@ -313,8 +320,7 @@ impl<'t> Voice<'t> {
         due.extend(b.forgets.iter().map(|at| (*at, Due::Forget)));
         let feeder = self.tape.cuts.iter().filter(|(f, _)| *f == b.feeder).map(|(_, s)| s);
         for span in feeder.chain(&b.fuse_blown) {
-            due.push((span.0 + 400, Due::MainsChange));
-            due.push((span.1.saturating_add(400), Due::MainsChange));
+            due.extend([span.0, span.1].map(|at| (at.saturating_add(400), Due::MainsChange)));
         }
         due.sort();
         for (at, what) in due {
@@ -473,7 +479,7 @@ impl<'t> Voice<'t> {
         let ahead: i64 = self.button.clock.iter().filter(|(s, _)| within(&[*s], at)).map(|(_, by)| by).sum();
         let ts = Timestamp::from_millis(start().as_millis() + at + ahead);
         // Some firmwares write text, some milliseconds.
-        let ts = if self.i % 2 == 0 { format!(r#""{ts}""#) } else { ts.as_millis().to_string() };
+        let ts = if self.i.is_multiple_of(2) { format!(r#""{ts}""#) } else { ts.as_millis().to_string() };
         let comma = if body.is_empty() { "" } else { "," };
         let json = format!(r#"{{"ts":{ts},"boot":{},"seq":{}{comma}{body}}}"#, self.boot, self.seq);
         if let Some((_, to)) = self.button.unlinked.iter().find(|s| within(&[**s], at)).copied() {

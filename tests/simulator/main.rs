@@ -37,20 +37,20 @@ fn fleet(units: usize) -> Fleet {
         (0..units)
             .map(|i| Unit {
                 unit: UnitId::parse(&format!("PSH-{:03}", i + 1)).expect("valid"),
-                name: format!("Button {}", i + 1),
+                name: format!("Button {}", i + 1).into(),
                 site: SiteId::parse(&format!("Site {}", i / 2)).expect("valid"),
-                site_type: if i % 3 == 0 { "market" } else { "park" }.to_owned(),
+                site_type: if i % 3 == 0 { "market" } else { "park" }.into(),
                 city: City::parse("Peshawar").expect("valid"),
                 district: None,
-                address: String::new(),
+                address: "".into(),
                 position: None,
                 crew: CrewId::parse("north").expect("valid"),
                 uplink: Some(UplinkId::parse(&format!("up-{}", i / 4)).expect("valid")),
                 feeder: Some(FeederId::parse(&format!("feed-{}", i / 5)).expect("valid")),
-                model: if i % 4 == 3 { "EB-2-LFP" } else { "EB-2" }.to_owned(),
+                model: if i % 4 == 3 { "EB-2-LFP" } else { "EB-2" }.into(),
                 heartbeat: None,
                 commissioned: None,
-                contact: String::new(),
+                contact: "".into(),
             })
             .collect(),
     )

@@ -98,8 +98,8 @@ pub fn any_body() -> impl Strategy<Value = Body> {
             Body::Heartbeat(Heartbeat {
                 uptime_s,
                 interval_s,
-                fw,
-                hw,
+                fw: fw.map(|text| (&*text).into()),
+                hw: hw.map(|text| (&*text).into()),
                 rssi_dbm,
                 temp_c,
                 disk_free_pct,

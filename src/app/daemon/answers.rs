@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use crate::config::fleet::check_fleet;
 use crate::domain::event::{Action, MaintenanceScope};
 use crate::domain::view::{Answer, Ask, AskError, Health, ImportPlan, OrderView, UnitChange};
-use crate::domain::{EffectKind, OrderId, Timestamp, Unit, UnitId};
+use crate::domain::{EffectKind, OrderId, SharedText, Timestamp, Unit, UnitId};
 use crate::wire::recording::What;
 
 use super::judge::Judge;
@@ -63,21 +63,21 @@ impl Judge {
                 let mut units = self.fleet_rows();
                 tracing::info!("{by} takes {unit} into the fleet");
                 units.push(Unit {
-                    name: unit.as_str().to_owned(),
+                    name: unit.as_str().into(),
                     unit: unit.clone(),
                     site,
-                    site_type: String::new(),
+                    site_type: SharedText::default(),
                     city,
                     district: None,
-                    address: String::new(),
+                    address: Box::default(),
                     position: None,
                     crew,
                     uplink: None,
                     feeder: None,
-                    model: String::new(),
+                    model: SharedText::default(),
                     heartbeat: None,
                     commissioned: Some(now),
-                    contact: String::new(),
+                    contact: SharedText::default(),
                 });
                 self.replace_fleet(now, units, Some(unit.clone()));
                 self.answer(now, Ask::Unit(unit))
@@ -189,19 +189,19 @@ fn changed_fields(a: &Unit, b: &Unit) -> Vec<(&'static str, String, String)> {
 fn fields(u: &Unit) -> [(&'static str, String); 14] {
     let text = |t: Option<&str>| t.unwrap_or_default().to_owned();
     [
-        ("name", u.name.clone()),
+        ("name", u.name.to_string()),
         ("site", u.site.to_string()),
-        ("site_type", u.site_type.clone()),
+        ("site_type", u.site_type.to_string()),
         ("city", u.city.to_string()),
         ("district", text(u.district.as_ref().map(|d| d.as_str()))),
-        ("address", u.address.clone()),
+        ("address", u.address.to_string()),
         ("position", u.position.map_or(String::new(), |(lat, lon)| format!("{lat}, {lon}"))),
         ("crew", u.crew.to_string()),
         ("uplink", text(u.uplink.as_ref().map(|d| d.as_str()))),
         ("feeder", text(u.feeder.as_ref().map(|d| d.as_str()))),
-        ("model", u.model.clone()),
+        ("model", u.model.to_string()),
         ("heartbeat_s", u.heartbeat.map_or(String::new(), |h| h.as_secs().to_string())),
         ("commissioned", u.commissioned.map_or(String::new(), |c| c.to_string())),
-        ("contact", u.contact.clone()),
+        ("contact", u.contact.to_string()),
     ]
 }

@@ -91,7 +91,7 @@ impl Traits {
             heartbeat,
             power: cadence.power.as_millis() as i64,
             firmware: c.pick(&FIRMWARES),
-            hardware: if unit.model.is_empty() { "EB-1".to_owned() } else { unit.model.clone() },
+            hardware: if unit.model.is_empty() { "EB-1".to_owned() } else { unit.model.to_string() },
             writes_text_time: c.odds(0.5),
             buffers: scenario.link.buffers.unwrap_or(buffers),
             gauge_error: gauge,

@@ -287,20 +287,20 @@ fn read_unit(cells: &Cells<'_>, reading: &mut Reading<'_>) -> Option<Unit> {
     Some(Unit {
         unit: unit?,
         // A place's name says more in a mail than nothing.
-        name: if name.is_empty() { site.to_string() } else { name },
+        name: if name.is_empty() { site.as_str().into() } else { name.into() },
         site,
-        site_type: site_type?,
+        site_type: site_type?.into(),
         city: city?,
         district: district?,
-        address: address?,
+        address: address?.into(),
         position: position?,
         crew: crew?,
         uplink: uplink?,
         feeder: feeder?,
-        model: model?,
+        model: model?.into(),
         heartbeat: heartbeat?,
         commissioned: commissioned?,
-        contact: contact?,
+        contact: contact?.into(),
     })
 }
 

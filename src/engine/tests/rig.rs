@@ -30,12 +30,12 @@ pub fn fleet() -> Fleet {
             let lower = letter.to_lowercase();
             units.push(Unit {
                 unit: UnitId::parse(&format!("{letter}{n}")).expect("valid"),
-                name: format!("Gate {n}"),
+                name: format!("Gate {n}").into(),
                 site: SiteId::parse(&format!("Site {letter}")).expect("valid"),
                 site_type: "park".into(),
                 city: City::parse("Peshawar").expect("valid"),
                 district: None,
-                address: String::new(),
+                address: "".into(),
                 position: None,
                 crew: CrewId::parse("saddar").expect("valid"),
                 uplink: Some(UplinkId::parse(&lower).expect("valid")),
@@ -43,7 +43,7 @@ pub fn fleet() -> Fleet {
                 model: "m1".into(),
                 heartbeat: Some(secs(30)),
                 commissioned: None,
-                contact: String::new(),
+                contact: "".into(),
             });
         }
     }

@@ -22,33 +22,33 @@ fn id(text: &str) -> MessageId {
 fn unit(id: &str, name: &str, site: &str) -> Unit {
     Unit {
         unit: UnitId::parse(id).expect("valid"),
-        name: name.to_owned(),
+        name: name.into(),
         site: SiteId::parse(site).expect("valid"),
-        site_type: "market".to_owned(),
+        site_type: "market".into(),
         city: City::parse("Peshawar").expect("valid"),
         district: None,
-        address: "Qissa Khwani Bazaar, Gate 2, opposite the clock tower".to_owned(),
+        address: "Qissa Khwani Bazaar, Gate 2, opposite the clock tower".into(),
         position: Some((34.00861, 71.57243)),
         crew: CrewId::parse("peshawar-east").expect("valid"),
         uplink: Some(UplinkId::parse("PTCL-QK-1").expect("valid")),
         feeder: None,
-        model: "PB-200".to_owned(),
+        model: "PB-200".into(),
         heartbeat: None,
         commissioned: None,
-        contact: "Gul Khan, shop 14, 0300-1234567 (until 21:00)".to_owned(),
+        contact: "Gul Khan, shop 14, 0300-1234567 (until 21:00)".into(),
     }
 }
 
 fn fleet() -> Fleet {
     let urdu = unit("PSH-018", "قصہ خوانی بازار، گیٹ ۳", "قصہ خوانی بازار");
     let urdu = Unit {
-        address: "گیٹ نمبر ۳، سینما روڈ".to_owned(), contact: "گل خان 0300-1234567".to_owned(), ..urdu
+        address: "گیٹ نمبر ۳، سینما روڈ".into(), contact: "گل خان 0300-1234567".into(), ..urdu
     };
     let bare = Unit {
-        address: String::new(),
+        address: "".into(),
         position: None,
-        contact: String::new(),
-        model: String::new(),
+        contact: "".into(),
+        model: "".into(),
         uplink: None,
         ..unit("PSH-030", "", "Wazir Bagh")
     };
@@ -345,9 +345,9 @@ const NASTY: [&str; 6] = [
 fn nothing_from_outside_adds_a_header_a_tag_or_a_turn_of_direction() {
     for nasty in NASTY {
         let mut unit = unit("PSH-017", nasty, "Site");
-        unit.address = nasty.to_owned();
-        unit.contact = nasty.to_owned();
-        unit.model = nasty.to_owned();
+        unit.address = nasty.into();
+        unit.contact = nasty.into();
+        unit.model = nasty.into();
         let mut order = order("PSH-017");
         order.summary = nasty.to_owned();
         order.action = nasty.to_owned();
