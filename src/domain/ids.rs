@@ -131,7 +131,7 @@ text_id!(
     IncidentRuleId(SharedText), "incident id", "small letters, digits and hyphens, a letter first, at most 64", is_slug);
 text_id!(
     /// A `[[diagnosis]]` of alerts.toml.
-    DiagnosisId, "diagnosis id", "small letters, digits and hyphens, a letter first, at most 64", is_slug);
+    DiagnosisId(SharedText), "diagnosis id", "small letters, digits and hyphens, a letter first, at most 64", is_slug);
 text_id!(
     /// RFC 5322 Message-ID with its angle brackets: `<wo-000042.1@example.org>`.
     MessageId(SharedText), "message id", "<local@domain> of printable ASCII without spaces",
