@@ -70,6 +70,9 @@ pub enum Verb {
     Maintenance(Maintenance),
     /// Run a recording through the engine and print what would have happened, as JSON lines
     Replay(Replay),
+    /// What the service has heard, as a recording for replay, backtest and bug reports
+    #[command(subcommand)]
+    Record(RecordVerb),
     /// Run simulated units against a broker
     Simulate(Simulate),
     /// The rules file and the metrics that rules may name
@@ -293,6 +296,51 @@ pub struct Simulate {
     /// End after so much simulated time
     #[arg(long = "for", value_name = "SPAN", value_parser = parse_span)]
     pub run_for: Option<Duration>,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum RecordVerb {
+    /// Write what was heard in a span of time
+    Export {
+        /// From this time on: "2026-11-21 14:00", or with an offset as in 2026-11-21T14:00:00+05:00
+        #[arg(long, value_name = "TIME", value_parser = parse_typed_time)]
+        from: Option<TypedTime>,
+        /// Before this time
+        #[arg(long, value_name = "TIME", value_parser = parse_typed_time)]
+        to: Option<TypedTime>,
+        /// Only messages of this unit; may be given several times
+        #[arg(long = "unit", value_name = "UNIT", value_parser = UnitId::parse)]
+        units: Vec<UnitId>,
+        /// A new file; - writes to standard output
+        #[arg(long, value_name = "FILE")]
+        file: PathBuf,
+        #[command(flatten)]
+        store: From,
+    },
+    /// Write what is heard from now on
+    Live {
+        /// A new file; - writes to standard output
+        file: PathBuf,
+        /// End after this long: 10m, 2h [default: until Ctrl-C]
+        #[arg(long = "for", value_name = "SPAN", value_parser = parse_span)]
+        run_for: Option<Duration>,
+        /// Only messages of this unit; may be given several times
+        #[arg(long = "unit", value_name = "UNIT", value_parser = UnitId::parse)]
+        units: Vec<UnitId>,
+        #[command(flatten)]
+        store: From,
+    },
+}
+
+/// Where the service keeps what it heard.
+#[derive(Debug, Args)]
+pub struct From {
+    /// The service's data folder, on this machine
+    #[arg(long, value_name = "FOLDER")]
+    pub data: Option<PathBuf>,
+    /// buttonwatch.toml, which names the data folder
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
 }
 
 #[derive(Debug, Subcommand)]

@@ -7,6 +7,7 @@ mod client;
 mod exit;
 mod filter;
 mod programs;
+mod record;
 mod rules;
 mod screen;
 mod times;
@@ -82,6 +83,7 @@ fn carry_out(cli: Cli) -> Result<(), Failure> {
         Verb::Demo(Demo { run_for, dir }) => programs::run_demo(DemoArgs { run_for, dir }),
         Verb::Replay(args) => programs::run_replay(replay_args(args, common.output)?),
         Verb::Simulate(args) => programs::run_simulate(simulate_args(args)),
+        Verb::Record(verb) => record::record(verb, &screen),
         Verb::Doctor(args) => {
             programs::run_doctor(DoctorArgs { serve: serve_args(args, token), server: common.server }, &screen)
         }

@@ -207,13 +207,13 @@ pub fn why_not(only: &Selection, unit: &Unit) -> Option<String> {
     let keys: [(&str, &Vec<String>, String); 9] = [
         ("unit", &only.unit, unit.unit.to_string()),
         ("site", &only.site, unit.site.to_string()),
-        ("site_type", &only.site_type, unit.site_type.clone()),
+        ("site_type", &only.site_type, unit.site_type.to_string()),
         ("city", &only.city, unit.city.to_string()),
         ("district", &only.district, of(unit.district.as_ref().map(|d| d.as_str()))),
         ("crew", &only.crew, unit.crew.to_string()),
         ("uplink", &only.uplink, of(unit.uplink.as_ref().map(|d| d.as_str()))),
         ("feeder", &only.feeder, of(unit.feeder.as_ref().map(|d| d.as_str()))),
-        ("model", &only.model, unit.model.clone()),
+        ("model", &only.model, unit.model.to_string()),
     ];
     keys.into_iter().find(|(_, list, has)| !list.is_empty() && !list.contains(has)).map(|(key, list, has)| {
         let has = if has.is_empty() { "none".to_owned() } else { format!("{has:?}") };

@@ -67,11 +67,11 @@ pub(super) fn judge(expect: &Expect, test: &RuleTest, fleet: &Fleet, log: &Log) 
             (format!("{} opened", order_words(which, *count)), got)
         }
         Expected::Mails(count) => {
-            let mails = log.effects.iter().filter(|e| e.at >= from && e.at <= to).filter(|e| match &e.kind {
+            let came = log.effects.iter().filter(|e| e.at >= from && e.at <= to).filter(|e| match &e.kind {
                 EffectKind::Mail(m) => ids.is_empty() || m.orders.iter().any(|o| ids.iter().any(|u| is_about(o, u))),
                 _ => false,
             });
-            let n = mails.count();
+            let n = came.count();
             let got = (n != *count as usize).then(|| Got { at: to, text: mails(n) });
             (mails(*count as usize), got)
         }
