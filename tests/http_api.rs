@@ -110,6 +110,7 @@ fn every_get_asks_its_own_question() {
         ("units", Ask::Units, "/1/unit", json!("PSH-001")),
         ("units/PSH-001", Ask::Unit(unit("PSH-001")), "/readings/0/text", json!("11.42 V")),
         ("units/PSH%2D001", Ask::Unit(unit("PSH-001")), "/siblings/0/unit", json!("PSH-002")),
+        ("units/PSH-001/rules", Ask::Explain(unit("PSH-001")), "/rules/0/state", json!("firing")),
         ("alerts", Ask::Alerts, "/0/rule", json!("unit-silent")),
         ("incidents", Ask::Incidents, "/0/name", json!("ptcl-saddar-2")),
         ("orders", Ask::Orders { closed_too: false }, "/1", Value::Null),

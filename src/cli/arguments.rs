@@ -9,7 +9,7 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::app::arguments::BusArg;
-use crate::domain::{City, CrewId, Metric, OrderId, OrderMove, SiteId, Timestamp, UnitId};
+use crate::domain::{City, CrewId, Metric, OrderId, OrderMove, RuleId, SiteId, Timestamp, UnitId};
 
 use super::exit::EXIT_HELP;
 use super::filter::Filter;
@@ -70,6 +70,9 @@ pub enum Verb {
     Maintenance(Maintenance),
     /// Run a recording through the engine and print what would have happened, as JSON lines
     Replay(Replay),
+    /// What the service has heard, as a recording for replay, backtest and bug reports
+    #[command(subcommand)]
+    Record(RecordVerb),
     /// Run simulated units against a broker
     Simulate(Simulate),
     /// The rules file and the metrics that rules may name
@@ -296,14 +299,84 @@ pub struct Simulate {
 }
 
 #[derive(Debug, Subcommand)]
-pub enum RulesVerb {
-    /// Check a rules file; tells every mistake at once
-    Check {
-        /// alerts.toml
+pub enum RecordVerb {
+    /// Write what was heard in a span of time
+    Export {
+        /// From this time on: "2026-11-21 14:00", or with an offset as in 2026-11-21T14:00:00+05:00
+        #[arg(long, value_name = "TIME", value_parser = parse_typed_time)]
+        from: Option<TypedTime>,
+        /// Before this time
+        #[arg(long, value_name = "TIME", value_parser = parse_typed_time)]
+        to: Option<TypedTime>,
+        /// Only messages of this unit; may be given several times
+        #[arg(long = "unit", value_name = "UNIT", value_parser = UnitId::parse)]
+        units: Vec<UnitId>,
+        /// A new file; - writes to standard output
+        #[arg(long, value_name = "FILE")]
         file: PathBuf,
+        #[command(flatten)]
+        store: From,
+    },
+    /// Write what is heard from now on
+    Live {
+        /// A new file; - writes to standard output
+        file: PathBuf,
+        /// End after this long: 10m, 2h [default: until Ctrl-C]
+        #[arg(long = "for", value_name = "SPAN", value_parser = parse_span)]
+        run_for: Option<Duration>,
+        /// Only messages of this unit; may be given several times
+        #[arg(long = "unit", value_name = "UNIT", value_parser = UnitId::parse)]
+        units: Vec<UnitId>,
+        #[command(flatten)]
+        store: From,
+    },
+}
+
+/// Where the service keeps what it heard.
+#[derive(Debug, Args)]
+pub struct From {
+    /// The service's data folder, on this machine
+    #[arg(long, value_name = "FOLDER")]
+    pub data: Option<PathBuf>,
+    /// buttonwatch.toml, which names the data folder
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum RulesVerb {
+    /// Check rules files; tells every mistake at once
+    Check {
+        /// alerts.toml [default: the one that serve would use]
+        #[arg(value_name = "FILE")]
+        files: Vec<PathBuf>,
+        /// Also tell the rules that select no unit of this fleet, and the units that no silent rule covers
+        #[arg(long, value_name = "CSV")]
+        fleet: Option<PathBuf>,
     },
     /// List the metrics that a rule may name
     Metrics,
+    /// How each rule stands for one unit: its limits, figures and deadlines
+    Explain {
+        /// Such as PSH-001
+        #[arg(value_parser = UnitId::parse)]
+        unit: UnitId,
+        /// Only this rule
+        #[arg(long, value_name = "ID", value_parser = RuleId::parse)]
+        rule: Option<RuleId>,
+        /// Without a service: after this recording
+        #[arg(long, value_name = "FILE", requires = "fleet")]
+        recording: Option<PathBuf>,
+        /// fleet.csv, with --recording
+        #[arg(long, value_name = "CSV", requires = "recording")]
+        fleet: Option<PathBuf>,
+        /// alerts.toml, with --recording [default: the one that serve would use]
+        #[arg(long, value_name = "TOML", requires = "recording")]
+        rules: Option<PathBuf>,
+        /// As of this time: 2026-11-21T14:00:00Z [default: the recording's end]
+        #[arg(long, value_name = "TIME", value_parser = parse_instant, requires = "recording")]
+        until: Option<Timestamp>,
+    },
     /// Replay a recording under two rules files: which orders would have been different, with dates
     Backtest {
         /// The recording, JSON lines; - reads standard input

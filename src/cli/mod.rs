@@ -7,6 +7,7 @@ mod client;
 mod exit;
 mod filter;
 mod programs;
+mod record;
 mod rules;
 mod screen;
 mod times;
@@ -82,13 +83,19 @@ fn carry_out(cli: Cli) -> Result<(), Failure> {
         Verb::Demo(Demo { run_for, dir }) => programs::run_demo(DemoArgs { run_for, dir }),
         Verb::Replay(args) => programs::run_replay(replay_args(args, common.output)?),
         Verb::Simulate(args) => programs::run_simulate(simulate_args(args)),
+        Verb::Record(verb) => record::record(verb, &screen),
         Verb::Doctor(args) => {
             programs::run_doctor(DoctorArgs { serve: serve_args(args, token), server: common.server }, &screen)
         }
         Verb::Fleet(FleetVerb::Password { unit, file, config }) => {
             programs::run_password(PasswordArgs { unit, file, config }, &screen)
         }
-        Verb::Rules(RulesVerb::Check { file }) => programs::check_rules(&file, &screen),
+        Verb::Rules(RulesVerb::Check { files, fleet }) => rules::check(&files, fleet.as_deref(), &screen),
+        Verb::Rules(RulesVerb::Explain { unit, rule, recording, fleet, rules, until }) => {
+            let offline =
+                recording.zip(fleet).map(|(recording, fleet)| rules::Offline { recording, fleet, rules, until });
+            rules::explain(client, &unit, rule.as_ref(), offline.as_ref(), &screen)
+        }
         Verb::Rules(RulesVerb::Backtest { file, fleet, rules, against, until, config }) => {
             let args = rules::BacktestArgs { file, fleet, rules, against, until, config };
             rules::backtest(&args, &screen)
@@ -109,6 +116,7 @@ fn rules_metrics(screen: &Screen) -> Result<(), Failure> {
                 .map(|f| {
                     serde_json::json!({
                         "metric": f.name, "unit": f.unit, "min": f.min, "max": f.max, "meaning": f.meaning,
+                        "kind": f.origin(),
                     })
                 })
                 .collect();

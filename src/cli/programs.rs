@@ -9,7 +9,7 @@ use crate::app::arguments::{DemoArgs, DoctorArgs, PasswordArgs, ReplayArgs, Serv
 use crate::app::daemon::read_passwords;
 use crate::app::replay::replay;
 use crate::app::{clock, demo, doctor, serve, simulate};
-use crate::config::{ServiceConfig, check_alerts, check_service, read_text};
+use crate::config::{ServiceConfig, check_service, read_text};
 use crate::domain::{Fleet, Settings};
 use crate::engine::Engine;
 use crate::io::gateway::passwords::{PasswordFile, generate};
@@ -189,15 +189,4 @@ fn write_whole(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     file.as_file().sync_all()?;
     file.persist(path).map_err(|e| e.error)?;
     Ok(())
-}
-
-pub(super) fn check_rules(file: &Path, screen: &Screen) -> Result<(), Failure> {
-    let name = file.display().to_string();
-    let bytes =
-        std::fs::read(file).map_err(|e| Failure::failed(format!("{name}: {e}; name the alerts.toml you mean")))?;
-    let rules = read_text(&name, &bytes)
-        .and_then(|text| check_alerts(&name, text))
-        .map_err(|problems| Failure::failed(problems.to_string()))?;
-    let (n, m) = (rules.rules.len(), rules.incidents.len());
-    screen.print(&format!("{name}: {n} rules and {m} incidents, no mistakes\n"))
 }

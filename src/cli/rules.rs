@@ -1,25 +1,103 @@
 //! `rules …`: the tools of the person who edits rules. Owns how their files are found and how their answers end.
 
 use std::fs::File;
-use std::io::{IsTerminal, Read, Write, stdin};
+use std::io::{BufReader, IsTerminal, Read, Write, stdin};
 use std::path::{Path, PathBuf};
 
+use crate::app::replay::replay;
 use crate::app::{backtest as backtests, rule_test, serve};
 use crate::config::rule_test::TestFleet;
 use crate::config::{RuleTests, check_rule_tests, read_text};
-use crate::domain::{Fleet, RuleSet, Settings, Timestamp};
+use crate::domain::explain::Explained;
+use crate::domain::rule::Condition;
+use crate::domain::{Fleet, Kind, Rule, RuleId, RuleSet, Settings, Timestamp, UnitId};
+use crate::engine::Engine;
 use crate::render::backtest::backtest as table_of;
+use crate::render::explain::explained as page_of;
 use crate::render::rule_test::{ResultLine, TestResult, results};
 
 use crate::wire::decode::Decoder;
 use crate::wire::signature::Signing;
 
 use super::arguments::Output;
-use super::exit::Failure;
+use super::client::{Answered, Client};
+use super::exit::{Exit, Failure};
 use super::programs::read_settings;
 use super::screen::Screen;
 
 type Done = Result<(), Failure>;
+
+/// One line a file that is in order, then what a fleet shows; or every mistake of every file.
+pub(super) fn check(files: &[PathBuf], fleet: Option<&Path>, screen: &Screen) -> Done {
+    let named: Vec<Option<&Path>> =
+        if files.is_empty() { vec![None] } else { files.iter().map(|f| Some(f.as_path())).collect() };
+    let mut problems = Vec::new();
+    let fleet = fleet.and_then(|path| serve::read_fleet(path).map_err(|e| problems.push(e)).ok()).map(Fleet::new);
+    let mut told = String::new();
+    for path in named {
+        match serve::read_rules(path) {
+            Ok((_, rules)) => {
+                let name = path.map_or_else(built_in_or_here, |p| p.display().to_string());
+                told += &format!("{name}: {}, no mistakes\n", counts(&rules));
+                for line in fleet.iter().flat_map(|fleet| beside(&rules, fleet)) {
+                    told += &format!("{name}: {line}\n");
+                }
+            }
+            Err(text) => problems.push(text),
+        }
+    }
+    screen.print(&told)?;
+    if problems.is_empty() { Ok(()) } else { Err(Failure::failed(problems.join("\n"))) }
+}
+
+/// As `serve` finds them.
+fn built_in_or_here() -> String {
+    let here = "alerts.toml";
+    if Path::new(here).is_file() { here.to_owned() } else { format!("{here} (built in)") }
+}
+
+fn counts(rules: &RuleSet) -> String {
+    let some = |n: usize, one: &str, many: &str| format!("{n} {}", if n == 1 { one } else { many });
+    format!(
+        "{}, {}, {}",
+        some(rules.rules.len(), "rule", "rules"),
+        some(rules.incidents.len(), "incident", "incidents"),
+        some(rules.diagnoses.len(), "diagnosis", "diagnoses")
+    )
+}
+
+/// No mistakes, but perhaps not what was meant.
+fn beside(rules: &RuleSet, fleet: &Fleet) -> Vec<String> {
+    const SHOWN: usize = 8;
+    let mut lines = Vec::new();
+    for rule in &rules.rules {
+        let selected: Vec<_> = fleet.units().map(|(_, u)| u).filter(|u| rule.only.selects(u)).collect();
+        if selected.is_empty() {
+            lines.push(format!("rule {:?} selects no unit of this fleet; look at its only", rule.id.as_str()));
+            continue;
+        }
+        for (n, o) in rule.overrides.iter().enumerate() {
+            let earlier = &rule.overrides[..n];
+            if !selected.iter().any(|u| o.only.selects(u) && !earlier.iter().any(|e| e.only.selects(u))) {
+                let id = rule.id.as_str();
+                lines.push(format!("rule {id:?}: override {} selects no unit of this fleet; look at its only", n + 1));
+            }
+        }
+    }
+    let is_silent = |c: &&Condition| matches!(c, Condition::Silent { kind: Kind::Heartbeat, .. });
+    let watches = |rule: &&Rule| rule.condition.leaves().iter().any(is_silent);
+    let silent: Vec<&Rule> = rules.rules.iter().filter(watches).collect();
+    let bare = fleet.units().filter(|(_, u)| !silent.iter().any(|r| r.only.selects(u)));
+    let bare: Vec<&str> = bare.map(|(_, u)| u.unit.as_str()).collect();
+    if !bare.is_empty() {
+        let more = if bare.len() > SHOWN { format!(" and {} more", bare.len() - SHOWN) } else { String::new() };
+        let list = bare[..bare.len().min(SHOWN)].join(", ");
+        lines.push(format!(
+            "no silent rule covers {list}{more}; when they die, their readiness says so but nobody is sent"
+        ));
+    }
+    lines
+}
 
 /// Every mistake of every file first; then every test, then what failed.
 pub(super) fn test(files: &[PathBuf], rules: Option<&Path>, screen: &Screen) -> Done {
@@ -106,12 +184,7 @@ pub(super) fn backtest(args: &BacktestArgs, screen: &Screen) -> Done {
         return Err(Failure::failed(problems.join("\n")));
     }
     let name = args.file.display().to_string();
-    let recording: Box<dyn Read> = if name == "-" {
-        Box::new(stdin())
-    } else {
-        let cannot = |e| Failure::failed(format!("{name}: {e}; name the recording you mean"));
-        Box::new(File::open(&args.file).map_err(cannot)?)
-    };
+    let recording = open(&args.file)?;
     // What is in a recording was believed when it was made: signatures are not asked for again.
     let decoder = Decoder::new(root, Signing::Off);
     let shown = std::io::stderr().is_terminal();
@@ -138,4 +211,64 @@ pub(super) fn backtest(args: &BacktestArgs, screen: &Screen) -> Done {
         eprintln!("note: {} messages were refused, the first one: {first}", passed.refused);
     }
     Ok(())
+}
+
+fn open(path: &Path) -> Result<Box<dyn Read>, Failure> {
+    if path.as_os_str() == "-" {
+        return Ok(Box::new(stdin()));
+    }
+    let cannot = |e| Failure::failed(format!("{}: {e}; name the recording you mean", path.display()));
+    Ok(Box::new(File::open(path).map_err(cannot)?))
+}
+
+/// What stands in for the running service.
+pub(super) struct Offline {
+    pub recording: PathBuf,
+    pub fleet: PathBuf,
+    pub rules: Option<PathBuf>,
+    pub until: Option<Timestamp>,
+}
+
+pub(super) fn explain(
+    client: impl FnOnce() -> Result<Client, Failure>,
+    unit: &UnitId,
+    rule: Option<&RuleId>,
+    offline: Option<&Offline>,
+    screen: &Screen,
+) -> Done {
+    let Answered { value: mut found, now } = match offline {
+        Some(offline) => explain_offline(unit, offline)?,
+        None => client()?.get::<Explained>(&format!("units/{unit}/rules"))?,
+    };
+    if let Some(rule) = rule {
+        let all: Vec<String> = found.rules.iter().map(|r| r.rule.to_string()).collect();
+        found.rules.retain(|r| r.rule == *rule);
+        if found.rules.is_empty() {
+            let text = format!("there is no rule {rule}; the rules are: {}", all.join(", "));
+            return Err(Failure::new(Exit::NotFound, text));
+        }
+    }
+    match screen.output {
+        Output::Table => screen.print(&page_of(&found, rule.is_some(), &screen.look(now))),
+        Output::Json => screen.json(&found),
+        Output::Csv => screen.csv(&found.rules),
+    }
+}
+
+fn explain_offline(unit: &UnitId, offline: &Offline) -> Result<Answered<Explained>, Failure> {
+    let mut problems = Vec::new();
+    let fleet = serve::read_fleet(&offline.fleet).map_err(|e| problems.push(e)).unwrap_or_default();
+    let rules = serve::read_rules(offline.rules.as_deref()).map_err(|e| problems.push(e)).unwrap_or_default().1;
+    if !problems.is_empty() {
+        return Err(Failure::failed(problems.join("\n")));
+    }
+    let mut engine = Engine::new(rules, Fleet::new(fleet), Settings::default());
+    let decoder = Decoder::new(Decoder::DEFAULT_ROOT, Signing::Off);
+    let recording = BufReader::new(open(&offline.recording)?);
+    replay(&mut engine, &decoder, recording, offline.until, None, |_| {})
+        .map_err(|e| Failure::failed(format!("{}, {e}", offline.recording.display())))?;
+    let value = engine.explain_unit(unit).ok_or_else(|| {
+        Failure::new(Exit::NotFound, format!("{unit} is not in {}; name a unit that is", offline.fleet.display()))
+    })?;
+    Ok(Answered { now: value.at.unwrap_or_default(), value })
 }

@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use super::component::UnknownWord;
+use super::component::{UnknownWord, words};
 
 /// What a metric is: printed by `rules metrics`, used by the config checks and the screens.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -17,6 +17,12 @@ pub struct MetricFacts {
     pub min: f64,
     pub max: f64,
     pub meaning: &'static str,
+}
+
+impl MetricFacts {
+    pub fn origin(&self) -> Origin {
+        self.name.parse::<Metric>().map_or(Origin::Sent, Metric::origin)
+    }
 }
 
 macro_rules! metrics {
@@ -81,7 +87,66 @@ metrics! {
     NotCharging "charger.idle_minutes" "min" 0.0 1e6 "how long a battery that is not full has had mains and no charge";
 }
 
+words!(
+    /// Where a metric's value comes from.
+    Origin {
+        /// A field of a message.
+        Sent = "sent",
+        /// Worked out from what was sent.
+        Derived = "derived",
+        /// Worked out, and grows by itself while nothing is heard.
+        Grows = "grows",
+    }
+);
+
 impl Metric {
+    pub fn origin(self) -> Origin {
+        match self {
+            Metric::ControllerUptime
+            | Metric::LinkRssi
+            | Metric::EnclosureTemperature
+            | Metric::EnclosureTamper
+            | Metric::DiskFree
+            | Metric::MemoryFree
+            | Metric::MainsPresent
+            | Metric::MainsVoltage
+            | Metric::BatteryVoltage
+            | Metric::BatteryCharge
+            | Metric::BatteryTemperature
+            | Metric::BatteryCurrent
+            | Metric::PowerLoad
+            | Metric::CameraSharpness
+            | Metric::CameraLuma
+            | Metric::CameraChanged
+            | Metric::CameraFrozenFrames
+            | Metric::CameraFps
+            | Metric::MicrophoneTone
+            | Metric::MicrophoneAmbient
+            | Metric::MicrophoneClipping
+            | Metric::MicrophoneRetries
+            | Metric::SpeakerTone
+            | Metric::ButtonStuck
+            | Metric::ButtonContact
+            | Metric::StreamConnect
+            | Metric::StreamRate
+            | Metric::StreamLoss
+            | Metric::PressHeld
+            | Metric::PressAck => Origin::Sent,
+            Metric::LinkLoss
+            | Metric::ClockSkew
+            | Metric::BatteryRuntime
+            | Metric::BatteryMargin
+            | Metric::BatteryHealth
+            | Metric::BatteryEstimate
+            | Metric::BatteryStart
+            | Metric::CutRatio => Origin::Derived,
+            Metric::SelftestAge
+            | Metric::PressAge
+            | Metric::CutMinutes
+            | Metric::LocalCutMinutes
+            | Metric::NotCharging => Origin::Grows,
+        }
+    }
     pub fn facts(self) -> &'static MetricFacts {
         &Self::FACTS[self as usize]
     }

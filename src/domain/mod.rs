@@ -4,6 +4,7 @@
 pub mod component;
 pub mod effect;
 pub mod event;
+pub mod explain;
 pub mod fleet;
 pub mod ids;
 pub mod message;

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::component::Component;
 use super::effect::{AlertState, IncidentState};
 use super::event::{MaintenanceScope, OrderMove};
+use super::explain::Explained;
 use super::fleet::GroupKind;
 use super::ids::{City, CrewId, FeederId, GroupName, OrderId, RuleId, SiteId, UnitId, UplinkId};
 use super::message::Outcome;
@@ -21,6 +22,8 @@ pub enum Ask {
     Health,
     Units,
     Unit(UnitId),
+    /// How each rule stands for this unit.
+    Explain(UnitId),
     Alerts,
     Incidents,
     Orders {
@@ -61,6 +64,7 @@ pub enum Answer {
     Health(Health),
     Units(Vec<UnitRow>),
     Unit(Box<UnitCard>),
+    Explained(Box<Explained>),
     Alerts(Vec<AlertRow>),
     Incidents(Vec<IncidentRow>),
     Orders(Vec<OrderView>),

@@ -17,6 +17,7 @@ mod baseline;
 mod clock;
 mod compiled;
 mod diagnosis;
+mod explain;
 mod incident;
 mod message;
 // Nothing calls it until the rules have figures for batteries.

@@ -79,7 +79,8 @@ impl Record for ResultLine<'_> {
 pub fn results(results: &[TestResult], look: &Look) -> String {
     let mut lines: Vec<String> = Vec::new();
     for result in results.iter().filter(|r| !r.passed()) {
-        lines.push(fit(&format!("FAILED  {}:{}  {}", result.file, result.line, result.test), look.width));
+        lines.extend(wrapped("FAILED  ", &format!("{}:{}", result.file, result.line), look));
+        lines.extend(wrapped("  ", &result.test, look));
         for miss in &result.misses {
             lines.extend(wrapped(&format!("  line {}: expected ", miss.line), &miss.expected, look));
             lines.extend(wrapped("           got ", &miss.got, look));

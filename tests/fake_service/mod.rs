@@ -59,6 +59,20 @@ impl Fake {
                 Some(_) => Answer::Unit(Box::new(card(&unit))),
                 None => return Err(AskError::NotFound(format!("There is no unit {unit}."))),
             },
+            Ask::Explain(unit) => match self.units.iter().find(|u| u.unit == unit) {
+                Some(_) => Answer::Explained(Box::new(read(json!({
+                    "unit": unit, "at": ago(30), "readiness": "silent", "reason": "no heartbeat for 8 min",
+                    "hearing": true, "maintenance_until": null, "diagnoses": [], "rules": [{
+                        "rule": "unit-silent", "component": "uplink", "severity": "critical", "state": "firing",
+                        "not_for": null, "override_no": null, "for_s": 0.0, "clear_for_s": 0.0, "since": ago(400),
+                        "reason": "no heartbeat for 8 min", "flapping": false, "held_by": null, "due": null,
+                        "order_due": null, "order": "WO-000042", "excused": false, "together": null,
+                        "signs": [{"asks": "no heartbeat for 3 intervals", "says": "holds", "due": null,
+                                   "figures": [{"what": "allowed", "text": "1 min 45 s"}]}],
+                    }],
+                })))),
+                None => return Err(AskError::NotFound(format!("There is no unit {unit}."))),
+            },
             Ask::Alerts => Answer::Alerts(vec![read(alert())]),
             Ask::Incidents => Answer::Incidents(vec![read(json!({
                 "kind": "uplink", "name": "ptcl-saddar-2", "state": "open", "since": ago(270),

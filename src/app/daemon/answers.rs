@@ -20,6 +20,10 @@ impl Judge {
                 Some(card) => Ok(Answer::Unit(Box::new(card))),
                 None => Err(AskError::NotFound(format!("there is no unit {id} in the fleet; `fleet list` shows them"))),
             },
+            Ask::Explain(id) => match self.engine.explain_unit(&id) {
+                Some(explained) => Ok(Answer::Explained(Box::new(explained))),
+                None => Err(AskError::NotFound(format!("there is no unit {id} in the fleet; `fleet list` shows them"))),
+            },
             Ask::Alerts => Ok(Answer::Alerts(self.engine.alert_rows())),
             Ask::Incidents => Ok(Answer::Incidents(self.engine.incident_rows())),
             Ask::Orders { closed_too: false } => {

@@ -208,7 +208,7 @@ impl Stage<'_> {
         if decoded.unknown_fields > 0 {
             let names: Vec<String> = sending.fields.iter().map(|f| f.path.join(".")).collect();
             let what = format!(
-                "not every value here is a field of a {}: {}; docs/protocol.md lists the fields, vendor figures stand under \
+                "not every value here is a field of a {} message: {}; docs/protocol.md lists the fields, vendor figures stand under \
                  extra",
                 sending.kind,
                 names.join(", ")

@@ -67,13 +67,13 @@ pub(super) fn judge(expect: &Expect, test: &RuleTest, fleet: &Fleet, log: &Log) 
             (format!("{} opened", order_words(which, *count)), got)
         }
         Expected::Mails(count) => {
-            let mails = log.effects.iter().filter(|e| e.at >= from && e.at <= to).filter(|e| match &e.kind {
+            let came = log.effects.iter().filter(|e| e.at >= from && e.at <= to).filter(|e| match &e.kind {
                 EffectKind::Mail(m) => ids.is_empty() || m.orders.iter().any(|o| ids.iter().any(|u| is_about(o, u))),
                 _ => false,
             });
-            let n = mails.count();
-            let got = (n != *count as usize).then(|| Got { at: to, text: format!("{n} mails") });
-            (format!("{count} mails"), got)
+            let n = came.count();
+            let got = (n != *count as usize).then(|| Got { at: to, text: mails(n) });
+            (mails(*count as usize), got)
         }
         Expected::Reading { metric, above, below } => {
             let got = first_of(&ids, |unit| match log.reading(unit, *metric, to) {
@@ -133,6 +133,10 @@ pub(super) fn judge(expect: &Expect, test: &RuleTest, fleet: &Fleet, log: &Log) 
         got: got.text,
         around: around(log, &ids, got.at, start),
     })
+}
+
+fn mails(n: usize) -> String {
+    if n == 1 { "1 mail".to_owned() } else { format!("{n} mails") }
 }
 
 fn first_of(ids: &[UnitId], mut off: impl FnMut(&UnitId) -> Option<Got>) -> Option<Got> {

@@ -30,7 +30,7 @@ const UNITS: &str = "GET /api/v1/units lists the units there are.";
 const ORDERS: &str = "GET /api/v1/orders?closed=true lists the orders there are.";
 const QUARANTINED: &str = "GET /api/v1/quarantine lists the units that wait to be accepted.";
 const PLACES: &str = "GET /api/v1/units lists the units with their sites and crews.";
-const PATHS: &str = "The paths are /healthz, /readyz, /metrics and, under /api/v1: units, units/{unit}, alerts, incidents, \
+const PATHS: &str = "The paths are /healthz, /readyz, /metrics and, under /api/v1: units, units/{unit}, units/{unit}/rules, alerts, incidents, \
                      orders, orders/{order}, quarantine, quarantine/{unit}/accept, refusals, outbox, health, \
                      maintenance, fleet. docs/api.md describes them.";
 
@@ -46,6 +46,7 @@ pub fn router(service: Arc<dyn Service>, guard: Guard) -> Router {
         .route("/health", get(health))
         .route("/units", get(units))
         .route("/units/{unit}", get(unit))
+        .route("/units/{unit}/rules", get(explain))
         .route("/alerts", get(alerts))
         .route("/incidents", get(incidents))
         .route("/orders", get(orders))
@@ -170,6 +171,7 @@ fn answer_json(answer: &Answer) -> Response {
         Answer::Health(a) => json(StatusCode::OK, a),
         Answer::Units(a) => json(StatusCode::OK, a),
         Answer::Unit(a) => json(StatusCode::OK, a),
+        Answer::Explained(a) => json(StatusCode::OK, a),
         Answer::Alerts(a) => json(StatusCode::OK, a),
         Answer::Incidents(a) => json(StatusCode::OK, a),
         Answer::Orders(a) => json(StatusCode::OK, a),
@@ -194,6 +196,11 @@ async fn unit(State(api): State<Api>, path: OnePath, uri: Uri) -> Result<Respons
     Query::of(&uri)?.end(&[])?;
     let unit = id(path, UnitId::parse, UNITS)?;
     Ok(ask(api, Ask::Unit(unit), UNITS).await)
+}
+async fn explain(State(api): State<Api>, path: OnePath, uri: Uri) -> Result<Response, Problem> {
+    Query::of(&uri)?.end(&[])?;
+    let unit = id(path, UnitId::parse, UNITS)?;
+    Ok(ask(api, Ask::Explain(unit), UNITS).await)
 }
 async fn alerts(State(api): State<Api>, uri: Uri) -> Result<Response, Problem> {
     Query::of(&uri)?.end(&[])?;

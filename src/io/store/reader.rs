@@ -293,6 +293,27 @@ impl StoreReader {
         journal::each_line_between(&self.db(), from, until, each).at(&self.path, "export the journal")
     }
 
+    /// How far the journal has come: a place for [`StoreReader::journal_after`].
+    pub fn journal_end(&self) -> Result<i64, StoreError> {
+        let db = self.db();
+        // Every row may have been pruned: the checkpoint remembers how far the count had come.
+        let sql = "SELECT max(coalesce((SELECT max(seq) FROM journal), 0), coalesce((SELECT seq FROM checkpoint), 0))";
+        let last = db.query_row(sql, [], |r| r.get(0));
+        last.at(&self.path, "read the journal")
+    }
+
+    /// The lines of every commit after that place, oldest first, one call a commit. Returns the new place.
+    /// Err: commits after it were pruned already.
+    pub fn journal_after(&self, place: i64, mut each: impl FnMut(&[u8])) -> Result<i64, StoreError> {
+        let mut rows = 0;
+        journal::each_row_after(&self.db(), place, |lines| {
+            rows += 1;
+            each(lines);
+        })
+        .at(&self.path, "follow the journal")?;
+        Ok(place + rows)
+    }
+
     /// Reads every page and index. Slow on a large store. Ok: sound.
     pub fn check(&self) -> Result<(), StoreError> {
         const DOING: &str = "check it";

@@ -23,7 +23,7 @@ pub use order::{order_detail, order_list};
 pub use record::{PlanLine, Record, csv};
 pub use service::{metrics, outbox, refusals};
 pub use trouble::{alerts, incidents};
-pub use when::local_and_age;
+pub use when::{in_local_time, local_and_age};
 
 /// What the reader has before the eyes.
 #[derive(Debug, Clone)]

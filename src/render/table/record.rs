@@ -302,9 +302,9 @@ impl Record for OutboxRow {
 }
 
 impl Record for MetricFacts {
-    const FIELDS: &'static [&'static str] = &["metric", "unit", "min", "max", "meaning"];
+    const FIELDS: &'static [&'static str] = &["metric", "unit", "min", "max", "meaning", "kind"];
     fn values(&self) -> Vec<String> {
-        vec![text(self.name), text(self.unit), text(self.min), text(self.max), text(self.meaning)]
+        vec![text(self.name), text(self.unit), text(self.min), text(self.max), text(self.meaning), text(self.origin())]
     }
 }
 

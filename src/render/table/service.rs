@@ -90,10 +90,23 @@ pub fn metrics(facts: &[MetricFacts], look: &Look) -> String {
         Column::whole("UNIT"),
         Column::whole("FROM").right(),
         Column::whole("TO").right(),
+        Column::whole("KIND"),
         Column::cut("MEANING", 20),
     ]);
     for f in facts {
-        grid.row([cell(f.name), cell(f.unit), cell(plain_number(f.min)), cell(plain_number(f.max)), cell(f.meaning)]);
+        grid.row([
+            cell(f.name),
+            cell(f.unit),
+            cell(plain_number(f.min)),
+            cell(plain_number(f.max)),
+            cell(f.origin().as_str()),
+            cell(f.meaning),
+        ]);
     }
-    text_of(grid.lines(look))
+    let mut lines = grid.lines(look);
+    lines.push(String::new());
+    let kinds = "sent: a field of a message. derived: worked out from what was sent. grows: worked out, and grows by \
+                 itself while nothing is heard. x.NAME: a vendor's own figure, without unit and range.";
+    lines.extend(super::wrapped("", kinds, look));
+    text_of(lines)
 }

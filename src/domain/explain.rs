@@ -1,0 +1,227 @@
+//! How each rule stands for one unit: what `rules explain` shows. Owns the words for conditions. Never judges.
+
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::component::words;
+use super::fleet::Unit;
+use super::ids::{DiagnosisId, OrderId, RuleId, UnitId};
+use super::metric::plain_number;
+use super::rule::{Condition, Distance, ForecastLimit, MetricRef, OverdueFrom, Selection, Side};
+use super::severity::Severity;
+use super::time::{Timestamp, span_text};
+use super::{Component, Readiness};
+
+/// All rules of the file for one unit, as of `at`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Explained {
+    pub unit: UnitId,
+    /// The latest moment that the engine has seen. None: nothing has happened yet.
+    pub at: Option<Timestamp>,
+    pub readiness: Readiness,
+    pub reason: String,
+    /// False: the monitor cannot hear, and silence proves nothing.
+    pub hearing: bool,
+    /// Its orders and mails are held back until then.
+    pub maintenance_until: Option<Timestamp>,
+    /// In the order of the file.
+    pub rules: Vec<RuleState>,
+    /// The `[[diagnosis]]` blocks that fit now.
+    pub diagnoses: Vec<DiagnosisId>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RuleState {
+    pub rule: RuleId,
+    pub component: Component,
+    pub severity: Severity,
+    pub state: Standing,
+    /// Why the rule is not for this unit. None: it is.
+    pub not_for: Option<String>,
+    /// Its limits are those of an override, counted from 1.
+    pub override_no: Option<usize>,
+    #[serde(rename = "for_s")]
+    pub for_s: f64,
+    pub clear_for_s: f64,
+    /// Since when it is in this state.
+    pub since: Option<Timestamp>,
+    pub reason: Option<String>,
+    pub flapping: bool,
+    /// The incident that holds its order back: `uplink fibre-a`.
+    pub held_by: Option<String>,
+    /// When a pending alert fires or a clearing one is resolved, if nothing changes.
+    pub due: Option<Timestamp>,
+    /// When its order is written, if nothing changes.
+    pub order_due: Option<Timestamp>,
+    pub order: Option<OrderId>,
+    /// Something explains its readings: they neither count nor clear (`unless`).
+    pub excused: bool,
+    /// All signs together must hold, or any one. None: there is one sign.
+    pub together: Option<Together>,
+    pub signs: Vec<SignView>,
+}
+
+words!(
+    Standing {
+        /// The rule is not for this unit.
+        NotSelected = "not-selected",
+        Inactive = "inactive",
+        Pending = "pending",
+        Firing = "firing",
+        Clearing = "clearing",
+        /// It fires, and an incident holds its order and mail back.
+        Held = "held",
+    }
+);
+
+words!(
+    Together {
+        All = "all",
+        Any = "any",
+        /// `all` and `any` inside each other.
+        Nested = "nested",
+    }
+);
+
+words!(
+    Says {
+        Holds = "holds",
+        /// Between the limit and the clear limit.
+        Between = "between",
+        Not = "not",
+        /// Nothing was heard that could tell.
+        Unknown = "unknown",
+    }
+);
+
+/// One sign of a condition with its figures.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SignView {
+    /// `battery.voltage below 11.6 V, clear above 12.6 V`
+    pub asks: String,
+    pub says: Says,
+    pub figures: Vec<Figure>,
+    /// When it holds, if nothing more is heard and nothing changes.
+    pub due: Option<Timestamp>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Figure {
+    /// `now`, `baseline`, `in a row`, `trend`, …
+    pub what: String,
+    pub text: String,
+}
+
+impl Figure {
+    pub fn new(what: &str, text: impl Into<String>) -> Self {
+        Figure { what: what.to_owned(), text: text.into() }
+    }
+}
+
+/// A value of the metric as people read it.
+pub fn figure_of(metric: &MetricRef, value: f64) -> String {
+    match metric {
+        MetricRef::Known(m) => m.figure(value),
+        MetricRef::Vendor(_) => plain_number(value),
+    }
+}
+
+pub fn name_of(metric: &MetricRef) -> String {
+    match metric {
+        MetricRef::Known(m) => m.name().to_owned(),
+        MetricRef::Vendor(name) => format!("x.{name}"),
+    }
+}
+
+/// One sign in words, limits included.
+pub fn asks(condition: &Condition) -> String {
+    match condition {
+        Condition::Silent { kind, missed, slack } => {
+            let slack = slack.map(|s| format!(" and {}", span_text(s))).unwrap_or_default();
+            format!("no {kind} for {missed} intervals{slack}")
+        }
+        Condition::Threshold { metric, side, limit, clear, consecutive } => {
+            let clear_side = match side {
+                Side::Below => "above",
+                Side::Above => "below",
+            };
+            let clear = if clear == limit {
+                String::new()
+            } else {
+                format!(", clear {clear_side} {}", figure_of(metric, *clear))
+            };
+            format!("{} {side} {}{}{clear}", name_of(metric), figure_of(metric, *limit), row(*consecutive))
+        }
+        Condition::Baseline { metric, side, limit, clear, consecutive } => {
+            let far = |d: &Distance| distance(d, metric.facts().unit);
+            let clear = if clear == limit { String::new() } else { format!(", clear at {}", far(clear)) };
+            format!("{metric} {side} {} its commissioning value{}{clear}", far(limit), row(*consecutive))
+        }
+        Condition::Rate { metric, side, limit, per, over } => format!(
+            "{} changes by {side} {} within {}, measured over {}",
+            name_of(metric),
+            figure_of(metric, *limit),
+            span_text(*per),
+            span_text(*over)
+        ),
+        Condition::Forecast { metric, side, limit, within } => {
+            let limit = match limit {
+                ForecastLimit::Fixed(limit) => metric.figure(*limit),
+                ForecastLimit::Baseline(d) => format!("{} its commissioning value", distance(d, metric.facts().unit)),
+            };
+            format!("{metric} on its way to be {side} {limit} within {}", span_text(*within))
+        }
+        Condition::Result { test, is, consecutive } => format!("{test} test: {is}{}", row(*consecutive)),
+        Condition::Count { event, at_least, within } => {
+            format!("{event} at least {at_least} times within {}", span_text(*within))
+        }
+        Condition::Overdue { event, every, from } => {
+            let from = match from {
+                OverdueFrom::Service => "",
+                OverdueFrom::Last => ", once there was one",
+            };
+            format!("no {event} for {}{from}", span_text(*every))
+        }
+        Condition::All(parts) => parts.iter().map(asks).collect::<Vec<_>>().join(" and "),
+        Condition::Any(parts) => parts.iter().map(asks).collect::<Vec<_>>().join(" or "),
+    }
+}
+
+fn row(consecutive: u32) -> String {
+    if consecutive > 1 { format!(", {consecutive} in a row") } else { String::new() }
+}
+
+fn distance(distance: &Distance, unit: &str) -> String {
+    match distance {
+        Distance::Share(share) => format!("{} % of", plain_number(share * 100.0)),
+        Distance::Gap(gap) => format!("{} {unit} from", plain_number(*gap)),
+    }
+}
+
+/// Why `only` leaves this unit out. None: it does not.
+pub fn why_not(only: &Selection, unit: &Unit) -> Option<String> {
+    let of = |o: Option<&str>| o.unwrap_or_default().to_owned();
+    let keys: [(&str, &Vec<String>, String); 9] = [
+        ("unit", &only.unit, unit.unit.to_string()),
+        ("site", &only.site, unit.site.to_string()),
+        ("site_type", &only.site_type, unit.site_type.to_string()),
+        ("city", &only.city, unit.city.to_string()),
+        ("district", &only.district, of(unit.district.as_ref().map(|d| d.as_str()))),
+        ("crew", &only.crew, unit.crew.to_string()),
+        ("uplink", &only.uplink, of(unit.uplink.as_ref().map(|d| d.as_str()))),
+        ("feeder", &only.feeder, of(unit.feeder.as_ref().map(|d| d.as_str()))),
+        ("model", &only.model, unit.model.to_string()),
+    ];
+    keys.into_iter().find(|(_, list, has)| !list.is_empty() && !list.contains(has)).map(|(key, list, has)| {
+        let has = if has.is_empty() { "none".to_owned() } else { format!("{has:?}") };
+        format!("only for {key} {}; this unit has {has}", list.join(", "))
+    })
+}
+
+/// `2 h`, or nothing for zero.
+pub fn span_or_nothing(seconds: f64) -> String {
+    if seconds > 0.0 { span_text(Duration::from_secs_f64(seconds)) } else { String::new() }
+}
