@@ -348,8 +348,9 @@ impl Engine {
             circuits >= 2 && first.is_some() && names.all(|name| name == first)
         };
         let cut = affected.iter().all(|u| self.is_on_battery(*u));
-        !shared(|u| u.uplink.as_ref().map(|l| l.as_str()), self.groups.uplinks)
-            && !(cut && shared(|u| u.feeder.as_ref().map(|l| l.as_str()), self.groups.feeders))
+        let one_uplink = shared(|u| u.uplink.as_ref().map(|l| l.as_str()), self.groups.uplinks);
+        let one_feeder = cut && shared(|u| u.feeder.as_ref().map(|l| l.as_str()), self.groups.feeders);
+        !(one_uplink || one_feeder)
     }
 
     /// The units whose alerts count now.

@@ -122,20 +122,20 @@ pub fn small() -> Vec<WorldPlan> {
 pub fn fleet(plan: &WorldPlan) -> Fleet {
     let unit = |i: usize| Unit {
         unit: UnitId::parse(&format!("U-{:03}", i + 1)).expect("valid"),
-        name: format!("Button {}", i + 1),
+        name: format!("Button {}", i + 1).into(),
         site: SiteId::parse(&format!("Site {}", i / 2)).expect("valid"),
-        site_type: ["market", "park", "university", "bus-terminal"][i / 2 % 4].to_owned(),
+        site_type: ["market", "park", "university", "bus-terminal"][i / 2 % 4].into(),
         city: City::parse(if i < plan.units * 2 / 3 { "Peshawar" } else { "Mardan" }).expect("valid"),
         district: None,
-        address: String::new(),
+        address: "".into(),
         position: None,
         crew: CrewId::parse(if i < plan.units * 2 / 3 { "saddar" } else { "mardan" }).expect("valid"),
         uplink: Some(UplinkId::parse(&format!("up-{}", i / 4)).expect("valid")),
         feeder: Some(FeederId::parse(&feeder_name(i / 6)).expect("valid")),
-        model: if i % 4 == 3 { "PB-2 LiFePO4" } else { "PB-1" }.to_owned(),
+        model: if i % 4 == 3 { "PB-2 LiFePO4" } else { "PB-1" }.into(),
         heartbeat: Some(plan.heartbeat),
         commissioned: None,
-        contact: String::new(),
+        contact: "".into(),
     };
     Fleet::new((0..plan.units).map(unit).collect())
 }
