@@ -444,20 +444,20 @@ fn fleet_unit(id: &str) -> Unit {
     let name = |t: &str| t.to_owned();
     Unit {
         unit: unit(id),
-        name: name("قصہ خوانی بازار"),
+        name: name("قصہ خوانی بازار").into(),
         site: buttonwatch::domain::SiteId::parse("Qissa Khwani").expect("valid"),
-        site_type: name("market"),
+        site_type: name("market").into(),
         city: buttonwatch::domain::City::parse("Peshawar").expect("valid"),
         district: None,
-        address: name("Gate 2, \"Cinema Road\""),
+        address: name("Gate 2, \"Cinema Road\"").into(),
         position: Some((34.0086, 71.5724)),
         crew: CrewId::parse("east").expect("valid"),
         uplink: None,
         feeder: None,
-        model: name("PB-2"),
+        model: name("PB-2").into(),
         heartbeat: Some(Duration::from_secs(30)),
         commissioned: Some(at(0)),
-        contact: String::new(),
+        contact: "".into(),
     }
 }
 

@@ -119,7 +119,9 @@ pub fn of(condition: &Condition) -> String {
             }
             let leaves = condition.leaves();
             let first = leaves.first().map(|leaf| words(leaf)).unwrap_or_default();
-            format!("{first}, with {} more signs", leaves.len().saturating_sub(1))
+            let others = leaves.len().saturating_sub(1);
+            let or = if matches!(condition, Condition::Any(_)) { "or one of" } else { "with" };
+            format!("{first}, {or} {others} other signs")
         }
     }
 }

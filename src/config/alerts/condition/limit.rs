@@ -280,10 +280,6 @@ fn excuse(part: &Item<'_>) -> Option<Limit> {
 
 // ---- against the commissioning value ----
 
-/// So much of the way from the limit back to the commissioning value, when the file does not say: from 40 % to 60 %,
-/// from 10 dB to 6.7. Two tests of a healthy unit differ by a tenth, which a third of the way is well beyond; a lens
-/// that was only half wiped does not reach it.
-const WAY_BACK: f64 = 1.0 / 3.0;
 /// Beyond a hundred times what it was, a zero too many was written.
 const MOST_SHARE: f64 = 100.0;
 
@@ -428,12 +424,19 @@ pub(super) fn baseline(block: &Block<'_>, place: Place) -> Option<Condition> {
     let limit = distance(&scale, side, &limit_item)?;
     let clear = match clear_item {
         Some(item) => clear_distance(&scale, side, limit, &limit_item, &item)?,
-        None => match limit {
-            Distance::Share(share) => Distance::Share(share + (1.0 - share) * WAY_BACK),
-            Distance::Gap(gap) => Distance::Gap(gap * (1.0 - WAY_BACK)),
-        },
+        None => way_back(limit),
     };
     Some(Condition::Baseline { metric, side, limit, clear, consecutive: consecutive? })
+}
+
+/// Where it is good again when the file does not say: a third of the way from the limit to the commissioning value, so
+/// 40 % clears at 60 % and 9 dB at 6. Two tests of a healthy unit differ by a tenth, which a third is well beyond; a lens
+/// that was only half wiped does not reach it.
+fn way_back(limit: Distance) -> Distance {
+    match limit {
+        Distance::Share(share) => Distance::Share((1.0 + 2.0 * share) / 3.0),
+        Distance::Gap(gap) => Distance::Gap(gap * 2.0 / 3.0),
+    }
 }
 
 /// Between the limit and the commissioning value, and written as the limit is.

@@ -23,8 +23,8 @@ struct Knee {
 }
 
 /// The knee's place: within a hundredth of the end to a curve that bends all along.
-const PLACES: [f64; 4] = [0.012, 0.04, 0.12, 0.35];
-const LEAD: [f64; 7] = [0.08, 0.2, 0.35, 0.5, 0.65, 0.8, 0.92];
+const PLACES: [f64; 4] = [0.03, 0.07, 0.14, 0.3];
+const LEAD: [f64; 7] = [0.12, 0.27, 0.38, 0.49, 0.62, 0.77, 0.92];
 /// Four LiFePO4 cells: 13.2 to 12.9 V over nine tenths of the charge, then the cliff.
 const LITHIUM: [f64; 7] = [0.75, 0.8, 0.84, 0.88, 0.91, 0.94, 0.97];
 
@@ -40,6 +40,8 @@ pub(super) struct Traits {
     /// Loaded volts of a full battery after its surface charge has gone, and how far off that may be.
     full: f64,
     full_sd: f64,
+    /// Log odds of the charge that is left against those of the fall that is left: slope, offset, standard deviation.
+    place: Option<(f64, f64, f64)>,
     /// How far volts stray from the best shape.
     pub stray: f64,
 }
@@ -49,20 +51,43 @@ impl Chemistry {
         match self {
             Chemistry::Lead => Traits {
                 parts: &LEAD,
-                habits: [0.0, 0.1, 0.0, 0.0, 0.0],
+                habits: [1.8, -4.2, 0.1, -0.5, 0.0],
                 end: 11.1,
                 full: 12.65,
-                full_sd: 0.150,
-                stray: 0.035,
+                full_sd: 0.18,
+                stray: 0.012,
+                place: Some((1.1, -0.87, 1.0)),
             },
-            Chemistry::Lithium => {
-                Traits { parts: &LITHIUM, habits: [0.0; 5], end: 10.4, full: 13.1, full_sd: 0.1, stray: 0.025 }
-            }
+            Chemistry::Lithium => Traits {
+                parts: &LITHIUM,
+                habits: [0.0; 5],
+                end: 10.4,
+                full: 13.1,
+                full_sd: 0.1,
+                stray: 0.025,
+                place: None,
+            },
         }
     }
 }
 
 impl Traits {
+    /// Log likelihood that a battery with so much of its fall left has so much of its charge left.
+    fn usual_place(&self, present: Option<&Seen>, ln_ah: f64, solved: &Solved) -> f64 {
+        let (Some((slope, offset, sd)), Some(seen)) = (self.place, present) else { return 0.0 };
+        let volts = seen.volts + solved.ohms * seen.more_amps;
+        let of_fall = (volts - self.end) / solved.fall.max(0.3);
+        if of_fall > 0.96 {
+            return 0.0;
+        }
+        let of_charge = 1.0 - seen.drawn_ah * (-ln_ah).exp();
+        let odds = |part: f64| {
+            let part = part.clamp(0.004, 0.99);
+            (part / (1.0 - part)).ln()
+        };
+        -0.5 * ((odds(of_charge) - slope * odds(of_fall) - offset) / sd).powi(2)
+    }
+
     fn knee(&self, k: usize) -> Knee {
         Knee { a: self.parts[k / PLACES.len()], c: PLACES[k % PLACES.len()] }
     }
@@ -96,8 +121,9 @@ impl Traits {
 pub(super) struct Seen {
     /// Ampere-hours since full.
     pub drawn_ah: f64,
-    /// Volts, as they would be at the present draw.
     pub volts: f64,
+    /// The draw then above the draw that is asked about.
+    pub more_amps: f64,
     /// Standard deviation: how far the curve itself strays from the best shape, noise, surface charge.
     pub sd: f64,
 }
@@ -119,7 +145,14 @@ pub(super) struct Belief {
     /// Loaded volts at full, and its standard deviation.
     full: f32,
     full_sd: f32,
+    /// What a change of the draw does to the volts within minutes, and its standard deviation.
+    ohms: f32,
+    ohms_sd: f32,
 }
+
+/// Volt-hours of sag per ampere: the slow part of a battery's resistance times its capacity (0.175 ohmic for a new NP7-12,
+/// three to five times that with what an hour of polarisation adds).
+const OHM_HOURS: f64 = 0.8;
 
 /// Weights below this part of the greatest are as good as nothing, and none may fall further: a battery can change.
 const LEAST_WEIGHT: f32 = -6.0;
@@ -135,6 +168,8 @@ pub(super) struct Kept {
     sd: [u8; SHAPES],
     full: f32,
     full_sd: f32,
+    ohms: f32,
+    ohms_sd: f32,
 }
 
 /// Steps of a log capacity: ±12 fits.
@@ -153,6 +188,8 @@ impl Kept {
             sd: o.map(|o| ((o.sd / SD_LEAST).max(1.0).ln() * SD_STEPS).round() as u8),
             full: belief.full,
             full_sd: belief.full_sd,
+            ohms: belief.ohms,
+            ohms_sd: belief.ohms_sd,
         }
     }
 
@@ -162,16 +199,34 @@ impl Kept {
             ln_ah: f32::from(self.ln_ah[k]) / LN_STEPS,
             sd: SD_LEAST * (f32::from(self.sd[k]) / SD_STEPS).exp(),
         };
-        Belief { opinions: std::array::from_fn(opinion), full: self.full, full_sd: self.full_sd }
+        Belief {
+            opinions: std::array::from_fn(opinion),
+            full: self.full,
+            full_sd: self.full_sd,
+            ohms: self.ohms,
+            ohms_sd: self.ohms_sd,
+        }
     }
 }
 
 impl Belief {
     /// Nothing is known but the draw: batteries are bought for 3 to 20 hours.
     pub fn prior(traits: &Traits, amps: f64) -> Self {
-        let opinion =
-            |k: usize| Opinion { weight: traits.habit(k) as f32, ln_ah: (7.5 * amps.max(1e-3)).ln() as f32, sd: 0.55 };
-        Belief { opinions: std::array::from_fn(opinion), full: traits.full as f32, full_sd: traits.full_sd as f32 }
+        let ah = 7.7 * amps.max(1e-3);
+        let top = (0..SHAPES).map(|k| traits.habit(k)).fold(f64::NEG_INFINITY, f64::max);
+        let opinion = |k: usize| Opinion { weight: (traits.habit(k) - top) as f32, ln_ah: ah.ln() as f32, sd: 0.45 };
+        Belief {
+            opinions: std::array::from_fn(opinion),
+            full: traits.full as f32,
+            full_sd: traits.full_sd as f32,
+            ohms: (OHM_HOURS / ah) as f32,
+            ohms_sd: (0.6 * OHM_HOURS / ah) as f32,
+        }
+    }
+
+    /// Volts that a draw of so much more takes off, and the standard deviation.
+    pub fn sag(&self, more_amps: f64) -> (f64, f64) {
+        (f64::from(self.ohms) * more_amps, f64::from(self.ohms_sd) * more_amps.abs())
     }
 
     fn weights(&self) -> [f64; SHAPES] {
@@ -228,6 +283,8 @@ impl Belief {
             o.weight *= keep;
         }
         self.full_sd = self.full_sd.max(least_full_sd);
+        // They grow as a battery empties, ages and cools.
+        self.ohms_sd = self.ohms_sd.max(0.2 * self.ohms);
         self
     }
 
@@ -251,7 +308,8 @@ impl Belief {
         let mut next = *self;
         let (mut full, mut full_var, mut total) = (0.0, 0.0, 0.0);
         let mut evidence = [0.0; SHAPES];
-        let mut fulls = [(0.0, 0.0); SHAPES];
+        let (mut ohms, mut ohms_var) = (0.0, 0.0);
+        let mut solved = [Solved::default(); SHAPES];
         for k in 0..SHAPES {
             let knee = traits.knee(k);
             let o = self.opinions[k];
@@ -263,8 +321,7 @@ impl Belief {
             } else {
                 Moments::of(coarse.best, step / 4.0, 6, |l| self.log_likelihood(traits, knee, l, mean, sd, seen))
             };
-            let (_, c, c_var) = self.solve(traits, knee, m.mean, seen);
-            fulls[k] = (c + traits.end, c_var);
+            solved[k] = self.solve(traits, knee, m.mean, seen);
             evidence[k] = f64::from(o.weight) + m.log_sum - sd.ln();
             next.opinions[k] = Opinion { weight: 0.0, ln_ah: m.mean as f32, sd: m.sd.max(0.01) as f32 };
         }
@@ -272,36 +329,67 @@ impl Belief {
         for k in 0..SHAPES {
             next.opinions[k].weight = ((evidence[k] - best) as f32).max(LEAST_WEIGHT);
             let w = (evidence[k] - best).exp();
-            full += w * fulls[k].0;
-            full_var += w * fulls[k].1;
+            full += w * (solved[k].fall + traits.end);
+            full_var += w * solved[k].fall_var;
+            ohms += w * solved[k].ohms;
+            ohms_var += w * solved[k].ohms_var;
             total += w;
         }
         next.full = (full / total) as f32;
         next.full_sd = (full_var / total).sqrt() as f32;
+        // Less than nothing is noise.
+        next.ohms = (ohms / total).max(0.1 * f64::from(self.ohms)) as f32;
+        next.ohms_sd = (ohms_var / total).sqrt() as f32;
         next
     }
 
     fn log_likelihood(&self, traits: &Traits, knee: Knee, ln_ah: f64, mean: f64, sd: f64, seen: &[Seen]) -> f64 {
-        self.solve(traits, knee, ln_ah, seen).0 - 0.5 * ((ln_ah - mean) / sd).powi(2)
+        let solved = self.solve(traits, knee, ln_ah, seen);
+        let place = traits.usual_place(seen.last(), ln_ah, &solved);
+        solved.log_likelihood - 0.5 * ((ln_ah - mean) / sd).powi(2) + place
     }
 
-    /// With the shape and the capacity given, the fall from full is a linear unknown: its log likelihood (integrated over
-    /// it), its best value and its variance.
-    fn solve(&self, traits: &Traits, knee: Knee, ln_ah: f64, seen: &[Seen]) -> (f64, f64, f64) {
+    /// With the shape and the capacity given, the fall from full and the ohms are linear unknowns.
+    fn solve(&self, traits: &Traits, knee: Knee, ln_ah: f64, seen: &[Seen]) -> Solved {
         let per_ah = (-ln_ah).exp();
-        let prior = 1.0 / f64::from(self.full_sd).powi(2);
-        let c0 = self.full_volts() - traits.end;
-        let (mut a, mut b, mut square) = (prior, prior * c0, prior * c0 * c0);
+        let (fall, ohms) = (self.full_volts() - traits.end, f64::from(self.ohms));
+        let (fall_sure, ohms_sure) = (f64::from(self.full_sd).powi(-2), f64::from(self.ohms_sd).powi(-2));
+        let (mut hh, mut hd, mut dd) = (fall_sure, 0.0, ohms_sure);
+        let (mut hy, mut dy) = (fall_sure * fall, ohms_sure * ohms);
+        let mut yy = fall_sure * fall * fall + ohms_sure * ohms * ohms;
         for s in seen {
-            let h = Traits::left(knee, s.drawn_ah * per_ah);
+            let (h, d) = (Traits::left(knee, s.drawn_ah * per_ah), -s.more_amps);
             let y = s.volts - traits.end;
             let w = 1.0 / (s.sd * s.sd);
-            a += w * h * h;
-            b += w * h * y;
-            square += w * y * y;
+            hh += w * h * h;
+            hd += w * h * d;
+            dd += w * d * d;
+            hy += w * h * y;
+            dy += w * d * y;
+            yy += w * y * y;
         }
-        (-0.5 * (square - b * b / a) - 0.5 * (a / prior).ln(), b / a, 1.0 / a)
+        // Positive: both diagonal terms hold a prior.
+        let det = hh * dd - hd * hd;
+        let (fall, ohms) = ((dd * hy - hd * dy) / det, (hh * dy - hd * hy) / det);
+        Solved {
+            log_likelihood: -0.5 * (yy - fall * hy - ohms * dy) - 0.5 * (det / (fall_sure * ohms_sure)).ln(),
+            fall,
+            fall_var: dd / det,
+            ohms,
+            ohms_var: hh / det,
+        }
     }
+}
+
+/// The linear part of a fit.
+#[derive(Debug, Clone, Copy, Default)]
+struct Solved {
+    /// Integrated over the fall and the ohms.
+    log_likelihood: f64,
+    fall: f64,
+    fall_var: f64,
+    ohms: f64,
+    ohms_var: f64,
 }
 
 /// Mean and spread of a posterior over a grid.

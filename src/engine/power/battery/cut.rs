@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::curve::{Belief, Seen, Traits};
-use super::learned::{DRAW_EXPONENT, Learned, OHM_HOURS, warmth};
+use super::learned::{DRAW_EXPONENT, Learned, warmth};
 
 /// A stretch of a cut.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
@@ -31,8 +31,9 @@ pub(super) struct Cut {
     pub(super) width_h: f32,
     /// Sums of the open stretch, weighted by hours.
     pub(super) open: Stretch,
-    /// Volts of the last minutes and draw of the last quarter of an hour.
+    /// Volts and draw of the last minutes, and the draw of the last hour: what is meant by "present".
     pub(super) volts: f32,
+    pub(super) volts_amps: f32,
     pub(super) amps: f32,
     pub(super) celsius: Option<f32>,
     /// Ampere-hours left at the present draw: shown, and where it is heading.
@@ -41,6 +42,8 @@ pub(super) struct Cut {
     pub(super) fitted_ah: f32,
     pub(super) fitted_volts: f32,
     pub(super) fitted_amps: f32,
+    /// Volts came in steps finer than a tenth.
+    pub(super) fine_volts: bool,
     /// The draw rises as the volts fall: constant power. 0.5: not known yet.
     pub(super) power_like: f32,
 }
@@ -70,6 +73,7 @@ impl Cut {
 
     pub(super) fn gather(&mut self, volts: f64, amps: f64, dt: f64) {
         let w = dt as f32;
+        self.fine_volts |= (10.0 * volts - (10.0 * volts).round()).abs() > 0.01;
         let open = &mut self.open;
         open.hours += w;
         open.ah += w * self.drawn_ah as f32;
@@ -129,7 +133,7 @@ pub(super) const IN_CUT_SD: f64 = 0.072;
 /// The more of the fall has happened, the more this cut speaks for itself.
 pub(super) const LATE_SD: f64 = 0.11;
 /// How far the present volts may lie from the curve: it must end at the disconnect voltage, so it must pass here.
-pub(super) const PRESENT_SD: f64 = 0.033;
+pub(super) const PRESENT_SD: f64 = 0.020;
 
 /// The belief at `amps` after the stretches of this cut.
 pub(super) fn fit(
@@ -140,15 +144,12 @@ pub(super) fn fit(
     elapsed: f64,
     extra_sd: f64,
 ) -> Belief {
-    let prior = learned.map_or_else(
-        || Belief::prior(traits, amps).shifted(warmth(cut.celsius), 0.0),
-        |l| l.at(amps, cut.celsius, traits),
-    );
+    let prior = learned
+        .map_or_else(|| Belief::prior(traits, amps).shifted(warmth(cut.celsius), 0.0), |l| l.at(amps, cut.celsius));
     let fall = prior.full_volts() - traits.end;
     let fallen = (1.0 - (f64::from(cut.volts) - traits.end) / fall.max(0.3)).clamp(0.0, 1.0);
     let prior = prior.shifted(0.0, extra_sd + LATE_SD * fallen.powi(2));
     let capacity = prior.capacity_ah();
-    let ohms = learned.map(|l| f64::from(l.ohms)).filter(|o| *o > 0.0).unwrap_or(OHM_HOURS / capacity);
     let scale = cut.scale_at(amps);
     let start = f64::from(cut.missing_ah) * scale;
     let now = cut.drawn_ah * scale;
@@ -156,24 +157,27 @@ pub(super) fn fit(
     let seen_of = |s: &Stretch, noise: f64| {
         let drawn = f64::from(s.ah) * scale;
         let since = f64::from(s.ah) * hours_each;
-        let surface = 0.17 * (-since / 0.12).exp() + 0.042 * (-drawn / (0.024 * capacity)).exp();
+        let surface = 0.35 * (-since / 0.15).exp() + 0.03 * (-drawn / (0.04 * capacity)).exp();
         // What was long ago says less about the end than what was just now.
-        let far = 0.040 * ((now - drawn) / (0.51 * capacity)).min(2.0);
+        let far = 0.020 * ((now - drawn) / (0.51 * capacity)).min(2.0);
         Seen {
             drawn_ah: start + drawn,
-            volts: f64::from(s.volts) - ohms * (amps - f64::from(s.amps)),
+            volts: f64::from(s.volts),
+            more_amps: f64::from(s.amps) - amps,
             sd: (noise * noise + surface * surface + far * far).sqrt(),
         }
     };
-    let mut seen = [Seen { drawn_ah: 0.0, volts: 0.0, sd: 0.0 }; STRETCHES + 1];
+    // A tenth of a volt a step, and the noise too small to blur it: the mean of a stretch is off by up to half a step.
+    let grain = if cut.fine_volts { 0.0 } else { 0.025 };
+    let mut seen = [Seen { drawn_ah: 0.0, volts: 0.0, more_amps: 0.0, sd: 0.0 }; STRETCHES + 1];
     let mut count = 0;
     for s in &cut.stretches[..usize::from(cut.count).min(STRETCHES)] {
-        seen[count] = seen_of(s, traits.stray);
+        seen[count] = seen_of(s, traits.stray + grain);
         count += 1;
     }
     if cut.volts > 0.0 {
-        let present = Stretch { ah: cut.drawn_ah as f32, volts: cut.volts, amps: cut.amps, hours: 0.0 };
-        seen[count] = seen_of(&present, PRESENT_SD);
+        let present = Stretch { ah: cut.drawn_ah as f32, volts: cut.volts, amps: cut.volts_amps, hours: 0.0 };
+        seen[count] = seen_of(&present, PRESENT_SD + grain);
         count += 1;
     }
     prior.after(traits, &seen[..count])

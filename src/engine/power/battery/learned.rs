@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::curve::{Belief, Kept, SHAPES, Traits};
+use super::curve::{Belief, Kept, SHAPES};
 use crate::domain::Timestamp;
 
 /// Health values kept: 24 of six cuts a day are four days, so older ones are thinned, not dropped.
@@ -19,8 +19,6 @@ pub(super) struct Learned {
     pub(super) amps: f32,
     /// The draw of the last cuts.
     pub(super) usual_amps: f32,
-    /// Ohms that steps of the draw showed; 0: none yet.
-    pub(super) ohms: f32,
     /// Log capacity at commissioning, its variance, and the variance of what changed since.
     pub(super) commissioned: [i16; SHAPES],
     pub(super) commissioned_var: f32,
@@ -40,9 +38,6 @@ pub(super) struct Past {
 
 /// Capacity against draw.
 pub(super) const DRAW_EXPONENT: f64 = 0.17;
-/// Volt-hours of sag per ampere: the slow part of a battery's resistance times its capacity (0.175 ohmic for a new NP7-12,
-/// about 0.6 with what an hour of polarisation adds).
-pub(super) const OHM_HOURS: f64 = 0.6;
 /// Log capacity against 25 °C.
 pub(super) fn warmth(celsius: Option<f32>) -> f64 {
     let Some(c) = celsius.map(|c| f64::from(c).clamp(-20.0, 40.0)) else { return 0.0 };
@@ -52,7 +47,7 @@ pub(super) fn warmth(celsius: Option<f32>) -> f64 {
 
 /// What a shape cannot know however many cuts it sees (log capacity), and what a battery changes from cut to cut.
 pub(super) const LEAST_SD: f32 = 0.030;
-pub(super) const CHANGE_SD: f64 = 0.02;
+pub(super) const CHANGE_SD: f64 = 0.035;
 
 impl Learned {
     pub(super) fn belief(&self) -> Belief {
@@ -60,17 +55,16 @@ impl Learned {
     }
 
     /// What is believed at another draw and warmth.
-    pub(super) fn at(&self, amps: f64, celsius: Option<f32>, _traits: &Traits) -> Belief {
+    pub(super) fn at(&self, amps: f64, celsius: Option<f32>) -> Belief {
         let ln = (amps.max(1e-3) / f64::from(self.amps)).ln();
-        let ohms = if self.ohms > 0.0 { f64::from(self.ohms) } else { OHM_HOURS / f64::from(self.capacity_ah) };
-        let sag = ohms * (amps - f64::from(self.amps));
-        self.belief().shifted(warmth(celsius) - DRAW_EXPONENT * ln, 0.1 * ln.abs()).full_shifted(-sag, 0.3 * sag.abs())
+        let belief = self.belief();
+        let (sag, sag_sd) = belief.sag(amps - f64::from(self.amps));
+        belief.shifted(warmth(celsius) - DRAW_EXPONENT * ln, 0.1 * ln.abs()).full_shifted(-sag, sag_sd)
     }
 
     pub(super) fn teach(&mut self, prior: &Belief, after: Belief, amps: f64, celsius: Option<f32>, end: Timestamp) {
         let ln = (amps.max(1e-3) / f64::from(self.amps)).ln();
-        let ohms = if self.ohms > 0.0 { f64::from(self.ohms) } else { OHM_HOURS / after.capacity_ah() };
-        let sag = ohms * (amps - f64::from(self.amps));
+        let (sag, _) = after.sag(amps - f64::from(self.amps));
         let back = after.shifted(DRAW_EXPONENT * ln - warmth(celsius), 0.0).full_shifted(sag, 0.0);
         let (before, now) = (prior.spread().powi(2), back.spread().powi(2));
         if self.cuts < 2 {
