@@ -113,7 +113,8 @@ fn a_backtest_tells_every_broken_file_at_once() {
 #[test]
 fn a_check_counts_what_is_in_the_file_and_shows_what_a_fleet_misses() {
     assert!(told(&["rules", "check"]).starts_with("alerts.toml: "), "the file that serve would use");
-    let rules = changed_rules("missed = 3 }", "missed = 3 }\nonly = { city = [\"Lahore\"] }");
+    let from = "id = \"unit-silent\"\n";
+    let rules = changed_rules(from, &format!("{from}only = {{ city = [\"Lahore\"] }}\n"));
     let name = rules.path().display().to_string();
     let text = told(&["rules", "check", &name, "--fleet", "fixtures/recordings/fleet.csv"]);
     assert!(text.contains("no mistakes\n") && text.ends_with("exit 0\n"), "{text}");

@@ -183,7 +183,7 @@ impl Stage<'_> {
             }
         }
         // Every value of this moment is `_`: the message itself does not come.
-        if own == 0 && sending.fields.iter().any(|f| f.series.values().is_some()) {
+        if own == 0 && sending.fields.iter().any(|f| f.series.times().is_some()) {
             return Ok(());
         }
         if !last_will {

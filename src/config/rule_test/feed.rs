@@ -115,7 +115,7 @@ pub fn read_draft(block: &Block<'_>) -> Option<Draft> {
         block.wrong("to is before from; exchange them");
         return None;
     }
-    let length = fields.iter().filter_map(|f| f.series.values()).max();
+    let length = fields.iter().filter_map(|f| f.series.times()).max();
     let sending = Sending { line: block.line(), units, kind: kind?, fields, clock_ms };
     Some(Draft { sending, from, every, to, length })
 }
@@ -145,7 +145,7 @@ impl Draft {
             return None;
         }
         for field in &sending.fields {
-            if let Some(length) = field.series.values().filter(|l| *l as u64 != times) {
+            if let Some(length) = field.series.times().filter(|l| *l as u64 != times) {
                 let (name, last) = (field.path.join("."), times - 1);
                 test.wrong_at(
                     line,
@@ -311,7 +311,7 @@ pub(super) fn given<T>(value: Option<Option<T>>) -> Option<Option<T>> {
 fn send(block: &Block<'_>, kind: Kind, fields: Option<Vec<Field>>) -> Option<Happening> {
     let (units, clock_ms) = (need_units(block), read_clock(block));
     let fields = fields?;
-    if let Some(field) = fields.iter().find(|f| f.series.values().is_some()) {
+    if let Some(field) = fields.iter().find(|f| f.series.times().is_some()) {
         let name = field.path.join(".");
         block.wrong(format_args!("{name} has several values, but an event sends one message; use a [[test.feed]]"));
         return None;

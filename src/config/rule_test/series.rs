@@ -29,8 +29,8 @@ impl Series {
             Series::Each(values) => values.get(n)?.as_ref(),
         }
     }
-    /// How many values it lists. None: as many as are asked for.
-    pub fn values(&self) -> Option<usize> {
+    /// None: as long as it is asked for.
+    pub fn times(&self) -> Option<usize> {
         match self {
             Series::Constant(_) => None,
             Series::Each(values) => Some(values.len()),
@@ -119,7 +119,7 @@ mod tests {
         assert_eq!(numbers("1 _ 3 _x2 4"), [Some(1.0), None, Some(3.0), None, None, Some(4.0)]);
         assert_eq!(parse("11.5"), Ok(Series::Constant(Value::Number(11.5))));
         assert_eq!(parse("true"), Ok(Series::Constant(Value::Flag(true))));
-        assert_eq!(parse("truex1 false").map(|s| s.values()), Ok(Some(3)));
+        assert_eq!(parse("truex1 false").map(|s| s.times()), Ok(Some(3)));
     }
 
     #[test]

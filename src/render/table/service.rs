@@ -83,7 +83,7 @@ pub fn outbox(rows: &[OutboxRow], look: &Look) -> String {
     text_of(lines)
 }
 
-/// Every metric that a rule may name.
+/// Every metric that a rule may name, its meaning below it: a name that is cut cannot be copied into a rule.
 pub fn metrics(facts: &[MetricFacts], look: &Look) -> String {
     let mut grid = Grid::new([
         Column::whole("METRIC"),
@@ -91,19 +91,23 @@ pub fn metrics(facts: &[MetricFacts], look: &Look) -> String {
         Column::whole("FROM").right(),
         Column::whole("TO").right(),
         Column::whole("KIND"),
-        Column::cut("MEANING", 20),
     ]);
     for f in facts {
         grid.row([
-            cell(f.name),
+            painted(f.name, Paint::Strong),
             cell(f.unit),
             cell(plain_number(f.min)),
             cell(plain_number(f.max)),
             cell(f.origin().as_str()),
-            cell(f.meaning),
         ]);
     }
-    let mut lines = grid.lines(look);
+    let mut lines = Vec::new();
+    for (i, line) in grid.lines(look).into_iter().enumerate() {
+        lines.push(line);
+        if let Some(f) = i.checked_sub(1).and_then(|i| facts.get(i)) {
+            lines.extend(super::wrapped("  ", f.meaning, look));
+        }
+    }
     lines.push(String::new());
     let kinds = "sent: a field of a message. derived: worked out from what was sent. grows: worked out, and grows by \
                  itself while nothing is heard. x.NAME: a vendor's own figure, without unit and range.";
