@@ -47,7 +47,7 @@ pub(super) fn warmth(celsius: Option<f32>) -> f64 {
 
 /// What a shape cannot know however many cuts it sees (log capacity), and what a battery changes from cut to cut.
 pub(super) const LEAST_SD: f32 = 0.030;
-pub(super) const CHANGE_SD: f64 = 0.035;
+pub(super) const CHANGE_SD: f64 = 0.04;
 
 impl Learned {
     pub(super) fn belief(&self) -> Belief {
@@ -76,9 +76,9 @@ impl Learned {
             let (var_c, var_d) = (f64::from(self.commissioned_var), f64::from(self.changed_var) + CHANGE_SD.powi(2));
             let share = var_c / (var_c + var_d);
             let old = self.belief().reference();
-            for k in 0..SHAPES {
-                let moved = f64::from(back.reference()[k]) - f64::from(old[k]);
-                self.commissioned[k] = self.commissioned[k].saturating_add((share * moved).round() as i16);
+            for ((commissioned, new), old) in self.commissioned.iter_mut().zip(back.reference()).zip(old) {
+                let moved = f64::from(new) - f64::from(old);
+                *commissioned = commissioned.saturating_add((share * moved).round() as i16);
             }
             let told = (1.0 - now / before).clamp(0.0, 0.9);
             self.commissioned_var = (var_c * (1.0 - share * told)) as f32;
