@@ -483,7 +483,7 @@ impl Battery {
         let near_end = before < traits.end + 0.5
             || cut.left_ah.is_some_and(|left| dt > 0.8 * f64::from(left) / amps)
             || before < traits.end + 0.9 && low_return;
-        changed.ended_empty = (silent && (near_end || low_return)) || before < traits.end + 0.08;
+        changed.ended_empty = silent && (near_end || low_return) || before < traits.end + 0.08;
 
         self.lengths.rotate_right(1);
         self.lengths[0] = (60.0 * elapsed).clamp(1.0, 65_535.0) as u16;

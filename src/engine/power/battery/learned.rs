@@ -47,7 +47,7 @@ pub(super) fn warmth(celsius: Option<f32>) -> f64 {
 
 /// What a shape cannot know however many cuts it sees (log capacity), and what a battery changes from cut to cut.
 pub(super) const LEAST_SD: f32 = 0.030;
-pub(super) const CHANGE_SD: f64 = 0.035;
+pub(super) const CHANGE_SD: f64 = 0.04;
 
 impl Learned {
     pub(super) fn belief(&self) -> Belief {

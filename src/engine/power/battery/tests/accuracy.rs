@@ -51,7 +51,7 @@ impl Bench {
             judge: Battery::default(),
             cell,
             ms: 1_700_000_000_000,
-            every_h: [60.0, 120.0, 300.0, 600.0, 900.0][(dice.unit() * 5.0) as usize] / 3600.0,
+            every_h: [120.0, 180.0, 300.0, 600.0, 900.0][(dice.unit() * 5.0) as usize] / 3600.0,
             noise: [0.0, 0.01, 0.03][(dice.unit() * 3.0) as usize],
             volt_step: if hard && dice.unit() < 0.3 { 0.1 } else { 0.01 },
             amp_step: [0.01, 0.01, 0.05][(dice.unit() * 3.0) as usize],
@@ -109,7 +109,7 @@ impl Bench {
                 said.push((hour, self.judge.runtime_h()));
                 next += self.every_h * if self.dice.unit() < 0.03 { 3.0 } else { 1.0 };
             }
-            let dt = 0.5_f64.min(self.every_h * 60.0) / 60.0;
+            let dt = 1.0 / 60.0;
             self.cell.step(amps, dt);
             hour += dt;
             self.ms += (dt * 3_600_000.0) as i64;
