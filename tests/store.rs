@@ -441,20 +441,19 @@ fn orders_readiness_commands_quarantine_refusals_and_fleet_come_back_as_they_wen
 }
 
 fn fleet_unit(id: &str) -> Unit {
-    let name = |t: &str| t.to_owned();
     Unit {
         unit: unit(id),
-        name: name("قصہ خوانی بازار").into(),
+        name: "قصہ خوانی بازار".into(),
         site: buttonwatch::domain::SiteId::parse("Qissa Khwani").expect("valid"),
-        site_type: name("market").into(),
+        site_type: "market".into(),
         city: buttonwatch::domain::City::parse("Peshawar").expect("valid"),
         district: None,
-        address: name("Gate 2, \"Cinema Road\"").into(),
+        address: "Gate 2, \"Cinema Road\"".into(),
         position: Some((34.0086, 71.5724)),
         crew: CrewId::parse("east").expect("valid"),
         uplink: None,
         feeder: None,
-        model: name("PB-2").into(),
+        model: "PB-2".into(),
         heartbeat: Some(Duration::from_secs(30)),
         commissioned: Some(at(0)),
         contact: "".into(),

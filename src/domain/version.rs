@@ -21,6 +21,24 @@ enum Kept {
 }
 
 impl Version {
+    /// Up to 16 letters in one word, the first lowest, zeros behind them: how a reader of bytes meets a short one. None: not
+    /// ASCII, or a zero between.
+    #[inline]
+    pub fn from_word(word: u128) -> Option<Version> {
+        const EACH: u128 = u128::from_ne_bytes([1; 16]);
+        let letters = word.to_le_bytes();
+        let len = letters.len() - word.leading_zeros() as usize / 8;
+        // What is behind the text made other than zero, so that a zero is one between (Mycroft's trick).
+        let filled = word | u128::MAX.checked_shl(8 * len as u32).unwrap_or(0);
+        let has_zero = filled.wrapping_sub(EACH) & !filled & (EACH << 7) != 0;
+        if word & (EACH << 7) != 0 || has_zero {
+            return None;
+        }
+        let mut bytes = [0; SHORT];
+        bytes[..letters.len()].copy_from_slice(&letters);
+        Some(Version(Kept::Short { len: len as u8, bytes }))
+    }
+
     pub fn as_str(&self) -> &str {
         match &self.0 {
             Kept::Short { len, bytes } => {
@@ -81,6 +99,18 @@ mod tests {
             assert_eq!(json, serde_json::to_string(&text).expect("a text"));
             assert_eq!(serde_json::from_str::<Version>(&json).expect("a text"), version);
         }
+    }
+
+    #[test]
+    fn a_version_out_of_a_word_is_the_same_as_out_of_its_text() {
+        for length in 0..=16 {
+            let mut word = [0; 16];
+            word[..length].copy_from_slice(&b"2.4.1-rc1+8f0c22"[..length]);
+            let text = &"2.4.1-rc1+8f0c22"[..length];
+            assert_eq!(Version::from_word(u128::from_le_bytes(word)), Some(Version::from(text)));
+        }
+        assert_eq!(Version::from_word(0x80), None);
+        assert_eq!(Version::from_word(0x31_00_31), None);
     }
 
     #[test]

@@ -118,15 +118,15 @@ impl Decoder {
     #[inline(always)]
     pub(super) fn decode_by<'t>(
         &self,
-        quick: impl FnOnce(Kind, &[u8]) -> Option<Message>,
+        quick: impl FnOnce(Kind, &[u8]) -> Option<(Message, u32)>,
         topic: &'t str,
         payload: &[u8],
     ) -> Result<Decoded<'t>, Refusal> {
         let (unit, kind) = self.topic(topic).map_err(|refusal| refusal.example(payload))?;
         let mut door = Door { unit, topic, payload, dropped: Vec::new() };
         let json = self.verified(&door)?;
-        if let Some(message) = quick(kind, json) {
-            return Ok(Decoded { unit, message, unknown_fields: 0, dropped: Vec::new() });
+        if let Some((message, unknown_fields)) = quick(kind, json) {
+            return Ok(Decoded { unit, message, unknown_fields, dropped: Vec::new() });
         }
         let json = door.utf8(json)?;
         let (message, unknown_fields) = door.message(kind, json)?;

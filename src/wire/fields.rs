@@ -248,7 +248,7 @@ fn put_extra(extra: &mut ExtraList, key: &str, value: Scalar<'_>, unknown: &mut 
     }
 }
 
-fn is_extra_name(name: &str) -> bool {
+pub(super) fn is_extra_name(name: &str) -> bool {
     (1..=MAX_EXTRA_NAME).contains(&name.len())
         && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'_' | b'.'))
 }

@@ -63,6 +63,17 @@ pub(super) fn read_fields<'a>(text: &'a str, at: usize, receiver: &mut impl Rece
     }
 }
 
+impl Number {
+    #[inline(always)]
+    pub(super) fn value(self) -> f64 {
+        match self {
+            Number::Unsigned(n) => n as f64,
+            Number::Signed(n) => n as f64,
+            Number::Float(n) => n,
+        }
+    }
+}
+
 fn scalar((number, end): (Number, usize)) -> (Scalar<'static>, usize) {
     let scalar = match number {
         Number::Unsigned(n) => Scalar::Unsigned(n),
@@ -123,16 +134,26 @@ fn read_text(text: &str, start: usize) -> Option<(&str, usize)> {
     (bytes[end] == b'"').then(|| (&text[start..end], end + 1))
 }
 
+const EACH: u64 = u64::from_ne_bytes([1; 8]);
+
+/// The high bit of each byte that is zero, and of some above the first (Mycroft's trick).
+#[inline(always)]
+fn zeros(eight: u64) -> u64 {
+    eight.wrapping_sub(EACH) & !eight & (EACH << 7)
+}
+
 /// The high bit of the first byte that is a quote, a backslash or a control character; none: 0. Bits above the first mean
-/// nothing (Mycroft's trick).
+/// nothing.
 #[inline(always)]
 fn ends_text(eight: u64) -> u64 {
-    const EACH: u64 = u64::from_ne_bytes([1; 8]);
-    let is_zero = |bytes: u64| bytes.wrapping_sub(EACH) & !bytes;
-    let control = eight.wrapping_sub(EACH * 0x20) & !eight;
-    let quote = is_zero(eight ^ (EACH * b'"' as u64));
-    let backslash = is_zero(eight ^ (EACH * b'\\' as u64));
-    (control | quote | backslash) & (EACH << 7)
+    let control = eight.wrapping_sub(EACH * 0x20) & !eight & (EACH << 7);
+    control | zeros(eight ^ (EACH * b'"' as u64)) | zeros(eight ^ (EACH * b'\\' as u64))
+}
+
+/// The same, and for what is not printable ASCII.
+#[inline(always)]
+pub(super) fn ends_plain_text(eight: u64) -> u64 {
+    ends_text(eight) | zeros(eight ^ (EACH * 0x7f)) | (eight & (EACH << 7))
 }
 
 /// A number as JSON readers tell them apart.

@@ -11,13 +11,14 @@ use crate::domain::message::{Body, Heartbeat, Message, Power};
 use crate::domain::{Kind, Metric, Timestamp, Version};
 
 use super::decode::{INTERVAL, VERSION_CHARS};
+use super::fields::{self, ExtraList, MAX_EXTRA};
 use super::quick::{self, Number};
 use super::scalar::Range;
 use super::stamp;
 
-/// None: gives up.
+/// The message, and how many of its fields are unknown. None: gives up.
 #[inline]
-pub(super) fn read(kind: Kind, json: &[u8]) -> Option<Message> {
+pub(super) fn read(kind: Kind, json: &[u8]) -> Option<(Message, u32)> {
     match kind {
         Kind::Heartbeat => heartbeat(json),
         Kind::Power => power(json),
@@ -25,24 +26,19 @@ pub(super) fn read(kind: Kind, json: &[u8]) -> Option<Message> {
     }
 }
 
-/// Each field's key and the way to read it. The fields are tried in the order that `docs/protocol.md` gives them, round and
-/// round: a unit that keeps to the order is read without a miss, any other order takes a few compares more.
+/// Each field's key and the way to read it, in the order in which `docs/protocol.md` has them. First they are tried in that
+/// order: a unit that keeps to it is read without a miss. The others are looked up by name from the first stranger on.
 macro_rules! fields {
-    ($json:ident: $($field:ident = $read:ident($($limit:expr)?);)+) => {
+    ($json:ident, $extra:ident, $unknown:ident: $($field:ident = $read:ident($($limit:expr)?);)+) => {
         #[allow(non_camel_case_types, reason = "named like the fields")]
         enum Bit { $($field),+ }
         let mut cursor = Cursor { bytes: $json, at: 0 };
-        let mut seen = 0u32;
+        let (mut seen, mut $unknown, mut $extra) = (0u32, 0u32, None);
         $(let mut $field = None;)+
         cursor.open()?;
-        'object: loop {
-            let round_from = cursor.at;
+        'object: {
             $(
                 if cursor.key(concat!("\"", stringify!($field), "\":").as_bytes()) {
-                    // Of a field sent twice the later counts: rare enough for the general way.
-                    if seen & (1 << Bit::$field as u32) != 0 {
-                        return None;
-                    }
                     seen |= 1 << Bit::$field as u32;
                     if !cursor.null() {
                         $field = Some(cursor.$read($($limit)?)?);
@@ -53,16 +49,42 @@ macro_rules! fields {
                     }
                 }
             )+
-            // An unknown field, `extra`, or no object at all.
-            if cursor.at == round_from {
-                return None;
+            loop {
+                match cursor.any_key()? {
+                    $(
+                        name if name == stringify!($field).as_bytes() => {
+                            // Of a field sent twice the later counts: rare enough for the general way.
+                            if seen & (1 << Bit::$field as u32) != 0 {
+                                return None;
+                            }
+                            seen |= 1 << Bit::$field as u32;
+                            if !cursor.null() {
+                                $field = Some(cursor.$read($($limit)?)?);
+                            }
+                        }
+                    )+
+                    b"extra" => {
+                        if $extra.is_some() {
+                            return None;
+                        }
+                        $extra = Some(cursor.extra()?);
+                    }
+                    _ => {
+                        cursor.skip()?;
+                        $unknown += 1;
+                    }
+                }
+                match cursor.after_value()? {
+                    Next::Field => {}
+                    Next::End => break 'object,
+                }
             }
         }
     };
 }
 
-fn heartbeat(json: &[u8]) -> Option<Message> {
-    fields! { json:
+fn heartbeat(json: &[u8]) -> Option<(Message, u32)> {
+    fields! { json, extra, unknown:
         ts = time();
         boot = boot();
         seq = whole();
@@ -87,11 +109,12 @@ fn heartbeat(json: &[u8]) -> Option<Message> {
         mem_free_pct,
         tamper,
     });
-    Some(Message { ts: Some(ts?), boot: Some(boot?), seq: Some(seq?), body, extra: Vec::new() })
+    let extra = extra.unwrap_or_default();
+    Some((Message { ts: Some(ts?), boot: Some(boot?), seq: Some(seq?), body, extra }, unknown))
 }
 
-fn power(json: &[u8]) -> Option<Message> {
-    fields! { json:
+fn power(json: &[u8]) -> Option<(Message, u32)> {
+    fields! { json, extra, unknown:
         ts = time();
         boot = boot();
         seq = whole();
@@ -104,7 +127,8 @@ fn power(json: &[u8]) -> Option<Message> {
         load_w = figure(Metric::PowerLoad);
     }
     let body = Body::Power(Power { mains, mains_v, battery_v, battery_pct, battery_temp_c, charge_a, load_w });
-    Some(Message { ts: Some(ts?), boot: Some(boot?), seq: Some(seq?), body, extra: Vec::new() })
+    let extra = extra.unwrap_or_default();
+    Some((Message { ts: Some(ts?), boot: Some(boot?), seq: Some(seq?), body, extra }, unknown))
 }
 
 enum Next {
@@ -146,6 +170,16 @@ impl<'a> Cursor<'a> {
             self.space();
         }
         is_next
+    }
+
+    /// Any key without escapes. Goes on to the value.
+    #[inline(always)]
+    fn any_key(&mut self) -> Option<&'a [u8]> {
+        let key = self.plain_text()?;
+        self.space();
+        self.byte(b':')?;
+        self.space();
+        Some(key)
     }
 
     /// Goes on to the next key, or to the end of the payload.
@@ -203,11 +237,7 @@ impl<'a> Cursor<'a> {
 
     #[inline(always)]
     fn number(&mut self, range: Range) -> Option<f64> {
-        let value = match self.any_number()? {
-            Number::Unsigned(n) => n as f64,
-            Number::Signed(n) => n as f64,
-            Number::Float(n) => n,
-        };
+        let value = self.any_number()?.value();
         (range.min..=range.max).contains(&value).then_some(value)
     }
 
@@ -229,9 +259,9 @@ impl<'a> Cursor<'a> {
         u32::try_from(self.whole()?).ok()
     }
 
-    /// A short text of printable ASCII, without escapes.
+    /// What stands between quotes: printable ASCII, without escapes.
     #[inline(always)]
-    fn text(&mut self) -> Option<&'a str> {
+    fn plain_text(&mut self) -> Option<&'a [u8]> {
         self.byte(b'"')?;
         let start = self.at;
         while let b' '..=b'!' | b'#'..=b'[' | b']'..=b'~' = *self.bytes.get(self.at)? {
@@ -239,18 +269,91 @@ impl<'a> Cursor<'a> {
         }
         let end = self.at;
         self.byte(b'"')?;
-        std::str::from_utf8(&self.bytes[start..end]).ok()
+        Some(&self.bytes[start..end])
+    }
+
+    #[inline(always)]
+    fn text(&mut self) -> Option<&'a str> {
+        std::str::from_utf8(self.plain_text()?).ok()
+    }
+
+    /// A plain value that nobody asks for.
+    fn skip(&mut self) -> Option<()> {
+        match self.bytes.get(self.at)? {
+            b'"' => drop(self.plain_text()?),
+            b't' | b'f' => drop(self.yes_no()?),
+            b'n' => return self.word(b"null").then_some(()),
+            _ => drop(self.any_number()?),
+        }
+        Some(())
+    }
+
+    /// The vendor's own figures, each once.
+    fn extra(&mut self) -> Option<ExtraList> {
+        let mut extra = ExtraList::new();
+        self.open()?;
+        loop {
+            let name = self.any_key()?;
+            let value = self.any_number()?.value();
+            let name = std::str::from_utf8(name).ok().filter(|name| fields::is_extra_name(name))?;
+            if extra.len() == MAX_EXTRA || extra.iter().any(|(known, _)| **known == *name) {
+                return None;
+            }
+            extra.push((name.into(), value));
+            self.space();
+            match self.bytes.get(self.at)? {
+                b',' => self.at += 1,
+                b'}' => {
+                    self.at += 1;
+                    return Some(extra);
+                }
+                _ => return None,
+            }
+            self.space();
+        }
     }
 
     #[inline(always)]
     fn version(&mut self) -> Option<Version> {
+        if let Some(version) = self.short_version() {
+            return Some(version);
+        }
         let text = self.text()?;
         (1..=VERSION_CHARS).contains(&text.len()).then(|| text.into())
+    }
+
+    /// Of at most 15 letters, read as one word. None: has not moved.
+    #[inline(always)]
+    fn short_version(&mut self) -> Option<Version> {
+        let start = quick::after(self.bytes, self.at, b'"')?;
+        let (word, _) = self.bytes.get(start..)?.split_first_chunk::<16>()?;
+        let word = u128::from_le_bytes(*word);
+        let (low, high) = (quick::ends_plain_text(word as u64), quick::ends_plain_text((word >> 64) as u64));
+        let length = match (low, high) {
+            (0, 0) => return None,
+            (0, high) => 8 + high.trailing_zeros() / 8,
+            (low, _) => low.trailing_zeros() / 8,
+        };
+        let end = quick::after(self.bytes, start + length as usize, b'"')?;
+        if length == 0 {
+            return None;
+        }
+        let version = Version::from_word(word & ((1 << (8 * length)) - 1))?;
+        self.at = end;
+        Some(version)
     }
 
     #[inline(always)]
     fn time(&mut self) -> Option<Timestamp> {
         if self.bytes.get(self.at) == Some(&b'"') {
+            // Its length is known: no need to look for its end.
+            for length in [24, 20] {
+                if self.bytes.get(self.at + length + 1) == Some(&b'"') {
+                    let time = stamp::usual(&self.bytes[self.at + 1..][..length])?;
+                    self.at += length + 2;
+                    return Some(time);
+                }
+            }
             return stamp::parse(self.text()?);
         }
         let millis = i64::try_from(self.whole()?).ok()?;
