@@ -239,7 +239,7 @@ impl Engine {
         }
     }
 
-    /// Alone in the dark: at least one other is heard with mains, and no more without.
+    /// Alone in the dark: the feeder has mains for at least half of those that are heard.
     fn judge_local_cut(&mut self, at: Timestamp, unit: UnitIx, feeder: usize) {
         let feeder = &self.feeders.list[feeder];
         let (with, without) = (feeder.with, feeder.without);
@@ -247,7 +247,7 @@ impl Engine {
         // A unit that fell silent in the dark stays where it was: nothing was heard that could change it.
         let alone = match supply.counted {
             Some(true) => false,
-            Some(false) => with > 0 && with >= without.saturating_sub(1),
+            Some(false) => with > 0 && with >= without,
             None => return,
         };
         if alone == supply.local_since.is_some() {

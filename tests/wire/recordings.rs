@@ -159,7 +159,8 @@ fn a_bad_line_says_what_is_wrong_and_what_to_write() {
         (
             r#"{"at":0,"do":{"order":"7","set":"repaired"}}"#,
             "do: there is no \"by\": say who; write \"do\":{\"order\":\"WO-000001\",\"set\":\"acknowledged\",\"by\":\"crew\"} \
-             or \"do\":{\"maintenance\":{\"site\":\"…\",\"until\":\"…\"}}"
+             or \"do\":{\"maintenance\":{\"site\":\"…\",\"until\":\"…\"}} \
+             or \"do\":{\"rebaseline\":{\"unit\":\"…\",\"component\":\"…\"}}"
                 .to_owned(),
         ),
         (
@@ -168,8 +169,8 @@ fn a_bad_line_says_what_is_wrong_and_what_to_write() {
         ),
         (
             r#"{"at":0,"do":{"order":"7","set":"repaired","by":"crew","notte":"x"}}"#,
-            "not a line of a recording: unknown field `notte`, expected one of `order`, `set`, `by`, `note`, `maintenance` at \
-             line 1 column 62"
+            "not a line of a recording: unknown field `notte`, expected one of `order`, `set`, `by`, `note`, `maintenance`, \
+             `rebaseline` at line 1 column 62"
                 .to_owned(),
         ),
     ];
