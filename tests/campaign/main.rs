@@ -2,7 +2,8 @@
 //! real decoder and engine with the default rules, crews included. Precision, recall and delay by component, as a table.
 //!
 //! An optimised build (`cargo test --release --test campaign -- --nocapture`) runs the whole campaign; a plain
-//! `cargo test` a small one of some seconds. `CAMPAIGN_WHOLE=1` runs the whole one there, too; `CAMPAIGN_SHOW=200` shows more of what went wrong.
+//! `cargo test` a small one of some seconds. `CAMPAIGN_WHOLE=1` runs the whole one there, too; `CAMPAIGN_SHOW=200` shows more of what went
+//! wrong, `CAMPAIGN_WORLD=b0b1` runs one world, and `CAMPAIGN_TRACE=b0b1:U-034` tells all that was decided on one unit.
 
 mod plan;
 mod run;
@@ -42,7 +43,10 @@ fn campaign(plans: &[plan::WorldPlan]) -> table::Results {
 #[ignore = "the rules of this issue are on their way"]
 fn months_of_faults_are_ordered_rightly_and_healthy_load_shedding_not_at_all() {
     let whole = !cfg!(debug_assertions) || std::env::var_os("CAMPAIGN_WHOLE").is_some();
-    let plans = if whole { plan::worlds() } else { plan::small() };
+    let mut plans = if whole { plan::worlds() } else { plan::small() };
+    if let Ok(only) = std::env::var("CAMPAIGN_WORLD") {
+        plans.retain(|p| format!("{:x}", p.seed) == only);
+    }
     let results = campaign(&plans);
     println!("\n{}", results.text());
     let wrongs = results.wrongs();

@@ -13,6 +13,7 @@ use buttonwatch::domain::{
     Order, OrderId, OrderMove, OrderState, Outcome, Settings, Subject, Timestamp, UnitIx, UplinkId,
 };
 use buttonwatch::engine::Engine;
+use buttonwatch::render::timeline::write_effect;
 use buttonwatch::wire::decode::Decoder;
 use buttonwatch::wire::signature::Signing;
 
@@ -28,6 +29,9 @@ pub struct Outcomes {
     pub orders: Vec<Written>,
     /// Units that lost their power without a fault: then the world is unfair, not the engine wrong.
     pub unfair_deaths: Vec<String>,
+    /// Visits that left the fault where it was, and orders that then waited until a supervisor asked.
+    pub left: usize,
+    pub chased: usize,
     pub messages: u64,
     pub seconds: f64,
 }
@@ -50,6 +54,8 @@ enum Act {
     Order(OrderId, OrderMove),
     /// The crew's hands.
     Fix(OrderId),
+    /// A supervisor looks at an order that was said to be repaired: if it still waits, the crew goes again.
+    Chase(OrderId),
     Hear {
         restart: bool,
     },
@@ -101,6 +107,9 @@ struct Run {
     deaf: Option<Deafness>,
     last_test_press: Vec<Timestamp>,
     messages: u64,
+    traced: Option<String>,
+    left: usize,
+    chased: usize,
 }
 
 struct Known {
@@ -145,6 +154,12 @@ pub fn run(plan: WorldPlan) -> Outcomes {
         last_test_press: vec![plan.start(); fleet.len()],
         fleet,
         messages: 0,
+        traced: std::env::var("CAMPAIGN_TRACE").ok().and_then(|t| {
+            let (world, unit) = t.split_once(':')?;
+            (format!("{:x}", plan.seed) == world).then(|| unit.to_owned())
+        }),
+        left: 0,
+        chased: 0,
     };
     run.whole();
     Outcomes {
@@ -152,6 +167,8 @@ pub fn run(plan: WorldPlan) -> Outcomes {
         cases: run.cases,
         orders: run.written,
         unfair_deaths: run.unfair,
+        left: run.left,
+        chased: run.chased,
         messages: run.messages,
         seconds: began.elapsed().as_secs_f64(),
     }
@@ -224,7 +241,13 @@ impl Run {
     fn hear(&mut self, at: Timestamp, unit: UnitIx, message: Message) {
         match &message.body {
             Body::Selftest(test) => {
+                let heard = |c| test.results.iter().any(|r| r.component == c && r.result == Outcome::Inconclusive);
+                let loud = heard(Component::Microphone);
                 for result in &test.results {
+                    // The microphone hears the speaker: amid noise neither can tell.
+                    if loud && result.component == Component::Speaker {
+                        continue;
+                    }
                     self.tested(at, unit, result.component, result.result);
                 }
             }
@@ -423,6 +446,12 @@ impl Run {
                 self.heed(effects);
             }
             Act::Fix(id) => self.fix(at, id),
+            Act::Chase(id) => {
+                if self.orders.get(&id).is_some_and(|k| k.order.state == OrderState::Repaired) {
+                    self.chased += 1;
+                    self.send_crew(at, id);
+                }
+            }
             Act::Hear { restart } => {
                 let Some(deaf) = self.deaf.take() else { return };
                 if let Some(saved) = deaf.saved {
@@ -497,6 +526,7 @@ impl Run {
     fn heed(&mut self, effects: Vec<Effect>) {
         for effect in effects {
             let at = effect.at;
+            self.trace(&effect);
             match effect.kind {
                 EffectKind::Order(order) => self.order(at, *order),
                 EffectKind::OrderUpdated(order) => {
@@ -543,6 +573,29 @@ impl Run {
                 | EffectKind::Reading { .. }
                 | EffectKind::Refused { .. } => {}
             }
+        }
+    }
+
+    /// `CAMPAIGN_TRACE=b0b1:U-034` prints whatever is decided on that unit, and every incident.
+    fn trace(&self, effect: &Effect) {
+        let Some(traced) = self.traced.as_deref() else { return };
+        let of = |unit: &str| unit == traced;
+        let tell = match &effect.kind {
+            EffectKind::Readiness { unit, .. } | EffectKind::Alert { unit, .. } => of(unit.as_str()),
+            EffectKind::Incident { .. } => true,
+            EffectKind::Order(order) | EffectKind::OrderUpdated(order) => match &order.subject {
+                Subject::Unit { unit, .. } => of(unit.as_str()),
+                Subject::Incident { .. } => true,
+            },
+            EffectKind::Mail(_)
+            | EffectKind::Command { .. }
+            | EffectKind::Reading { .. }
+            | EffectKind::Refused { .. } => false,
+        };
+        if tell {
+            let mut line = Vec::new();
+            write_effect(effect, &mut line);
+            print!("{}", String::from_utf8_lossy(&line));
         }
     }
 
@@ -689,10 +742,14 @@ impl Run {
         }
         // One visit in ten leaves the fault where it is.
         let first = self.orders.get(&id).is_some_and(|k| k.visits == 0);
-        if !(first && self.dice.odds(0.1)) {
+        if first && self.dice.odds(0.1) {
+            self.left += 1;
+        } else {
             self.at(at + ride + work, Act::Fix(id));
         }
         self.at(at + ride + work + MINUTE * 5, Act::Order(id, OrderMove::Repaired));
+        // Two hours of hold, a daily test, and then some.
+        self.at(at + ride + work + HOUR * 30, Act::Chase(id));
         if let Some(known) = self.orders.get_mut(&id) {
             known.visits += 1;
         }

@@ -73,6 +73,8 @@ pub struct Results {
     relapses: (usize, usize),
     closed: (usize, usize),
     flapping: (usize, usize),
+    left: usize,
+    chased: usize,
     messages: u64,
     seconds: f64,
 }
@@ -86,6 +88,8 @@ pub fn results(worlds: &[Outcomes]) -> Results {
     for world in worlds {
         let end = world.plan.end();
         let seed = world.plan.seed;
+        r.left += world.left;
+        r.chased += world.chased;
         r.messages += world.messages;
         r.seconds += world.seconds;
         r.unfair.extend(world.unfair_deaths.iter().map(|u| format!("world {seed:x}: {u}")));
@@ -205,6 +209,11 @@ impl Results {
             out,
             "\nrepaired and closed {} of {}; relapses on the same order {} of {}; marked flapping {} of {}",
             self.closed.0, self.closed.1, self.relapses.0, self.relapses.1, self.flapping.0, self.flapping.1
+        );
+        let _ = writeln!(
+            out,
+            "visits that left the fault: {}; orders that then waited in silence for a day: {}",
+            self.left, self.chased
         );
         let _ = writeln!(out, "orders in healthy load-shedding: {}", self.healthy_orders.len());
         let _ = writeln!(out, "{} messages judged in {:.0} s of processor time", self.messages, self.seconds);

@@ -115,8 +115,8 @@ pub fn allowed(kind: FaultKind, plan: &WorldPlan) -> Duration {
         FaultKind::ButtonStuck | FaultKind::Tamper => MINUTE * 20,
         FaultKind::CameraDirty { .. } => plan.selftest * 6 + DAY,
         FaultKind::NoTestPresses => DAY,
-        // From its first death on.
-        FaultKind::BatteryWeak { .. } => silence + plan.heartbeat + MINUTE * 5,
+        // From its first death on: time enough to see who else goes dark.
+        FaultKind::BatteryWeak { .. } => HOUR,
         FaultKind::BatteryFading { .. } => Duration::ZERO,
         FaultKind::ChargerDead { .. } => HOUR * 12,
         FaultKind::RebootLoop { .. } => MINUTE * 75,
