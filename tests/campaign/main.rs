@@ -2,8 +2,9 @@
 //! real decoder and engine with the default rules, crews included. Precision, recall and delay by component, as a table.
 //!
 //! An optimised build (`cargo test --release --test campaign -- --nocapture`) runs the whole campaign; a plain
-//! `cargo test` a small one of some seconds. `CAMPAIGN_WHOLE=1` runs the whole one there, too; `CAMPAIGN_SHOW=200` shows more of what went
-//! wrong, `CAMPAIGN_WORLD=b0b1` runs one world, and `CAMPAIGN_TRACE=b0b1:U-034` tells all that was decided on one unit.
+//! `cargo test` a small one of some seconds. `CAMPAIGN_WHOLE=1` runs the whole one there, too; `CAMPAIGN_SHOW=200` shows
+//! more of what went wrong; `CAMPAIGN_WORLD=b0b1` runs one world, and `CAMPAIGN_TRACE=b0b1:U-034` tells all that was
+//! decided on one unit.
 
 mod plan;
 mod run;
