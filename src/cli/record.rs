@@ -45,7 +45,7 @@ fn reader(store: &From) -> Result<StoreReader, Failure> {
         (None, Some(config)) => read_settings(config).map_err(Failure::failed)?.data,
         (None, None) => ServiceConfig::default().data,
     };
-    StoreReader::open(&data).map_err(|e| Failure::failed(format!("{e}; name the service's folder with --data")))
+    StoreReader::open(&data).map_err(|e| Failure::failed(e.to_string()))
 }
 
 /// Written beside its place and moved there when it is whole; `-` is standard output.

@@ -6,7 +6,6 @@
 use serde::{Deserialize, Serialize};
 
 use crate::domain::message::CameraMode;
-use crate::domain::rule::Side;
 use crate::domain::{Component, Metric, Timestamp};
 
 /// One test can meet a passing bus or the low sun, and two that differ do not say which is right: the median of three
@@ -99,44 +98,8 @@ impl Baselines {
         self.entries.retain(|e| !of(e.metric));
     }
 
-    /// Forgets one metric, in all modes.
-    pub(super) fn reset_metric(&mut self, metric: Metric) {
-        self.entries.retain(|e| e.metric != metric);
-    }
-
-    pub(super) fn is_empty(&self) -> bool {
-        self.entries.is_empty()
-    }
-
     fn place(&self, metric: Metric, mode: Option<CameraMode>) -> Result<usize, usize> {
         self.entries.binary_search_by_key(&(metric, mode), |e| (e.metric, e.mode))
-    }
-}
-
-/// A limit written as a share, `below_baseline = "40%"`, as a figure of this unit. None where a share has no meaning:
-/// a baseline of nothing, or one below zero (dB, dBm), of which 40 % would be the better value.
-pub(super) fn limit_at_share(baseline: f64, percent: f64) -> Option<f64> {
-    (baseline > 0.0).then_some(baseline * percent / 100.0)
-}
-
-/// A limit written as a distance, `below_baseline = "10 dB"`: that much on the bad side of the baseline.
-pub(super) fn limit_at_gap(baseline: f64, gap: f64, side: Side) -> f64 {
-    match side {
-        Side::Below => baseline - gap,
-        Side::Above => baseline + gap,
-    }
-}
-
-/// Percent of the baseline, for people. None as in [`limit_at_share`].
-pub(super) fn percent_of(baseline: f64, value: f64) -> Option<f64> {
-    (baseline > 0.0).then(|| value / baseline * 100.0)
-}
-
-/// How far `value` is on the bad side of the baseline; negative: on the good side.
-pub(super) fn gap_to(baseline: f64, value: f64, side: Side) -> f64 {
-    match side {
-        Side::Below => baseline - value,
-        Side::Above => value - baseline,
     }
 }
 
@@ -157,7 +120,7 @@ mod tests {
         let mut b = Baselines::default();
         assert_eq!(b.baseline(SHARPNESS, DAY), None);
         assert!(!b.learn(SHARPNESS, DAY, 12.0, false, day(0)), "a failed test teaches nothing");
-        assert!(!b.learn(SHARPNESS, DAY, f64::NAN, true, day(0)) && b.is_empty());
+        assert!(!b.learn(SHARPNESS, DAY, f64::NAN, true, day(0)) && b.entries.is_empty());
         assert!(b.learn(SHARPNESS, DAY, 900.0, true, day(1)));
         assert_eq!(b.baseline(SHARPNESS, DAY), Some(Baseline { value: 900.0, tests: 1, settled: false, at: day(1) }));
         assert!(!b.learn(SHARPNESS, DAY, 100.0, true, day(1)), "the same test twice");
@@ -186,9 +149,8 @@ mod tests {
         for (metric, value) in [(SHARPNESS, 900.0), (Metric::CameraLuma, 120.0), (Metric::MicrophoneTone, 31.0)] {
             let _ = b.learn(metric, None, value, true, day(1));
         }
-        b.reset_metric(Metric::CameraLuma);
-        assert_eq!(b.baseline(Metric::CameraLuma, None), None);
         b.reset(Component::Camera);
+        assert_eq!(b.baseline(Metric::CameraLuma, None), None);
         assert_eq!(b.baseline(SHARPNESS, None), None);
         assert_eq!(b.baseline(Metric::MicrophoneTone, None).map(|b| b.value), Some(31.0));
         assert!(b.learn(SHARPNESS, None, 700.0, true, day(0)), "commissioned anew");
@@ -204,17 +166,5 @@ mod tests {
         let text = serde_json::to_string(&b).expect("plain data");
         assert_eq!(serde_json::from_str::<Baselines>(&text).expect("its own text"), b);
         assert!(std::mem::size_of::<Entry>() <= 24);
-    }
-
-    #[test]
-    fn limits_are_a_share_or_a_distance() {
-        assert_eq!(limit_at_share(900.0, 40.0), Some(360.0));
-        assert_eq!(limit_at_share(-70.0, 40.0), None);
-        assert_eq!(limit_at_share(0.0, 40.0), None);
-        assert_eq!(limit_at_gap(31.0, 10.0, Side::Below), 21.0);
-        assert_eq!(limit_at_gap(31.0, 10.0, Side::Above), 41.0);
-        assert_eq!(percent_of(900.0, 360.0), Some(40.0));
-        assert_eq!(gap_to(31.0, 20.0, Side::Below), 11.0);
-        assert_eq!(gap_to(31.0, 40.0, Side::Above), 9.0);
     }
 }

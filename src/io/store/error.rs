@@ -40,7 +40,7 @@ pub enum StoreError {
              folder and its files", path.display())]
     ReadOnly { path: PathBuf, doing: &'static str },
 
-    #[error("there is no store at {}; start the service once, or name the right folder", path.display())]
+    #[error("there is no store at {}; start the service once, or name the right folder with --data", path.display())]
     Missing { path: PathBuf },
 
     #[error("{} exists already; name a new file for the backup, or remove the old one", path.display())]
