@@ -7,7 +7,7 @@ use std::net::TcpListener;
 use std::process::{Command, Output, Stdio};
 
 use buttonwatch::domain::view::{Ask, AskError, OrderView, UnitRow};
-use buttonwatch::domain::{MaintenanceScope, OrderId, OrderMove, Timestamp, UnitId};
+use buttonwatch::domain::{Component, MaintenanceScope, OrderId, OrderMove, Timestamp, UnitId};
 use fake_service::{Fake, Running, ago, unit, units};
 use serde_json::Value;
 
@@ -201,6 +201,68 @@ fn instructions_reach_the_service_with_who_gave_them() {
         &["fleet", "accept", "MRD-001", "--site", "Mardan", "--crew", "north", "--city", "Mardan"],
     );
     assert_eq!(accepted, "MRD-001 is in the fleet now, at Mardan, with crew north.\n");
+}
+
+#[test]
+fn history_and_availability_are_told_and_summed() {
+    let fake = Fake::new();
+    let running = Running::start(fake.clone(), None);
+    let text = fine(&running.url(), &["fleet", "history", "PSH-001", "--since", "2h"]);
+    assert!(text.ends_with("PSH-001, the last 2 h: available 75.00 % of 1 h; not counted: unknown 1 h.\n"), "{text}");
+    match fake.last_ask() {
+        Some(Ask::History { unit, since: Some(since) }) => {
+            assert_eq!(unit.as_str(), "PSH-001");
+            let asked = ago(0).since(since).as_secs();
+            assert!((7_199..=7_215).contains(&asked), "{asked} s");
+        }
+        other => panic!("{other:?}"),
+    }
+    let rows = fine(&running.url(), &["fleet", "history", "PSH-001", "-o", "csv"]);
+    assert_eq!(rows.lines().count(), 4, "{rows}");
+    let json: Value =
+        serde_json::from_str(&fine(&running.url(), &["fleet", "history", "PSH-001", "-o", "json"])).unwrap();
+    assert_eq!(json["seconds"]["maintenance"], 0.0);
+
+    let csv = |more: &[&str]| fine(&running.url(), &[&["fleet", "availability", "-o", "csv"], more].concat());
+    let first = "name,units,available_pct,ready_s,impaired_s,not_ready_s,silent_s,unknown_s,unproven_s,maintenance_s\n";
+    assert_eq!(
+        csv(&[]),
+        format!("{first}Mardan,1,100,3600,0,0,0,0,0,0\nPeshawar,2,62.5,4500,0,0,2700,0,0,0\n"),
+        "of two units the times are summed"
+    );
+    assert_eq!(csv(&["unit=PSH-001", "--by", "site-type"]), format!("{first}market,1,25,900,0,0,2700,0,0,0\n"));
+    assert_eq!(csv(&["city=peshawar", "--by", "unit"]).lines().count(), 3);
+    let table = fine(&running.url(), &["fleet", "availability", "--by", "crew", "--since", "1h"]);
+    assert!(table.ends_with("3 units, the last 1 h: available 75.00 % of 3 h.\n"), "{table}");
+    let wrong = fails(&running.url(), &["fleet", "availability", "ctiy=x"], 2);
+    assert!(wrong.contains("did you mean city?"), "{wrong}");
+    fails(&running.url(), &["fleet", "availability", "--by", "colour"], 2);
+    fails(&running.url(), &["fleet", "history", "PSH-001", "--since", "week"], 2);
+    fails(&running.url(), &["fleet", "history", "PSH-999"], 4);
+}
+
+#[test]
+fn what_is_learned_anew_is_said_in_one_sentence() {
+    let fake = Fake::new();
+    let running = Running::start(fake.clone(), None);
+    let said = fine(&running.url(), &["fleet", "rebaseline", "PSH-001", "--component", "camera", "--by", "Gul Khan"]);
+    assert_eq!(
+        said,
+        "PSH-001: what its camera showed when new is forgotten; the next passing self-tests are the new measure.\n"
+    );
+    assert_eq!(
+        fake.last_ask(),
+        Some(Ask::Rebaseline {
+            unit: UnitId::parse("PSH-001").unwrap(),
+            component: Some(Component::Camera),
+            by: "Gul Khan".to_owned(),
+        })
+    );
+    fine(&running.url(), &["fleet", "rebaseline", "PSH-001"]);
+    assert!(matches!(fake.last_ask(), Some(Ask::Rebaseline { component: None, .. })));
+    fails(&running.url(), &["fleet", "rebaseline", "PSH-999"], 4);
+    let wrong = fails(&running.url(), &["fleet", "rebaseline", "PSH-001", "--component", "mains"], 2);
+    assert!(wrong.contains("battery, camera, microphone, speaker, button, stream"), "{wrong}");
 }
 
 #[test]
@@ -432,6 +494,8 @@ fn the_documented_columns_are_the_real_ones() {
         QuarantineRow::FIELDS,
         RefusalRow::FIELDS,
         OutboxRow::FIELDS,
+        StretchRow::FIELDS,
+        GroupAvailability::FIELDS,
         PlanLine::FIELDS,
         MetricFacts::FIELDS,
     ] {

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use buttonwatch::domain::view::{Ask, AskError};
-use buttonwatch::domain::{City, CrewId, MaintenanceScope, OrderId, OrderMove, SiteId, Timestamp, UnitId};
+use buttonwatch::domain::{City, Component, CrewId, MaintenanceScope, OrderId, OrderMove, SiteId, Timestamp, UnitId};
 use buttonwatch::io::http::{Http, HttpError, Service};
 use fake_service::{Fake, Running};
 use proptest::prelude::*;
@@ -111,6 +111,13 @@ fn every_get_asks_its_own_question() {
         ("units/PSH-001", Ask::Unit(unit("PSH-001")), "/readings/0/text", json!("11.42 V")),
         ("units/PSH%2D001", Ask::Unit(unit("PSH-001")), "/siblings/0/unit", json!("PSH-002")),
         ("units/PSH-001/rules", Ask::Explain(unit("PSH-001")), "/rules/0/state", json!("firing")),
+        ("units/PSH-001/history", Ask::History { unit: unit("PSH-001"), since: None }, "/seconds/silent", json!(900.0)),
+        (
+            "availability?since=2026-11-21T14:00:00%2B05:00",
+            Ask::Availability { since: Timestamp::parse("2026-11-21T09:00:00Z") },
+            "/1/seconds/ready",
+            json!(900.0),
+        ),
         ("alerts", Ask::Alerts, "/0/rule", json!("unit-silent")),
         ("incidents", Ask::Incidents, "/0/name", json!("ptcl-saddar-2")),
         ("orders", Ask::Orders { closed_too: false }, "/1", Value::Null),
@@ -148,6 +155,16 @@ fn every_post_gives_its_own_instruction() {
                 by: "گل خان".to_owned(),
                 note: "leaving\nnow".to_owned(),
             },
+        ),
+        (
+            "units/PSH-001/rebaseline",
+            json!({"component": "camera", "by": "Gul"}),
+            Ask::Rebaseline { unit: unit("PSH-001"), component: Some(Component::Camera), by: "Gul".to_owned() },
+        ),
+        (
+            "units/PSH-001/rebaseline",
+            json!({"by": "Gul"}),
+            Ask::Rebaseline { unit: unit("PSH-001"), component: None, by: "Gul".to_owned() },
         ),
         (
             "maintenance",

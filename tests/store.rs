@@ -424,6 +424,8 @@ fn orders_readiness_commands_quarantine_refusals_and_fleet_come_back_as_they_wen
     let history = reader.readiness_history(&psh, at(2)).expect("reads");
     assert_eq!((history[0].from, history[0].to), (Readiness::Ready, Readiness::Silent));
     assert!(reader.readiness_history(&psh, at(3)).expect("reads").is_empty());
+    assert_eq!(reader.readiness_before(&psh, at(3)).expect("reads"), history.last().cloned());
+    assert_eq!(reader.readiness_before(&psh, at(2)).expect("reads"), None);
     assert_eq!(reader.commands_live(at(10)).expect("reads"), [(psh, command)]);
     assert!(reader.commands_live(at(3600)).expect("reads").is_empty());
     assert_eq!(reader.quarantine().expect("reads"), std::slice::from_ref(&stranger));

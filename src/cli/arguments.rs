@@ -9,7 +9,7 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::app::arguments::BusArg;
-use crate::domain::{City, CrewId, Metric, OrderId, OrderMove, RuleId, SiteId, Timestamp, UnitId};
+use crate::domain::{City, Component, CrewId, Metric, OrderId, OrderMove, RuleId, SiteId, Timestamp, UnitId};
 
 use super::exit::EXIT_HELP;
 use super::filter::Filter;
@@ -158,10 +158,53 @@ pub enum FleetVerb {
         #[arg(long, value_name = "FILE")]
         config: Option<PathBuf>,
     },
+    /// How ready a unit was: each change with its reason, how long it lasted, and its availability
+    History {
+        /// Such as PSH-001
+        #[arg(value_parser = UnitId::parse)]
+        unit: UnitId,
+        /// From so long ago until now; 400d are kept
+        #[arg(long, value_name = "SPAN", default_value = "7d", value_parser = parse_span)]
+        since: Duration,
+    },
+    /// The share of the time in which the buttons could summon help
+    Availability(Availability),
+    /// Learn anew what was swapped or cleaned: the next passing self-tests are the new measure
+    Rebaseline {
+        /// Such as PSH-001
+        #[arg(value_parser = UnitId::parse)]
+        unit: UnitId,
+        /// Only this one [default: all of them]
+        #[arg(long, value_parser = learned_components())]
+        component: Option<Component>,
+        #[command(flatten)]
+        who: Who,
+    },
     /// List the units that were heard but are not in the fleet
     Quarantine(Listing),
     /// Take a unit that was heard into the fleet
     Accept(Accept),
+}
+
+#[derive(Debug, Args)]
+pub struct Availability {
+    /// Only these units: city=peshawar crew!=saddar; the fields are those of fleet list
+    #[arg(value_name = "FIELD=VALUE")]
+    pub filters: Vec<Filter>,
+    /// From so long ago until now; 400d are kept
+    #[arg(long, value_name = "SPAN", default_value = "30d", value_parser = parse_span)]
+    pub since: Duration,
+    /// One line for each of these
+    #[arg(long, value_enum, default_value = "city")]
+    pub by: By,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum By {
+    City,
+    SiteType,
+    Crew,
+    Unit,
 }
 
 #[derive(Debug, Args)]
@@ -439,6 +482,11 @@ fn parse_speed(text: &str) -> Result<f64, String> {
         Ok(speed) if speed > 0.0 && speed <= 1e6 => Ok(speed),
         Ok(_) | Err(_) => Err(format!("{text:?} is not a speed: write a number above 0, at most 1000000")),
     }
+}
+
+fn learned_components() -> impl TypedValueParser<Value = Component> {
+    PossibleValuesParser::new(Component::LEARNED.iter().map(|c| c.as_str()))
+        .map(|word| word.parse::<Component>().expect("clap takes only the listed words"))
 }
 
 fn order_moves() -> impl TypedValueParser<Value = OrderMove> {

@@ -1,19 +1,22 @@
 //! The commands that ask a running service and show what it says.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;
+use std::time::Duration;
 
 use serde_json::Value;
 
 use crate::domain::view::{
-    AlertRow, ImportPlan, IncidentRow, OrderView, OutboxRow, QuarantineRow, RefusalRow, UnitCard, UnitRow,
+    AlertRow, AvailabilityRow, GroupAvailability, ImportPlan, IncidentRow, OrderView, OutboxRow, QuarantineRow,
+    RefusalRow, UnitCard, UnitHistory, UnitRow,
 };
-use crate::domain::{MaintenanceScope, Timestamp, UnitId};
-use crate::io::http::{AcceptBody, CSV_BYTES_MAX, MaintenanceBody, SetOrderBody};
+use crate::domain::{Component, MaintenanceScope, Timestamp, UnitId};
+use crate::io::http::{AcceptBody, CSV_BYTES_MAX, MaintenanceBody, RebaselineBody, SetOrderBody};
 use crate::render::table::{self, PlanLine};
 
-use super::arguments::{Accept, Listing, Maintenance, OrdersVerb, Output, Who};
+use super::arguments::{Accept, Availability, By, Listing, Maintenance, OrdersVerb, Output, Who};
 use super::client::Client;
 use super::exit::{Exit, Failure};
 use super::filter::pick;
@@ -30,6 +33,57 @@ pub fn fleet_list(client: &Client, screen: &Screen, listing: &Listing) -> Done {
 pub fn fleet_show(client: &Client, screen: &Screen, unit: &UnitId) -> Done {
     let card = client.get::<UnitCard>(&format!("units/{unit}"))?;
     screen.one(&card.value, || table::unit_card(&card.value, &screen.look(card.now)))
+}
+
+pub fn fleet_history(client: &Client, screen: &Screen, unit: &UnitId, since: Duration) -> Done {
+    let from = client.now()? - since;
+    let history = client.get::<UnitHistory>(&format!("units/{unit}/history?since={from}"))?;
+    match screen.output {
+        Output::Table => screen.print(&table::unit_history(&history.value, &screen.look(history.now))),
+        Output::Json => screen.json(&history.value),
+        Output::Csv => screen.csv(&history.value.stretches),
+    }
+}
+
+pub fn fleet_availability(client: &Client, screen: &Screen, args: Availability) -> Done {
+    let from = client.now()? - args.since;
+    let units = client.get::<Vec<AvailabilityRow>>(&format!("availability?since={from}"))?;
+    let rows = pick(units.value, &args.filters).map_err(Failure::usage)?;
+    let (title, name): (&str, fn(&AvailabilityRow) -> &str) = match args.by {
+        By::City => ("CITY", |r| r.row.city.as_str()),
+        By::SiteType => ("SITE TYPE", |r| &r.row.site_type),
+        By::Crew => ("CREW", |r| r.row.crew.as_str()),
+        By::Unit => ("UNIT", |r| r.row.unit.as_str()),
+    };
+    let mut groups: BTreeMap<&str, Vec<&AvailabilityRow>> = BTreeMap::new();
+    for row in &rows {
+        groups.entry(name(row)).or_default().push(row);
+    }
+    let groups: Vec<_> = groups.into_iter().map(|(name, rows)| GroupAvailability::sum(name, rows)).collect();
+    screen.rows(&groups, || table::availability(title, &groups, args.since, &screen.look(units.now)))
+}
+
+pub fn fleet_rebaseline(
+    client: &Client,
+    screen: &Screen,
+    unit: &UnitId,
+    component: Option<Component>,
+    who: &Who,
+) -> Done {
+    let body = RebaselineBody { component, by: name(who) };
+    let done = client.post_json::<Value>(&format!("units/{unit}/rebaseline"), &body)?;
+    told(screen, &done.value, || match component {
+        Some(Component::Battery) => format!(
+            "{unit}: what its battery showed when new is forgotten; the next power cuts and self-tests are the new measure."
+        ),
+        Some(one) => format!(
+            "{unit}: what its {one} showed when new is forgotten; the next passing self-tests are the new measure."
+        ),
+        None => format!(
+            "{unit}: what all its parts showed when new is forgotten; the next passing self-tests and power cuts are \
+             the new measure."
+        ),
+    })
 }
 
 pub fn quarantine(client: &Client, screen: &Screen, listing: &Listing) -> Done {

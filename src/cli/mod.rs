@@ -64,6 +64,11 @@ fn carry_out(cli: Cli) -> Result<(), Failure> {
         }
         Verb::Fleet(FleetVerb::List(listing)) => ask::fleet_list(&client()?, &screen, &listing),
         Verb::Fleet(FleetVerb::Show { unit }) => ask::fleet_show(&client()?, &screen, &unit),
+        Verb::Fleet(FleetVerb::History { unit, since }) => ask::fleet_history(&client()?, &screen, &unit, since),
+        Verb::Fleet(FleetVerb::Availability(args)) => ask::fleet_availability(&client()?, &screen, args),
+        Verb::Fleet(FleetVerb::Rebaseline { unit, component, who }) => {
+            ask::fleet_rebaseline(&client()?, &screen, &unit, component, &who)
+        }
         Verb::Fleet(FleetVerb::Quarantine(listing)) => ask::quarantine(&client()?, &screen, &listing),
         Verb::Fleet(FleetVerb::Accept(accept)) => ask::fleet_accept(&client()?, &screen, &accept),
         Verb::Alerts(listing) => ask::alerts(&client()?, &screen, &listing),

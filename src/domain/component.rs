@@ -70,3 +70,15 @@ words!(
         Enclosure = "enclosure",
     }
 );
+
+impl Component {
+    /// Those of which a unit's first self-tests, or the battery's discharges, are remembered as the measure for later.
+    pub const LEARNED: &'static [Component] = &[
+        Component::Battery,
+        Component::Camera,
+        Component::Microphone,
+        Component::Speaker,
+        Component::Button,
+        Component::Stream,
+    ];
+}

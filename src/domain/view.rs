@@ -5,6 +5,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::availability::Times;
 use super::component::Component;
 use super::effect::{AlertState, IncidentState};
 use super::event::{MaintenanceScope, OrderMove};
@@ -24,6 +25,21 @@ pub enum Ask {
     Unit(UnitId),
     /// How each rule stands for this unit.
     Explain(UnitId),
+    /// How ready the unit was. `since` None: for the last days.
+    History {
+        unit: UnitId,
+        since: Option<Timestamp>,
+    },
+    /// For how long each unit was in which state. `since` None: for the last weeks.
+    Availability {
+        since: Option<Timestamp>,
+    },
+    /// What was swapped is learned anew. `component` None: all of it.
+    Rebaseline {
+        unit: UnitId,
+        component: Option<Component>,
+        by: String,
+    },
     Alerts,
     Incidents,
     Orders {
@@ -65,6 +81,8 @@ pub enum Answer {
     Units(Vec<UnitRow>),
     Unit(Box<UnitCard>),
     Explained(Box<Explained>),
+    History(Box<UnitHistory>),
+    Availability(Vec<AvailabilityRow>),
     Alerts(Vec<AlertRow>),
     Incidents(Vec<IncidentRow>),
     Orders(Vec<OrderView>),
@@ -176,6 +194,62 @@ pub struct SiblingView {
     /// `uplink` or `feeder`.
     pub shares: GroupKind,
     pub readiness: Readiness,
+}
+
+/// How ready one unit was from `from` to before `to`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct UnitHistory {
+    pub unit: UnitId,
+    pub from: Timestamp,
+    pub to: Timestamp,
+    /// None: no time counts (`domain::availability`).
+    pub available_pct: Option<f64>,
+    pub seconds: Times,
+    /// Oldest first, without a hole.
+    pub stretches: Vec<StretchRow>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct StretchRow {
+    pub unit: UnitId,
+    pub from: Timestamp,
+    pub until: Timestamp,
+    pub readiness: Readiness,
+    pub lasted_s: f64,
+    pub reason: String,
+}
+
+/// One unit's part in the availability of the fleet.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct AvailabilityRow {
+    /// As it stands now.
+    #[serde(flatten)]
+    pub row: UnitRow,
+    pub from: Timestamp,
+    pub to: Timestamp,
+    pub available_pct: Option<f64>,
+    pub seconds: Times,
+}
+
+/// Availability of all units that have something in common: the sum of their times.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct GroupAvailability {
+    /// The name of the city, site type, crew or unit.
+    pub name: String,
+    pub units: usize,
+    pub available_pct: Option<f64>,
+    pub seconds: Times,
+}
+
+impl GroupAvailability {
+    pub fn sum<'a>(name: &str, rows: impl IntoIterator<Item = &'a AvailabilityRow>) -> Self {
+        let (mut units, mut seconds) = (0, Times::default());
+        for row in rows {
+            units += 1;
+            seconds += &row.seconds;
+        }
+        GroupAvailability { name: name.to_owned(), units, available_pct: seconds.availability_pct(), seconds }
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

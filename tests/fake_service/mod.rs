@@ -73,6 +73,40 @@ impl Fake {
                 })))),
                 None => return Err(AskError::NotFound(format!("There is no unit {unit}."))),
             },
+            Ask::History { unit, .. } => match self.units.iter().find(|u| u.unit == unit) {
+                Some(_) => Answer::History(Box::new(read(json!({
+                    "unit": unit, "from": ago(7_200), "to": ago(0), "available_pct": 75.0,
+                    "seconds": {"ready": 2_700, "silent": 900, "unknown": 3_600},
+                    "stretches": [
+                        {"unit": unit, "from": ago(7_200), "until": ago(3_600), "readiness": "unknown",
+                         "lasted_s": 3_600, "reason": "nothing is recorded of this time"},
+                        {"unit": unit, "from": ago(3_600), "until": ago(900), "readiness": "ready",
+                         "lasted_s": 2_700, "reason": "tests passed"},
+                        {"unit": unit, "from": ago(900), "until": ago(0), "readiness": "silent", "lasted_s": 900,
+                         "reason": "no heartbeat for 1 min 35 s"},
+                    ],
+                })))),
+                None => return Err(AskError::NotFound(format!("There is no unit {unit}."))),
+            },
+            Ask::Availability { .. } => Answer::Availability(
+                self.units
+                    .iter()
+                    .map(|u| {
+                        let ready = if u.unit.as_str() == "PSH-001" { 900 } else { 3_600 };
+                        let more = json!({
+                            "from": ago(3_600), "to": ago(0), "available_pct": null,
+                            "seconds": {"ready": ready, "silent": 3_600 - ready},
+                        });
+                        let mut row = serde_json::to_value(u).unwrap();
+                        row.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+                        read(row)
+                    })
+                    .collect(),
+            ),
+            Ask::Rebaseline { unit, .. } => match self.units.iter().find(|u| u.unit == unit) {
+                Some(_) => Answer::Done,
+                None => return Err(AskError::NotFound(format!("There is no unit {unit}."))),
+            },
             Ask::Alerts => Answer::Alerts(vec![read(alert())]),
             Ask::Incidents => Answer::Incidents(vec![read(json!({
                 "kind": "uplink", "name": "ptcl-saddar-2", "state": "open", "since": ago(270),

@@ -74,6 +74,13 @@ fn a_button_lives_dies_and_comes_back(service: &Service, tools: &mosquitto::Mosq
         orders[0]["state"] == "closed" && orders[0]["history"].to_string().contains("heard again after")
     });
     assert_eq!(service.json("/api/v1/orders?closed=true").as_array().map(Vec::len), Some(1));
+    let history = service.json("/api/v1/units/PSH-001/history");
+    let seconds = |state: &str| history["seconds"][state].as_f64().unwrap_or_default();
+    let (up, down) = (seconds("ready") + seconds("impaired"), seconds("not-ready") + seconds("silent"));
+    assert!(up > 0.0 && down > 0.0 && seconds("unknown") > 600_000.0, "{history}");
+    let pct = history["available_pct"].as_f64().expect("some time counts");
+    assert!((pct - up / (up + down) * 100.0).abs() < 1e-9, "{history}");
+    assert!(history["stretches"].to_string().contains("no heartbeat for"), "{history}");
     let list = cli(service, &["fleet", "list", "city=peshawar", "readiness!=unproven"]);
     assert!(list.status.success() && list.out.contains("PSH-001"), "{list:?}");
     let show = cli(service, &["orders", "show", "1"]);
@@ -256,4 +263,47 @@ fn units_come_in_at_the_gateway_and_through_the_broker_at_once() {
         ["PSH-001", "PSH-002"].iter().all(|u| service.json(&format!("/api/v1/units/{u}"))["last_heard"].is_string())
     });
     service.stop();
+}
+
+#[test]
+fn history_availability_and_learning_anew_are_answered_by_the_real_service() {
+    let dir = tempfile::tempdir().expect("scratch folder");
+    let (gateway, http) = free_port_pair();
+    let service =
+        Service::start(dir.path(), &["--fleet", &peshawar(), "--listen", &gateway.to_string(), "--bus", "off"], http);
+    // Maintenance is a change of readiness that needs no unit to be heard.
+    assert!(cli(&service, &["maintenance", "--unit", "PSH-001", "--for", "1h"]).status.success());
+    assert!(cli(&service, &["maintenance", "--unit", "PSH-001", "--over"]).status.success());
+    let history = service.json("/api/v1/units/PSH-001/history");
+    let seen: Vec<&str> =
+        history["stretches"].as_array().expect("rows").iter().filter_map(|s| s["readiness"].as_str()).collect();
+    assert_eq!(seen, ["unknown", "maintenance", "unproven"], "{history}");
+    let span = process::millis(history["to"].as_str().expect("a time"))
+        - process::millis(history["from"].as_str().expect("a time"));
+    let seconds: f64 = history["seconds"].as_object().expect("by state").values().filter_map(|v| v.as_f64()).sum();
+    assert_eq!((seconds * 1_000.0).round() as i64, span, "the parts add up");
+    assert!(history["available_pct"].is_null(), "nothing of it counts");
+    let page = cli(&service, &["fleet", "history", "PSH-001", "--since", "400d"]);
+    assert!(page.status.success() && page.out.contains("no availability, because no time counts"), "{page:?}");
+
+    let all = cli(&service, &["fleet", "availability", "--by", "city", "city=peshawar"]);
+    assert!(all.status.success() && all.out.contains("Peshawar"), "{all:?}");
+    assert_eq!(service.json("/api/v1/availability").as_array().map(Vec::len), Some(68));
+    let too_old = cli(&service, &["fleet", "availability", "--since", "401d"]);
+    assert!(!too_old.status.success() && too_old.err.contains("400d or less"), "{too_old:?}");
+    let odd = service.get("/api/v1/units/PSH-001/history?since=yesterday");
+    assert!(odd.starts_with("HTTP/1.1 400"), "{odd}");
+    let unknown = cli(&service, &["fleet", "history", "PHS-001"]);
+    assert_eq!(unknown.status.code(), Some(4));
+    assert!(unknown.err.contains("did you mean PSH-001"), "{unknown:?}");
+
+    let anew = cli(&service, &["fleet", "rebaseline", "PSH-001", "--component", "camera", "--by", "Gul Khan"]);
+    assert!(anew.status.success() && anew.out.starts_with("PSH-001: what its camera showed"), "{anew:?}");
+    let unknown = cli(&service, &["fleet", "rebaseline", "PSH-9999"]);
+    assert_eq!(unknown.status.code(), Some(4), "{unknown:?}");
+    service.stop();
+    // It was judged and kept like any other instruction: the recording has it.
+    let line = r#""rebaseline":{"unit":"PSH-001","component":"camera"}"#;
+    let record = process::run(dir.path(), &["record", "export", "--file", "-", "--data", "buttonwatch-data"]);
+    assert!(record.status.success() && record.out.contains(line), "{record:?}");
 }

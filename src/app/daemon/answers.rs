@@ -6,10 +6,15 @@ use std::collections::BTreeMap;
 use crate::config::fleet::check_fleet;
 use crate::domain::event::{Action, MaintenanceScope};
 use crate::domain::view::{Answer, Ask, AskError, Health, ImportPlan, OrderView, UnitChange};
-use crate::domain::{EffectKind, OrderId, SharedText, Timestamp, Unit, UnitId};
+use crate::domain::{Component, EffectKind, OrderId, SharedText, Timestamp, Unit, UnitId};
 use crate::wire::recording::What;
 
+use super::history;
 use super::judge::Judge;
+
+/// Two letters swapped, wrong or missing: more is another unit.
+const NEAR: usize = 2;
+const NEAR_TOLD: usize = 3;
 
 impl Judge {
     pub(super) fn answer(&mut self, now: Timestamp, ask: Ask) -> Result<Answer, AskError> {
@@ -18,12 +23,29 @@ impl Judge {
             Ask::Units => Ok(Answer::Units(self.engine.unit_rows())),
             Ask::Unit(id) => match self.engine.unit_card(&id) {
                 Some(card) => Ok(Answer::Unit(Box::new(card))),
-                None => Err(AskError::NotFound(format!("there is no unit {id} in the fleet; `fleet list` shows them"))),
+                None => Err(self.no_such_unit(&id)),
             },
             Ask::Explain(id) => match self.engine.explain_unit(&id) {
                 Some(explained) => Ok(Answer::Explained(Box::new(explained))),
-                None => Err(AskError::NotFound(format!("there is no unit {id} in the fleet; `fleet list` shows them"))),
+                None => Err(self.no_such_unit(&id)),
             },
+            Ask::History { unit, since } => history::of_unit(&self.store, &self.engine.unit_rows(), now, &unit, since),
+            Ask::Availability { since } => history::of_fleet(&self.store, &self.engine.unit_rows(), now, since),
+            Ask::Rebaseline { unit, component, by } => {
+                if self.engine.fleet().find(unit.as_str()).is_none() {
+                    return Err(self.no_such_unit(&unit));
+                }
+                if let Some(other) = component.filter(|c| !Component::LEARNED.contains(c)) {
+                    let known = Component::LEARNED.iter().map(|c| c.as_str()).collect::<Vec<_>>().join(", ");
+                    return Err(AskError::Invalid(vec![format!(
+                        "nothing is learned of the {other}, so nothing can be learned anew; name one of {known}, or none for all"
+                    )]));
+                }
+                let what = component.map_or("everything", Component::as_str);
+                tracing::info!("{by} lets {unit} learn anew: {what}");
+                self.instruct(now, Action::Rebaseline { unit, component }, by)?;
+                Ok(Answer::Done)
+            }
             Ask::Alerts => Ok(Answer::Alerts(self.engine.alert_rows())),
             Ask::Incidents => Ok(Answer::Incidents(self.engine.incident_rows())),
             Ask::Orders { closed_too: false } => {
@@ -88,6 +110,10 @@ impl Judge {
         }
     }
 
+    fn no_such_unit(&self, id: &UnitId) -> AskError {
+        no_such_unit(id, self.engine.fleet().units().map(|(_, u)| u.unit.as_str()))
+    }
+
     fn health(&self) -> Result<Health, AskError> {
         Ok(Health {
             version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -148,7 +174,26 @@ impl Judge {
     }
 }
 
-fn unreadable(e: crate::io::store::StoreError) -> AskError {
+/// Names those that are written nearly so.
+pub(super) fn no_such_unit<'a>(id: &UnitId, fleet: impl Iterator<Item = &'a str>) -> AskError {
+    let asked = id.as_str().to_lowercase();
+    let mut near: Vec<(usize, &str)> = fleet
+        .filter(|known| known.len().abs_diff(asked.len()) <= NEAR)
+        .map(|known| (strsim::damerau_levenshtein(&asked, &known.to_lowercase()), known))
+        .filter(|(distance, _)| *distance <= NEAR)
+        .collect();
+    near.sort_unstable();
+    let nearest = near.first().map(|(distance, _)| *distance);
+    let names = near.iter().filter(|(distance, _)| Some(*distance) == nearest).take(NEAR_TOLD);
+    let names: Vec<&str> = names.map(|(_, known)| *known).collect();
+    let hint = match names.is_empty() {
+        true => String::new(),
+        false => format!(" (did you mean {}?)", names.join(", ")),
+    };
+    AskError::NotFound(format!("there is no unit {id} in the fleet{hint}; `fleet list` shows them"))
+}
+
+pub(super) fn unreadable(e: crate::io::store::StoreError) -> AskError {
     AskError::Unavailable(e.to_string())
 }
 

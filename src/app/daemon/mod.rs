@@ -13,6 +13,7 @@ mod answers;
 mod bus_feed;
 mod commands;
 mod entry;
+mod history;
 mod judge;
 mod metrics;
 mod outbox;
@@ -33,7 +34,7 @@ use crate::config::alerts::check_alerts;
 use crate::config::service::ServiceConfig;
 use crate::domain::event::Hearing;
 use crate::domain::view::{Answer, Ask, AskError};
-use crate::domain::{Effect, Fleet, RuleSet, Unit, UnitId};
+use crate::domain::{Effect, Fleet, RuleSet, Timestamp, Unit, UnitId};
 use crate::engine::{Engine, Saved};
 use crate::io::bus::{Bus, BusConfig};
 use crate::io::gateway::Gateway;
@@ -142,6 +143,8 @@ pub struct Handle {
     control: mpsc::Sender<Control>,
     metrics: Metrics,
     reader: Arc<StoreReader>,
+    /// Of its own: a question about a year of the fleet must not hold up the outbox. Such questions take turns.
+    histories: Arc<StoreReader>,
     stats: Arc<dyn Fn(&Metrics) + Send + Sync>,
     external: bool,
     decided: broadcast::Sender<Arc<Effect>>,
@@ -154,6 +157,44 @@ impl Handle {
     }
 
     pub async fn ask(&self, ask: Ask) -> Result<Answer, AskError> {
+        match ask {
+            Ask::History { unit, since } => self.look_back(Some(unit), since).await,
+            Ask::Availability { since } => self.look_back(None, since).await,
+            present @ (Ask::Health
+            | Ask::Units
+            | Ask::Unit(_)
+            | Ask::Explain(_)
+            | Ask::Rebaseline { .. }
+            | Ask::Alerts
+            | Ask::Incidents
+            | Ask::Orders { .. }
+            | Ask::Order(_)
+            | Ask::SetOrder { .. }
+            | Ask::Maintenance { .. }
+            | Ask::Quarantine
+            | Ask::Accept { .. }
+            | Ask::ImportFleet { .. }
+            | Ask::Refusals
+            | Ask::Outbox) => self.ask_judge(present).await,
+        }
+    }
+
+    /// Beside the judge, who has units to hear: it only says how things stand now.
+    async fn look_back(&self, unit: Option<UnitId>, since: Option<Timestamp>) -> Result<Answer, AskError> {
+        let now = clock::now();
+        let Answer::Units(units) = self.ask_judge(Ask::Units).await? else {
+            return Err(AskError::Unavailable("the service did not say its units; ask again".to_owned()));
+        };
+        let store = Arc::clone(&self.histories);
+        let looking = tokio::task::spawn_blocking(move || match unit {
+            Some(unit) => history::of_unit(&store, &units, now, &unit, since),
+            None => history::of_fleet(&store, &units, now, since),
+        });
+        let broken = |_| AskError::Unavailable("the history could not be read; the log says why".to_owned());
+        looking.await.map_err(broken)?
+    }
+
+    async fn ask_judge(&self, ask: Ask) -> Result<Answer, AskError> {
         let stopping = || AskError::Unavailable("the service is stopping; try again when it is back".to_owned());
         let (reply, answer) = oneshot::channel();
         self.control.send(Control::Ask(ask, reply)).await.map_err(|_| stopping())?;
@@ -196,6 +237,7 @@ pub async fn start(parts: Parts) -> Result<Running, ServeError> {
     let decoder = Decoder::new(config.root.clone(), entry::signing(&config)?);
     let store = Store::open(&config.data, StoreOptions::default()).map_err(ServeError::of)?;
     let reader = Arc::new(store.reader().map_err(ServeError::of)?);
+    let histories = Arc::new(store.reader().map_err(ServeError::of)?);
     let office = PostOffice::new(&config)?;
 
     let settings = config.settings();
@@ -276,6 +318,7 @@ pub async fn start(parts: Parts) -> Result<Running, ServeError> {
         control: control_in.clone(),
         metrics: metrics.clone(),
         reader: Arc::clone(&reader),
+        histories,
         stats,
         external: external.is_some(),
         decided,

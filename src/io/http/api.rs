@@ -14,7 +14,9 @@ use axum::routing::{get, post};
 use serde::{Deserialize, Serialize};
 
 use crate::domain::view::{Answer, Ask};
-use crate::domain::{City, CrewId, InvalidId, MaintenanceScope, OrderId, OrderMove, SiteId, Timestamp, UnitId};
+use crate::domain::{
+    City, Component, CrewId, InvalidId, MaintenanceScope, OrderId, OrderMove, SiteId, Timestamp, UnitId,
+};
 
 use super::Service;
 use super::body::{self, CSV_BYTES_MAX, JSON_BYTES_MAX};
@@ -30,7 +32,8 @@ const UNITS: &str = "GET /api/v1/units lists the units there are.";
 const ORDERS: &str = "GET /api/v1/orders?closed=true lists the orders there are.";
 const QUARANTINED: &str = "GET /api/v1/quarantine lists the units that wait to be accepted.";
 const PLACES: &str = "GET /api/v1/units lists the units with their sites and crews.";
-const PATHS: &str = "The paths are /healthz, /readyz, /metrics and, under /api/v1: units, units/{unit}, units/{unit}/rules, alerts, incidents, \
+const PATHS: &str = "The paths are /healthz, /readyz, /metrics and, under /api/v1: units, units/{unit}, units/{unit}/rules, units/{unit}/history, \
+                     units/{unit}/rebaseline, availability, alerts, incidents, \
                      orders, orders/{order}, quarantine, quarantine/{unit}/accept, refusals, outbox, health, \
                      maintenance, fleet. docs/api.md describes them.";
 
@@ -47,6 +50,9 @@ pub fn router(service: Arc<dyn Service>, guard: Guard) -> Router {
         .route("/units", get(units))
         .route("/units/{unit}", get(unit))
         .route("/units/{unit}/rules", get(explain))
+        .route("/units/{unit}/history", get(history))
+        .route("/units/{unit}/rebaseline", post(rebaseline))
+        .route("/availability", get(availability))
         .route("/alerts", get(alerts))
         .route("/incidents", get(incidents))
         .route("/orders", get(orders))
@@ -172,6 +178,8 @@ fn answer_json(answer: &Answer) -> Response {
         Answer::Units(a) => json(StatusCode::OK, a),
         Answer::Unit(a) => json(StatusCode::OK, a),
         Answer::Explained(a) => json(StatusCode::OK, a),
+        Answer::History(a) => json(StatusCode::OK, a),
+        Answer::Availability(a) => json(StatusCode::OK, a),
         Answer::Alerts(a) => json(StatusCode::OK, a),
         Answer::Incidents(a) => json(StatusCode::OK, a),
         Answer::Orders(a) => json(StatusCode::OK, a),
@@ -201,6 +209,19 @@ async fn explain(State(api): State<Api>, path: OnePath, uri: Uri) -> Result<Resp
     Query::of(&uri)?.end(&[])?;
     let unit = id(path, UnitId::parse, UNITS)?;
     Ok(ask(api, Ask::Explain(unit), UNITS).await)
+}
+async fn history(State(api): State<Api>, path: OnePath, uri: Uri) -> Result<Response, Problem> {
+    let mut query = Query::of(&uri)?;
+    let since = query.time("since")?;
+    query.end(&["since"])?;
+    let unit = id(path, UnitId::parse, UNITS)?;
+    Ok(ask(api, Ask::History { unit, since }, UNITS).await)
+}
+async fn availability(State(api): State<Api>, uri: Uri) -> Result<Response, Problem> {
+    let mut query = Query::of(&uri)?;
+    let since = query.time("since")?;
+    query.end(&["since"])?;
+    Ok(ask(api, Ask::Availability { since }, PATHS).await)
 }
 async fn alerts(State(api): State<Api>, uri: Uri) -> Result<Response, Problem> {
     Query::of(&uri)?.end(&[])?;
@@ -285,6 +306,29 @@ async fn maintenance(State(api): State<Api>, uri: Uri, request: Instruction) -> 
         }
     };
     Ok(ask(api, Ask::Maintenance { scope, until: body.until, by }, PLACES).await)
+}
+
+/// `POST units/{unit}/rebaseline`.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RebaselineBody {
+    /// None: everything that is learned.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub component: Option<Component>,
+    pub by: String,
+}
+
+async fn rebaseline(
+    State(api): State<Api>,
+    path: OnePath,
+    uri: Uri,
+    request: Instruction,
+) -> Result<Response, Problem> {
+    Query::of(&uri)?.end(&[])?;
+    let unit = id(path, UnitId::parse, UNITS)?;
+    let RebaselineBody { component, by } = request.json(r#"{"component":"camera","by":"name"}"#)?;
+    let by = name(&by)?;
+    Ok(ask(api, Ask::Rebaseline { unit, component, by }, UNITS).await)
 }
 
 /// `POST quarantine/{unit}/accept`.
@@ -448,6 +492,17 @@ impl Query {
                 format!("Write {wanted}=true or {wanted}=false."),
             )),
         }
+    }
+
+    fn time(&mut self, wanted: &str) -> Result<Option<Timestamp>, Problem> {
+        let Some(text) = self.take(wanted) else { return Ok(None) };
+        Timestamp::parse(&text).map(Some).ok_or_else(|| {
+            Problem::new(
+                Kind::BadRequest,
+                format!("{wanted} is {text:?}, which is no time."),
+                format!("Write {wanted}=2026-11-21T09:00:00Z; a + of an offset is written %2B."),
+            )
+        })
     }
 
     fn end(self, known: &[&str]) -> Result<(), Problem> {

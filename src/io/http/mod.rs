@@ -20,7 +20,7 @@ use tokio::task::JoinHandle;
 
 use crate::domain::view::{Answer, Ask, AskError};
 
-pub use api::{AcceptBody, MaintenanceBody, SetOrderBody};
+pub use api::{AcceptBody, MaintenanceBody, RebaselineBody, SetOrderBody};
 pub use body::CSV_BYTES_MAX;
 pub use problem::Problem;
 

@@ -182,15 +182,16 @@ impl StoreReader {
     pub fn readiness_history(&self, unit: &UnitId, since: Timestamp) -> Result<Vec<ReadinessLine>, StoreError> {
         let sql = "SELECT at, unit, was, became, reason FROM readiness_history WHERE unit = ?1 AND at >= ?2
                    ORDER BY at, id";
-        self.ask("read the readiness history", sql, params![unit.as_str(), since.as_millis()], |r| {
-            Ok(ReadinessLine {
-                at: time(r, 0)?,
-                unit: word(r, 1, UnitId::parse)?,
-                from: word(r, 2, Readiness::from_str)?,
-                to: word(r, 3, Readiness::from_str)?,
-                reason: r.get(4)?,
-            })
-        })
+        self.ask("read the readiness history", sql, params![unit.as_str(), since.as_millis()], readiness_line)
+    }
+
+    /// The newest line before `at`. None: nothing is kept from before.
+    pub fn readiness_before(&self, unit: &UnitId, at: Timestamp) -> Result<Option<ReadinessLine>, StoreError> {
+        let sql = "SELECT at, unit, was, became, reason FROM readiness_history WHERE unit = ?1 AND at < ?2
+                   ORDER BY at DESC, id DESC LIMIT 1";
+        let found =
+            self.ask("read the readiness history", sql, params![unit.as_str(), at.as_millis()], readiness_line)?;
+        Ok(found.into_iter().next())
     }
 
     /// From `since` on, oldest first. `unit` None: of the whole fleet.
@@ -390,6 +391,16 @@ pub(super) fn connect(path: &Path) -> Result<Connection, StoreError> {
     db.pragma_update(None, "query_only", true).at(path, DOING)?;
     db.set_prepared_statement_cache_capacity(super::CACHED_STATEMENTS);
     Ok(db)
+}
+
+fn readiness_line(r: &Row<'_>) -> rusqlite::Result<ReadinessLine> {
+    Ok(ReadinessLine {
+        at: time(r, 0)?,
+        unit: word(r, 1, UnitId::parse)?,
+        from: word(r, 2, Readiness::from_str)?,
+        to: word(r, 3, Readiness::from_str)?,
+        reason: r.get(4)?,
+    })
 }
 
 fn alert_line(r: &Row<'_>) -> rusqlite::Result<AlertLine> {

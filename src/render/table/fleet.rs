@@ -13,7 +13,7 @@ use super::page::{Page, text_of};
 use super::trouble::counted;
 use super::when::{age, age_short, in_local_time, local_and_age};
 
-fn readiness_paint(readiness: Readiness) -> Paint {
+pub(super) fn readiness_paint(readiness: Readiness) -> Paint {
     match readiness {
         Readiness::Ready => Paint::Good,
         Readiness::Impaired => Paint::Warn,

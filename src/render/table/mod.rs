@@ -1,6 +1,7 @@
 //! Rows → tables and pages for people in a terminal, 80 columns wide or as wide as it is. Owns how lists look and how
 //! they are cut to fit. Never reads a clock, a terminal or an environment: [`Look`] brings all of that.
 
+mod availability;
 mod cell;
 mod fleet;
 mod grid;
@@ -17,6 +18,7 @@ use chrono_tz::Tz;
 
 use crate::domain::Timestamp;
 
+pub use availability::{availability, unit_history};
 pub use cell::{clean, fit, width};
 pub use fleet::{import_plan, quarantine, unit_card, unit_list};
 pub use order::{order_detail, order_list};

@@ -4,7 +4,8 @@ use std::fmt::Display;
 
 use crate::domain::metric::MetricFacts;
 use crate::domain::view::{
-    AlertRow, ImportPlan, IncidentRow, OrderView, OutboxRow, QuarantineRow, RefusalRow, UnitCard, UnitRow,
+    AlertRow, AvailabilityRow, GroupAvailability, ImportPlan, IncidentRow, OrderView, OutboxRow, QuarantineRow,
+    RefusalRow, StretchRow, UnitCard, UnitRow,
 };
 use crate::domain::{AlertState, Component, GroupKind, IncidentState, OrderState, Priority, Readiness, Severity};
 
@@ -142,6 +143,51 @@ impl Record for UnitCard {
             maybe(&self.loss_pct),
             maybe(&self.silent_at),
         ]);
+        values
+    }
+}
+
+impl Record for StretchRow {
+    const FIELDS: &'static [&'static str] = &["unit", "from", "until", "readiness", "lasted_s", "reason"];
+    fn values(&self) -> Vec<String> {
+        vec![
+            text(&self.unit),
+            text(self.from),
+            text(self.until),
+            text(self.readiness),
+            text(self.lasted_s),
+            self.reason.clone(),
+        ]
+    }
+}
+
+/// For picking only: what is printed are the sums.
+impl Record for AvailabilityRow {
+    const FIELDS: &'static [&'static str] = UnitRow::FIELDS;
+    fn values(&self) -> Vec<String> {
+        self.row.values()
+    }
+    fn words(field: &str) -> Option<Vec<&'static str>> {
+        UnitRow::words(field)
+    }
+}
+
+impl Record for GroupAvailability {
+    const FIELDS: &'static [&'static str] = &[
+        "name",
+        "units",
+        "available_pct",
+        "ready_s",
+        "impaired_s",
+        "not_ready_s",
+        "silent_s",
+        "unknown_s",
+        "unproven_s",
+        "maintenance_s",
+    ];
+    fn values(&self) -> Vec<String> {
+        let mut values = vec![self.name.clone(), text(self.units), maybe(&self.available_pct)];
+        values.extend(Readiness::ALL.iter().map(|r| text(self.seconds.of(*r).as_secs_f64())));
         values
     }
 }

@@ -266,6 +266,59 @@ fn quarantined() -> QuarantineRow {
     }
 }
 
+fn history() -> UnitHistory {
+    let stretch = |from: &str, until: &str, readiness, reason: &str| StretchRow {
+        unit: unit_id("PSH-001"),
+        from: time(from),
+        until: time(until),
+        readiness,
+        lasted_s: time(until).since(time(from)).as_secs_f64(),
+        reason: reason.to_owned(),
+    };
+    let stretches = vec![
+        stretch("2026-11-14T09:06:30Z", "2026-11-16T04:00:00Z", Readiness::Unknown, "nothing is recorded of this time"),
+        stretch("2026-11-16T04:00:00Z", "2026-11-20T04:00:00Z", Readiness::Ready, "tests passed: camera, microphone"),
+        stretch("2026-11-20T04:00:00Z", "2026-11-20T04:00:00Z", Readiness::NotReady, "camera test failed (E42)"),
+        stretch(
+            "2026-11-20T04:00:00Z",
+            "2026-11-21T09:06:30Z",
+            Readiness::Silent,
+            "no heartbeat for 1 min 35 s, last at 2026-11-20T03:58:25.000Z",
+        ),
+    ];
+    let mut seconds = crate::domain::availability::Times::default();
+    for s in &stretches {
+        seconds.add(s.readiness, s.until.since(s.from));
+    }
+    UnitHistory {
+        unit: unit_id("PSH-001"),
+        from: time("2026-11-14T09:06:30Z"),
+        to: time("2026-11-21T09:06:30Z"),
+        available_pct: seconds.availability_pct(),
+        seconds,
+        stretches,
+    }
+}
+
+fn group(name: &str, units: usize, hours: [u64; 7]) -> GroupAvailability {
+    let mut seconds = crate::domain::availability::Times::default();
+    for (readiness, hours) in Readiness::ALL.iter().zip(hours) {
+        seconds.add(*readiness, std::time::Duration::from_secs(hours * 3_600));
+    }
+    GroupAvailability { name: name.to_owned(), units, available_pct: seconds.availability_pct(), seconds }
+}
+
+fn groups() -> Vec<GroupAvailability> {
+    vec![
+        group("", 1, [0, 0, 0, 0, 720, 0, 0]),
+        group("Mardan", 2, [1_000_000, 0, 0, 1, 0, 5, 0]),
+        group("Peshawar", 68, [48_000, 60, 200, 30, 500, 100, 70]),
+        group("پشاور", 3, [2_160, 0, 0, 0, 0, 0, 0]),
+    ]
+}
+
+const MONTH: std::time::Duration = std::time::Duration::from_secs(30 * 86_400);
+
 /// Every text of this file, by name.
 fn pages(look: &Look) -> Vec<(&'static str, String)> {
     let orders = [order(), incident_order(), visit_order(), closed_order()];
@@ -276,6 +329,8 @@ fn pages(look: &Look) -> Vec<(&'static str, String)> {
     vec![
         ("unit list", unit_list(&units(), look)),
         ("unit card", unit_card(&card(), look)),
+        ("unit history", unit_history(&history(), look)),
+        ("availability", availability("CITY", &groups(), MONTH, look)),
         ("alerts", alerts(&alerts_, look)),
         ("incidents", incidents(&[incident()], look)),
         ("order list", order_list(&orders, look)),
@@ -290,6 +345,7 @@ fn pages(look: &Look) -> Vec<(&'static str, String)> {
             "nothing",
             [
                 unit_list(&[], look),
+                availability("CITY", &[], MONTH, look),
                 alerts(&[], look),
                 incidents(&[], look),
                 order_list(&[], look),
@@ -314,6 +370,7 @@ fn every_list_and_page_at_80_columns() {
 fn a_wide_window_shows_more_columns() {
     let look = Look { width: 140, ..look() };
     insta::assert_snapshot!("wide_unit_list", unit_list(&units(), &look));
+    insta::assert_snapshot!("wide_availability", availability("CITY", &groups(), MONTH, &look));
     insta::assert_snapshot!("wide_order_list", order_list(&[order(), incident_order()], &look));
 }
 
@@ -359,6 +416,8 @@ fn what_programs_get_as_csv() {
         csv(&[refusal()]),
         csv(&[mail("sent", None)]),
         csv(&PlanLine::of(&plan())),
+        csv(&history().stretches),
+        csv(&groups()),
         csv(&[*Metric::BatteryVoltage.facts()]),
         csv::<UnitRow>(&[]),
     ]

@@ -1,0 +1,114 @@
+//! How ready units were, from the store's history and how they stand now. Never on the judge's own thread, never decides.
+
+use std::time::Duration;
+
+use crate::domain::availability::{Because, Change, Present, stretches, times};
+use crate::domain::view::{Answer, AskError, AvailabilityRow, StretchRow, UnitHistory, UnitRow};
+use crate::domain::{Readiness, Timestamp, UnitId, span_text};
+use crate::io::store::{ReadinessLine, StoreError, StoreOptions, StoreReader};
+
+use super::answers::{no_such_unit, unreadable};
+
+/// What was wrong this week is asked for after the weekend.
+const UNIT_SINCE: Duration = Duration::from_secs(7 * 86_400);
+/// A month's report.
+const FLEET_SINCE: Duration = Duration::from_secs(30 * 86_400);
+/// Asked for all that is kept, by a clock that counts whole seconds, and after the way here.
+const ASKED_A_MOMENT_AGO: Duration = Duration::from_secs(60);
+
+pub(super) fn of_unit(
+    store: &StoreReader,
+    units: &[UnitRow],
+    now: Timestamp,
+    unit: &UnitId,
+    since: Option<Timestamp>,
+) -> Result<Answer, AskError> {
+    let from = check_since(now, since, UNIT_SINCE)?;
+    let row = units
+        .iter()
+        .find(|u| u.unit == *unit)
+        .ok_or_else(|| no_such_unit(unit, units.iter().map(|u| u.unit.as_str())))?;
+    let lines = lines(store, unit, from).map_err(unreadable)?;
+    let changes: Vec<Change> = lines.iter().map(change).collect();
+    let reason = |because: Because| match because {
+        Because::Change(i) => lines[i].reason.clone(),
+        Because::FirstChange => "as it was before the first change that is kept".to_owned(),
+        Because::Present => row.reason.clone(),
+        Because::NothingRecorded => "nothing is recorded of this time".to_owned(),
+    };
+    let stretches = stretches(&changes, Some(present(row)), from, now);
+    let stretches = stretches.into_iter().map(|s| StretchRow {
+        unit: unit.clone(),
+        from: s.from,
+        until: s.until,
+        readiness: s.readiness,
+        lasted_s: s.lasted().as_secs_f64(),
+        reason: reason(s.because),
+    });
+    let seconds = times(&changes, Some(present(row)), from, now);
+    Ok(Answer::History(Box::new(UnitHistory {
+        unit: unit.clone(),
+        from,
+        to: now,
+        available_pct: seconds.availability_pct(),
+        seconds,
+        stretches: stretches.collect(),
+    })))
+}
+
+/// One row a unit of today's fleet.
+pub(super) fn of_fleet(
+    store: &StoreReader,
+    units: &[UnitRow],
+    now: Timestamp,
+    since: Option<Timestamp>,
+) -> Result<Answer, AskError> {
+    let from = check_since(now, since, FLEET_SINCE)?;
+    let mut rows = Vec::with_capacity(units.len());
+    for row in units {
+        let changes: Vec<Change> = lines(store, &row.unit, from).map_err(unreadable)?.iter().map(change).collect();
+        let seconds = times(&changes, Some(present(row)), from, now);
+        rows.push(AvailabilityRow {
+            row: row.clone(),
+            from,
+            to: now,
+            available_pct: seconds.availability_pct(),
+            seconds,
+        });
+    }
+    Ok(Answer::Availability(rows))
+}
+
+/// Err: in the future, or older than what is kept.
+fn check_since(now: Timestamp, since: Option<Timestamp>, usual: Duration) -> Result<Timestamp, AskError> {
+    let Some(since) = since else { return Ok(now - usual) };
+    let kept = StoreOptions::default().history_keep;
+    if since > now + ASKED_A_MOMENT_AGO {
+        return Err(AskError::Invalid(vec![format!("{since} is not past yet: ask for a time before now")]));
+    }
+    if now.since(since) > kept + ASKED_A_MOMENT_AGO {
+        let days = kept.as_secs() / 86_400;
+        let asked = span_text(now.since(since));
+        return Err(AskError::Invalid(vec![format!(
+            "the history is kept for {days} days and {asked} were asked for: ask for {days}d or less"
+        )]));
+    }
+    Ok(since.min(now))
+}
+
+/// From `from` on, and the one before them, which tells how it was at `from`.
+fn lines(store: &StoreReader, unit: &UnitId, from: Timestamp) -> Result<Vec<ReadinessLine>, StoreError> {
+    let mut lines = Vec::from_iter(store.readiness_before(unit, from)?);
+    lines.extend(store.readiness_history(unit, from)?);
+    Ok(lines)
+}
+
+fn change(line: &ReadinessLine) -> Change {
+    Change { at: line.at, was: line.from, became: line.to }
+}
+
+fn present(row: &UnitRow) -> Present {
+    // A new row in the fleet file dates the state of a unit that was never heard, too: that tells nothing of it.
+    let since = row.since.filter(|_| row.last_heard.is_some() || row.readiness != Readiness::Unproven);
+    Present { readiness: row.readiness, since }
+}
