@@ -83,6 +83,9 @@ metrics! {
     BatteryStart "battery.start" "%" 0.0 100.0 "charge at which the last mains cut began: is it filled between cuts";
     CutMinutes "power.cut_minutes" "min" 0.0 1e6 "how long the unit has been without mains; 0 with mains";
     CutRatio "power.cut_ratio" "" 0.0 1e4 "how long the feeder's present cut is, as a part of its longest usual cut";
+    BatteryCarried "battery.carried" "min" 0.0 1e6 "how long the battery carried the unit in the cut that emptied it";
+    CarriedRatio "battery.carried_ratio" "" 0.0 1e4 "battery.carried as a part of the feeder's longest usual cut";
+    CarriedShare "battery.carried_share" "%" 0.0 1e6 "how long the battery carries the unit in a cut, as a part of what the feeder's others carry";
     LocalCutMinutes "power.local_cut_minutes" "min" 0.0 1e6 "how long it has been without mains while its feeder's others had it";
     NotCharging "charger.idle_minutes" "min" 0.0 1e6 "how long a battery that is not full has had mains and no charge";
 }
@@ -139,7 +142,10 @@ impl Metric {
             | Metric::BatteryHealth
             | Metric::BatteryEstimate
             | Metric::BatteryStart
-            | Metric::CutRatio => Origin::Derived,
+            | Metric::CutRatio
+            | Metric::BatteryCarried
+            | Metric::CarriedRatio
+            | Metric::CarriedShare => Origin::Derived,
             Metric::SelftestAge
             | Metric::PressAge
             | Metric::CutMinutes
@@ -208,6 +214,9 @@ impl Metric {
             | Metric::BatteryStart
             | Metric::CutMinutes
             | Metric::CutRatio
+            | Metric::BatteryCarried
+            | Metric::CarriedRatio
+            | Metric::CarriedShare
             | Metric::LocalCutMinutes
             | Metric::NotCharging => false,
         }

@@ -160,6 +160,23 @@ impl Condition {
         let mut left = n;
         walk(self, &mut left)
     }
+    /// The catalogue metric that a single sign reads.
+    pub fn known_metric(&self) -> Option<Metric> {
+        match self {
+            Condition::Threshold { metric: MetricRef::Known(m), .. }
+            | Condition::Rate { metric: MetricRef::Known(m), .. }
+            | Condition::Baseline { metric: m, .. }
+            | Condition::Forecast { metric: m, .. } => Some(*m),
+            Condition::Threshold { .. }
+            | Condition::Rate { .. }
+            | Condition::Silent { .. }
+            | Condition::Result { .. }
+            | Condition::Count { .. }
+            | Condition::Overdue { .. }
+            | Condition::All(_)
+            | Condition::Any(_) => None,
+        }
+    }
     pub fn is_combined(&self) -> bool {
         matches!(self, Condition::All(_) | Condition::Any(_))
     }
@@ -236,6 +253,8 @@ words!(
         TestPress = "test-press",
         /// A press that the control room did not answer.
         UnansweredPress = "unanswered-press",
+        /// The battery carried the unit in a mains cut until it could no more.
+        BatteryEmpty = "battery-empty",
     }
 );
 
@@ -359,6 +378,8 @@ pub struct IncidentRule {
     /// How long an order of these rules waits for the other units of the group to show the same. None: as long as
     /// silences spread.
     pub wait: Option<Duration>,
+    /// While one of these is true of an affected unit, it alone makes the incident.
+    pub one_is_enough_if: Vec<Limit>,
     /// Its units' readiness is `unknown`: more likely that we are deaf than that they all died.
     pub doubts_hearing: bool,
 }

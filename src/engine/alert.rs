@@ -29,6 +29,7 @@ impl Engine {
                 rule,
                 phase: Phase::Pending,
                 began: at,
+                seen: at,
                 since: at,
                 fired_at: None,
                 deadline: Some(deadline),
@@ -48,6 +49,7 @@ impl Engine {
             return;
         };
         alert.reason = reason;
+        alert.seen = at;
         match alert.phase {
             Phase::Pending if alert.deadline.is_none() && at >= alert.since + demand.for_ => self.fire(at, unit, rule),
             Phase::Pending | Phase::Firing => {}
@@ -125,6 +127,7 @@ impl Engine {
 
     pub(super) fn phase_due(&mut self, at: Timestamp, unit: UnitIx, rule: RuleIx) {
         let deaf = matches!(self.hearing, HearingState::Down { .. });
+        let excused = self.is_excused(at, unit, rule);
         let Some(alert) = self.units[unit.index()].alert_mut(rule) else { return };
         if alert.deadline != Some(at) {
             return;
@@ -136,6 +139,11 @@ impl Engine {
             return;
         }
         match alert.phase {
+            Phase::Pending if excused => {
+                // What began it is explained by now: the next reading that is not decides.
+                alert.deadline = None;
+                self.state(unit);
+            }
             Phase::Pending => self.fire(at, unit, rule),
             Phase::Clearing => self.resolve(at, unit, rule),
             Phase::Firing => {}
@@ -152,8 +160,8 @@ impl Engine {
     fn fire(&mut self, at: Timestamp, unit: UnitIx, rule: RuleIx) {
         let rules = self.rules.clone();
         let for_ = rules.demand(rule, unit).map_or(Duration::ZERO, |d| d.for_);
-        let held_by = self.groups.holder(&rules, unit, rule);
         let counts = self.counts_of(at, unit, rule);
+        let held_by = self.groups.holder(&rules, unit, rule, counts);
         let wait = self.order_wait(unit, rule, counts);
         let keep = FLAP_WINDOW.max(rules.memory);
         let state = self.state(unit);
@@ -192,6 +200,7 @@ impl Engine {
             self.timers.arm(due, Timer::OrderDue(unit, rule));
         }
         self.count_firing(at, unit, rule, counts);
+        self.count_fallen_together(at, unit, rule);
         self.repair_disproved(at, unit, rule);
         self.judge_readiness(at, unit, None);
     }

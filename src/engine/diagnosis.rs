@@ -8,7 +8,6 @@ use crate::domain::{Component, Timestamp, UnitIx};
 
 use super::Engine;
 use super::compiled::RuleIx;
-use super::supply::Supply;
 
 /// When a sign began, and when it was last seen.
 #[derive(Debug, Clone, Copy)]
@@ -51,17 +50,13 @@ impl Engine {
                 Some(Span { began: supply.cut_began().unwrap_or(last), last })
             }
             Sign::Known(KnownSign::BatteryNearlyEmpty) => {
-                let last = state.last_heard?;
-                let empty = state.supply.as_deref().is_some_and(|s| is_empty(s, at));
+                let (last, died) = (state.last_heard?, self.died_by(unit)?);
+                let empty = state.supply.as_deref().is_some_and(|s| s.is_nearly_empty(died));
                 empty.then_some(Span { began: last, last: at })
             }
             Sign::Known(KnownSign::Boot) => state.last_boot.map(|boot| Span { began: boot, last: boot }),
         }
     }
-}
-
-fn is_empty(supply: &Supply, at: Timestamp) -> bool {
-    supply.on_battery() == Some(true) && supply.is_nearly_empty(at)
 }
 
 /// The part that the order is on: the surest suspect, the first of equals.

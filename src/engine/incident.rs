@@ -22,7 +22,7 @@ use super::Engine;
 use super::compiled::{Compiled, IncidentIx, RuleIx};
 use super::supply::Supply;
 use super::timer::Timer;
-use super::unit_state::{Alert, GroupKinds};
+use super::unit_state::{Alert, GroupKinds, Presence};
 
 /// Heartbeat intervals to wait before a common cause is declared. A dead link shows unit by unit over one interval, and
 /// half of one is slack; then the widest cause has shown itself. The orders of single units wait longer still.
@@ -128,10 +128,19 @@ impl Groups {
     }
 
     /// The open incident that holds back this rule's orders for this unit; the widest first.
-    pub(super) fn holder(&self, rules: &Compiled, unit: UnitIx, rule: RuleIx) -> Option<(IncidentIx, u32)> {
+    pub(super) fn holder(
+        &self,
+        rules: &Compiled,
+        unit: UnitIx,
+        rule: RuleIx,
+        counts: GroupKinds,
+    ) -> Option<(IncidentIx, u32)> {
         let id = &rules.rule(rule).id;
         let holds = |i: IncidentIx| {
             let r = rules.incident(i);
+            if !speaks_for(r.group_by, counts) {
+                return None;
+            }
             let group = self.group_of(i, unit)?;
             self.get(i, group).open.as_ref()?;
             r.inhibits.contains(id).then_some((breadth(r.group_by), i, group))
@@ -151,6 +160,17 @@ impl Groups {
         })
     }
 }
+
+/// A dark feeder explains what its own darkness does; whatever else shares a dead circuit cannot be told from it.
+fn speaks_for(kind: GroupKind, counts: GroupKinds) -> bool {
+    match kind {
+        GroupKind::Feeder => counts.contains(kind),
+        GroupKind::Uplink | GroupKind::Site | GroupKind::City | GroupKind::Fleet => true,
+    }
+}
+
+/// A feeder with mains for so long: its buttons have started again, those that can.
+const LIT_FOR: Duration = Duration::from_secs(20 * 60);
 
 /// Which of two causes explains more.
 fn breadth(kind: GroupKind) -> u8 {
@@ -176,6 +196,7 @@ impl Group {
         }
     }
 
+    /// Like [`Group::reached`], by the units' number alone.
     fn reached(&self, rule: &IncidentRule) -> bool {
         let (active, of) = self.share(rule.within);
         active >= rule.at_least as usize && active as f64 >= rule.fraction * of as f64
@@ -183,6 +204,10 @@ impl Group {
 
     /// Fewer than half of what opened it: the common cause is gone, what is left is on its own.
     fn is_over(&self, rule: &IncidentRule, still: usize) -> bool {
+        // One was enough to open it: it is over with that one.
+        if self.open.as_ref().is_some_and(|o| o.units.len() < rule.at_least as usize) {
+            return still == 0;
+        }
         still < rule.at_least as usize || (still as f64) < rule.fraction * self.heard as f64 / 2.0
     }
 }
@@ -215,12 +240,13 @@ impl Engine {
         let silent = self.rules.rule(rule).condition.is_silent();
         let supply = self.units[unit.index()].supply.as_deref();
         let on_battery = supply.and_then(Supply::on_battery);
-        let is_empty = on_battery == Some(true) && supply.is_some_and(|s| s.is_nearly_empty(at));
+        let died = self.died_by(unit).unwrap_or(at);
+        let is_empty = supply.is_some_and(|s| s.is_nearly_empty(died));
         let mut counts = GroupKinds::default();
         for kind in GroupKind::ALL {
             let speaks = match kind {
                 // A unit with mains does not suffer from its feeder; one that dies with a full battery neither.
-                GroupKind::Feeder if silent => on_battery.is_none() || is_empty,
+                GroupKind::Feeder if silent => on_battery.is_none() || on_battery == Some(true) && is_empty,
                 GroupKind::Feeder => on_battery != Some(false),
                 // An empty battery explains a silence by itself.
                 GroupKind::Uplink | GroupKind::City | GroupKind::Fleet => !(silent && is_empty),
@@ -301,7 +327,7 @@ impl Engine {
         let rules = self.rules.clone();
         let rule = rules.incident(incident);
         let g = self.groups.get(incident, group);
-        if g.open.is_some() || g.settles_at.is_some() || !g.reached(rule) {
+        if g.open.is_some() || g.settles_at.is_some() || !(g.reached(rule) || self.one_is_enough(at, incident, group)) {
             return;
         }
         if rule.group_by == GroupKind::Fleet {
@@ -326,16 +352,117 @@ impl Engine {
         self.groups.get_mut(incident, group).settles_at = None;
         self.forget_old(at, incident, group);
         let g = self.groups.get(incident, group);
-        if g.open.is_some() || !g.reached(rule) {
+        if g.open.is_some() || !(g.reached(rule) || self.one_is_enough(at, incident, group)) {
             return;
         }
         let is_held = |a: &Alert| a.held_by.is_some_and(|h| h != (incident, group));
-        let covered = self
-            .affected(incident, group)
-            .iter()
-            .all(|unit| self.units[unit.index()].alerts.iter().any(|a| self.counts(incident, a) && is_held(a)));
+        let affected = self.affected(incident, group);
+        let held =
+            |unit: &&UnitIx| self.units[unit.index()].alerts.iter().any(|a| self.counts(incident, a) && is_held(a));
+        // One that was silent before, with an order of its own, does not make the rest a cause of their own.
+        let covered = affected.iter().filter(held).count() * 2 > affected.len();
         if !covered {
             self.open_incident(at, incident, group);
+        }
+    }
+
+    /// A cut of this unit's feeder ended.
+    pub(super) fn await_lit(&mut self, at: Timestamp, unit: UnitIx) {
+        for i in self.incident_indices() {
+            if self.rules.incident(i).group_by == GroupKind::Feeder
+                && let Some(group) = self.groups.group_of(i, unit)
+                && self.groups.get(i, group).open.is_some()
+            {
+                self.timers.arm(at + LIT_FOR, Timer::FeederLit(i, group));
+            }
+        }
+    }
+
+    /// After a restart.
+    pub(super) fn await_lit_again(&mut self) {
+        let open: Vec<(IncidentIx, u32, UnitIx)> = self
+            .groups
+            .all()
+            .filter(|(i, _, g)| g.open.is_some() && self.rules.incident(*i).group_by == GroupKind::Feeder)
+            .filter_map(|(i, n, g)| Some((i, n, *g.members.first()?)))
+            .collect();
+        for (incident, group, member) in open {
+            if let Some(lit) = self.feeders.of(member).and_then(|f| f.lit_since) {
+                self.timers.arm(lit + LIT_FOR, Timer::FeederLit(incident, group));
+            }
+        }
+    }
+
+    pub(super) fn feeder_lit(&mut self, at: Timestamp, incident: IncidentIx, group: u32) {
+        let g = self.groups.get(incident, group);
+        let lit = g.members.first().and_then(|m| self.feeders.of(*m)).and_then(|f| f.lit_since);
+        let Some(open) = g.open.as_ref().filter(|o| lit.is_some_and(|l| l + LIT_FOR == at && l >= o.since)) else {
+            return;
+        };
+        let of = open.units.len();
+        let still_silent = open.units.iter().filter(|u| self.is_affected(incident, **u)).count();
+        self.close_incident(at, incident, group, Reason::BackTogether { still_silent, of }, true);
+    }
+
+    /// Something about an affected unit says by itself that its fault is the group's.
+    fn one_is_enough(&self, at: Timestamp, incident: IncidentIx, group: u32) -> bool {
+        let rule = self.rules.incident(incident);
+        let limits = &rule.one_is_enough_if;
+        if rule.group_by == GroupKind::Feeder {
+            let member = self.groups.get(incident, group).members.first();
+            if member.and_then(|m| self.feeders.of(*m)).is_none_or(|f| f.cut_since.is_none()) {
+                return false;
+            }
+        }
+        !limits.is_empty() && self.affected(incident, group).iter().any(|unit| self.is_any_beyond(at, *unit, limits))
+    }
+
+    /// An order on this alert is due: does something that became known meanwhile make it the group's?
+    pub(super) fn consider_incidents_of(&mut self, at: Timestamp, unit: UnitIx, rule: RuleIx) {
+        let rules = self.rules.clone();
+        for incident in rules.incidents_of(rule).iter().copied() {
+            let Some(group) = self.groups.group_of(incident, unit) else { continue };
+            let is_quiet = self.groups.get(incident, group).open.is_none();
+            if is_quiet && self.one_is_enough(at, incident, group) {
+                self.groups.get_mut(incident, group).settles_at = None;
+                self.open_incident(at, incident, group);
+            }
+        }
+    }
+
+    /// Batteries that run empty do so one after the other. Units of one uplink that were all last heard within one
+    /// heartbeat interval have lost the uplink, whatever their batteries.
+    pub(super) fn count_fallen_together(&mut self, at: Timestamp, unit: UnitIx, rule: RuleIx) {
+        let rules = self.rules.clone();
+        if !rules.rule(rule).condition.is_silent() {
+            return;
+        }
+        for incident in rules.incidents_of(rule).iter().copied() {
+            let r = rules.incident(incident);
+            let Some(group) = self.groups.group_of(incident, unit).filter(|_| r.group_by == GroupKind::Uplink) else {
+                continue;
+            };
+            let g = self.groups.get(incident, group);
+            let Some(last) = self.units[unit.index()].last_heard else { continue };
+            let interval = self.heartbeat_interval(unit);
+            let together = |other: &UnitIx| {
+                let state = &self.units[other.index()];
+                let near = state.last_heard.is_some_and(|l| l.since(last).max(last.since(l)) <= interval);
+                near && state.presence == Presence::Silent && state.alert(rule).is_some_and(Alert::is_active)
+            };
+            let fallen: Vec<UnitIx> = g.members.iter().copied().filter(together).collect();
+            if fallen.len() < r.at_least as usize || (fallen.len() as f64) < r.fraction * g.heard as f64 {
+                continue;
+            }
+            let mut only = GroupKinds::default();
+            only.insert(GroupKind::Uplink);
+            for other in fallen {
+                let alert = self.state(other).alert_mut(rule).expect("just seen");
+                if !alert.counts.contains(GroupKind::Uplink) {
+                    alert.counts.insert(GroupKind::Uplink);
+                    self.count_firing(at, other, rule, only);
+                }
+            }
         }
     }
 
@@ -421,7 +548,8 @@ impl Engine {
             for r in &held {
                 let Some(alert) = self.units[unit.index()].alert(*r) else { continue };
                 // An order that is already out stays out: the crew may be on its way.
-                if !alert.is_active() || alert.held_by.is_some() || alert.order.is_some() {
+                let free = !alert.is_active() || alert.held_by.is_some() || alert.order.is_some();
+                if free || !speaks_for(rule.group_by, alert.counts) {
                     continue;
                 }
                 let alert = self.state(unit).alert_mut(*r).expect("just seen");

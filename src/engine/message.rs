@@ -21,7 +21,15 @@ impl Engine {
         let Message { ts, boot, seq, body, extra } = message;
         let kind = body.kind();
         let arrival = match (boot, seq) {
-            (Some(boot), Some(seq)) => self.state(unit).sequence.arrive(now, boot, seq, ts),
+            (Some(boot), Some(seq)) => {
+                let unheard = self.was_deaf_since_heard(unit);
+                let sequence = &mut self.state(unit).sequence;
+                let arrival = sequence.arrive(now, boot, seq, ts);
+                if unheard && arrival == Arrival::New {
+                    sequence.count_losses_anew();
+                }
+                arrival
+            }
             // A last will carries no numbers: it can be neither late nor doubled.
             (_, _) => {
                 let _ = self.state(unit);
@@ -158,22 +166,20 @@ impl Engine {
             test.code.clone_from(&result.code);
             test.mode = result.mode.or(test.mode);
             if result.result == Outcome::Pass {
-                test.last_pass = Some(now);
+                test.last_pass = test.last_pass.max(Some(taken.at));
             }
             let mode = test.mode;
             for (metric, value) in &result.figures {
                 self.show_reading(now, unit, *metric, *value);
                 let _ = self.units[unit.index()].store_reading(*metric, *value, taken.at);
             }
-            if taken.late {
-                continue;
-            }
+            // A late test is as good as any: those that newer ones have overtaken were left out above.
             self.judge_figures(now, unit, &result, mode);
             let rules = self.rules.clone();
             for leaf in rules.for_test(component) {
                 self.judge_result(now, unit, *leaf, result.result, result.code.as_deref());
             }
-            self.judge_repair(now, unit, component, result.result, result.code.as_deref());
+            self.judge_repair(now, unit, component, result.result, result.code.as_deref(), taken.at);
         }
         let state = &mut self.units[unit.index()];
         state.last_selftest = state.last_selftest.max(Some(taken.at));

@@ -15,9 +15,11 @@ mod baseline;
 mod clock;
 mod compiled;
 mod diagnosis;
+mod evidence;
 mod explain;
 mod incident;
 mod message;
+mod notices;
 #[allow(dead_code, reason = "health_history and lengths of cuts are for screens that are not there yet")]
 mod power;
 mod presence;
@@ -184,6 +186,7 @@ impl Engine {
                 Timer::Grown(unit, leaf) => self.grown_due(at, unit, leaf),
                 Timer::Proof(unit) => self.proof_due(at, unit),
                 Timer::IncidentSettle(incident, group) => self.incident_settled(at, incident, group),
+                Timer::FeederLit(incident, group) => self.feeder_lit(at, incident, group),
                 Timer::IncidentOrder(incident, group) => self.incident_order_due(at, incident, group),
                 Timer::OrderDue(unit, rule) => self.order_due(at, unit, rule),
                 Timer::Hold(order) => self.hold_due(at, order),

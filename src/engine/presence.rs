@@ -58,6 +58,16 @@ impl Engine {
         self.arm_silences(unit, presence_rule, kind);
     }
 
+    /// We could not hear for a time since the unit was last heard.
+    pub(super) fn was_deaf_since_heard(&self, unit: UnitIx) -> bool {
+        match self.hearing {
+            HearingState::Up { since: Some(since) } => {
+                self.units[unit.index()].last_heard.is_some_and(|last| last < since)
+            }
+            HearingState::Up { since: None } | HearingState::Down { .. } => false,
+        }
+    }
+
     fn presence_leaf(&self, unit: UnitIx) -> Leaf {
         self.rules.presence_rule(unit).map_or(NO_RULE, |rule| Leaf { rule, n: 0 })
     }
@@ -156,9 +166,8 @@ impl Engine {
         let reason = Reason::NothingFor { kind, last, silence: at.since(last) };
         if is_presence {
             self.state(unit).presence = Presence::Silent;
-        }
-        if is_presence {
             self.feeder_changed(at, unit);
+            self.silent_on_battery(at, unit);
         }
         if leaf != NO_RULE {
             self.take_verdict(at, unit, leaf, Verdict::Holds, reason.clone());

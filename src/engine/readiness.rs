@@ -207,6 +207,8 @@ impl Engine {
                 return Duration::ZERO;
             }
             match i.wait {
+                // Its feeder's others carry on for much longer: that is known already.
+                Some(_) if i.group_by == GroupKind::Feeder && self.is_worse_than_its_feeder(unit) => Duration::ZERO,
                 // Of a unit that says nothing of its power we cannot tell whether it shares the cause.
                 Some(wait) if i.group_by != GroupKind::Feeder || self.is_on_battery(unit) => wait,
                 Some(_) => Duration::ZERO,

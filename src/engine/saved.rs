@@ -108,6 +108,8 @@ enum SavedLeaf {
 struct SavedFeeder {
     name: GroupName,
     cut_since: Option<Timestamp>,
+    #[serde(default)]
+    lit_since: Option<Timestamp>,
     sighted: bool,
     schedule: Schedule,
 }
@@ -156,6 +158,8 @@ struct SavedAlert {
     phase: Phase,
     #[serde(default)]
     began: Option<Timestamp>,
+    #[serde(default)]
+    seen: Option<Timestamp>,
     since: Timestamp,
     fired_at: Option<Timestamp>,
     deadline: Option<Timestamp>,
@@ -220,6 +224,7 @@ impl Engine {
                 .map(|f| SavedFeeder {
                     name: f.name.clone(),
                     cut_since: f.cut_since,
+                    lit_since: f.lit_since,
                     sighted: f.sighted,
                     schedule: f.schedule.clone(),
                 })
@@ -268,6 +273,7 @@ impl Engine {
                     rule: id(a.rule),
                     phase: a.phase,
                     began: Some(a.began),
+                    seen: Some(a.seen),
                     since: a.since,
                     fired_at: a.fired_at,
                     deadline: a.deadline,
@@ -342,6 +348,7 @@ impl Engine {
                     rule: find(&a.rule)?,
                     phase: a.phase,
                     began: a.began.unwrap_or(a.since),
+                    seen: a.seen.unwrap_or(a.since),
                     since: a.since,
                     fired_at: a.fired_at,
                     deadline: a.deadline,
@@ -425,6 +432,7 @@ impl Engine {
         for saved in g.feeders {
             if let Some(feeder) = self.feeders.find_mut(&saved.name) {
                 feeder.cut_since = saved.cut_since;
+                feeder.lit_since = saved.lit_since;
                 feeder.sighted = saved.sighted;
                 feeder.schedule = saved.schedule;
             }
@@ -500,10 +508,12 @@ impl Engine {
         }
         for (id, record) in &self.orders {
             if let (OrderState::Repaired, Some(repaired)) = (record.order.state, record.life.repaired_at) {
-                let from = repaired.max(record.life.quiet_since.unwrap_or(repaired));
+                let looked = record.life.looked_at.unwrap_or(repaired);
+                let from = repaired.max(record.life.quiet_since.unwrap_or(repaired)).max(looked);
                 self.timers.arm(from + self.settings.hold, Timer::Hold(*id));
             }
         }
+        self.await_lit_again();
         let waiting: Vec<(Timestamp, Timer)> = self
             .groups
             .all()

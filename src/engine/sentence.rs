@@ -66,6 +66,14 @@ impl Engine {
             }
             Some(_) | None => None,
         };
+        let mut figures = figures;
+        if figures.value.is_empty() {
+            // The alert's last word was of something else: the reading as it is now.
+            let leaves = self.rules.rule(rule).condition.leaves();
+            let metric = leaves.iter().find_map(|c| c.known_metric());
+            let value = metric.and_then(|m| Some(m.figure(self.present_value(at, unit, m)?)));
+            figures.value = value.unwrap_or_default();
+        }
         let since = figures.since.or(grown).or(alert.and_then(|a| a.fired_at)).unwrap_or(at);
         self.rules
             .rule(rule)

@@ -83,6 +83,11 @@ impl Sequence {
         self.newest_ts = self.newest_ts.max(ts);
     }
 
+    /// What was sent before this, while we could not hear, is no loss of the link.
+    pub(super) fn count_losses_anew(&mut self) {
+        self.span = self.span.min(1);
+    }
+
     fn within_boot(&mut self, seq: u64) -> Arrival {
         if seq > self.highest {
             let step = seq - self.highest;

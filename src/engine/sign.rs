@@ -75,12 +75,13 @@ impl Engine {
         }
         let rules = self.rules.clone();
         let Some(sign) = rules.sign(leaf, unit) else { return };
-        if self.is_excused(at, unit, leaf.rule) {
-            return;
-        }
+        let excused = self.is_excused(at, unit, leaf.rule);
         match sign {
             Condition::Threshold { metric, side, limit, clear, consecutive } => {
                 let (beyond, good) = (side.beyond(value, *limit), !side.beyond(value, *clear));
+                if excused && !good {
+                    return;
+                }
                 let Some((verdict, times)) = self.count_limit(unit, leaf, beyond, good, *consecutive) else { return };
                 let (metric, unit_text) = named(metric);
                 let reason = match verdict {
@@ -102,6 +103,9 @@ impl Engine {
                 let Some(baseline) = self.units[unit.index()].baseline(*metric, mode) else { return };
                 let (limit, clear) = (limit.of(baseline, *side), clear.of(baseline, *side));
                 let (beyond, good) = (side.beyond(value, limit), !side.beyond(value, clear));
+                if excused && !good {
+                    return;
+                }
                 let Some((verdict, times)) = self.count_limit(unit, leaf, beyond, good, *consecutive) else { return };
                 let facts = metric.facts();
                 let (metric, unit_text) = (facts.name.to_owned(), facts.unit.to_owned());
@@ -122,6 +126,7 @@ impl Engine {
                 };
                 self.take_verdict(at, unit, leaf, verdict, reason);
             }
+            Condition::Rate { .. } | Condition::Forecast { .. } if excused => {}
             Condition::Rate { metric, side, limit, per, over } => {
                 let series = self.state(unit).series_mut(leaf, || Series::new(*over / RATE_POINTS, *over * 2));
                 series.push(at, value);
@@ -216,16 +221,19 @@ impl Engine {
         self.take_verdict(at, unit, leaf, verdict, reason);
     }
 
-    /// Something else explains the reading or the test: it says nothing.
+    /// Something else explains a bad reading, a failed test or an event: it says nothing. A good one always counts.
     pub(super) fn is_excused(&self, at: Timestamp, unit: UnitIx, rule: RuleIx) -> bool {
-        let excused = |l: &Limit| match &l.metric {
+        self.is_any_beyond(at, unit, &self.rules.rule(rule).unless)
+    }
+
+    pub(super) fn is_any_beyond(&self, at: Timestamp, unit: UnitIx, limits: &[Limit]) -> bool {
+        limits.iter().any(|l| match &l.metric {
             MetricRef::Known(m) => self.present_value(at, unit, *m).is_some_and(|v| l.side.beyond(v, l.limit)),
             MetricRef::Vendor(name) => {
                 let vendor = &self.units[unit.index()].vendor;
                 vendor.iter().any(|(n, v, _)| n == name && l.side.beyond(*v, l.limit))
             }
-        };
-        self.rules.rule(rule).unless.iter().any(excused)
+        })
     }
 
     /// The newest value, of what grows by itself as of `at`.
@@ -282,9 +290,6 @@ impl Engine {
         let until = self.grown_until(at, unit, growth);
         for leaf in rules.for_metric(metric) {
             let Some(Condition::Threshold { side, limit, .. }) = rules.sign(*leaf, unit) else { continue };
-            if self.is_excused(at, unit, leaf.rule) {
-                continue;
-            }
             let due = since.map(|s| s + Duration::from_secs_f64((limit.max(0.0) * growth.unit_s).min(1e10)));
             let reached = due.is_some_and(|due| due <= until);
             let verdict = match (side, since.is_some(), reached) {
@@ -297,7 +302,9 @@ impl Engine {
             if let Some(due) = due.filter(|due| *due > at) {
                 self.timers.arm(due, Timer::Grown(unit, *leaf));
             }
-            if verdict != Verdict::Holds && !self.units[unit.index()].knows(*leaf) {
+            if verdict != Verdict::Holds && !self.units[unit.index()].knows(*leaf)
+                || verdict != Verdict::Gone && self.is_excused(at, unit, leaf.rule)
+            {
                 continue;
             }
             let facts = metric.facts();
@@ -369,7 +376,7 @@ impl Engine {
             Outcome::Inconclusive | Outcome::Skipped => outcome != *is,
             Outcome::Pass | Outcome::Fail => false,
         };
-        if says_nothing || self.is_excused(at, unit, leaf.rule) {
+        if says_nothing || outcome == *is && self.is_excused(at, unit, leaf.rule) {
             return;
         }
         let in_a_row = self.state(unit).count_in_a_row(leaf, outcome == *is);
@@ -390,6 +397,9 @@ impl Engine {
         let rules = self.rules.clone();
         for leaf in rules.for_counted(event) {
             let Some(Condition::Count { at_least, within, .. }) = rules.sign(*leaf, unit) else { continue };
+            if self.is_excused(at, unit, leaf.rule) {
+                continue;
+            }
             let wanted = (*at_least).max(1) as usize;
             let now = self.now.unwrap_or(at);
             let state = self.state(unit);
@@ -413,6 +423,17 @@ impl Engine {
                 self.take_verdict(now, unit, *leaf, Verdict::Holds, reason);
                 self.timers.arm(oldest + *within, Timer::Count(unit, *leaf));
             }
+        }
+    }
+
+    /// The newest of these events did not happen after all.
+    pub(super) fn uncount_event(&mut self, at: Timestamp, unit: UnitIx, event: CountedEvent) {
+        let rules = self.rules.clone();
+        for leaf in rules.for_counted(event) {
+            if let Some((_, times)) = self.state(unit).events.iter_mut().find(|(l, _)| l == leaf) {
+                times.pop_back();
+            }
+            self.count_due(at, unit, *leaf);
         }
     }
 

@@ -6,9 +6,12 @@
 //!         └─────────▶ Feeder (who else has mains) ──▶ schedule ──▶ expected time to mains ─▶ margin, local cut ──▶ sign
 //! ```
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 use crate::domain::message::Power;
+use crate::domain::rule::CountedEvent;
 use crate::domain::{Component, Fleet, GroupKind, GroupName, Metric, Reason, Timestamp, UnitId, UnitIx};
 
 use super::Engine;
@@ -26,7 +29,27 @@ pub(super) struct Supply {
     pub local_since: Option<Timestamp>,
     /// How it counts for its feeder now: has it mains? None: not heard, or never said.
     counted: Option<bool>,
+    /// The newest cut that emptied the battery.
+    #[serde(default)]
+    emptied: Option<Emptied>,
+    /// Of its last power message.
+    #[serde(default)]
+    boot: Option<u32>,
+    /// It fell silent on battery, and then the feeder's others had mains again for the first time.
+    #[serde(default)]
+    mains_back: Option<Timestamp>,
 }
+
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+struct Emptied {
+    cut_began: Timestamp,
+    after: Duration,
+    /// The unit started anew since.
+    proven: bool,
+}
+
+/// Cuts of one feeder begin together; a unit says so at its next power message.
+const SAME_CUT: Duration = Duration::from_secs(30 * 60);
 
 impl Supply {
     pub(super) fn on_battery(&self) -> Option<bool> {
@@ -39,8 +62,25 @@ impl Supply {
     pub(super) fn idle_since(&self) -> Option<Timestamp> {
         self.battery.no_charge_since()
     }
+    /// Could an emptied battery explain a silence that began by `at`?
     pub(super) fn is_nearly_empty(&self, at: Timestamp) -> bool {
-        self.battery.is_nearly_empty(at, None)
+        self.battery.is_nearly_empty(at)
+    }
+
+    /// None: it is in another cut now.
+    fn emptied_lately(&self) -> Option<Emptied> {
+        self.emptied.filter(|e| self.cut_began().is_none_or(|began| began == e.cut_began))
+    }
+
+    /// Minutes that the battery carries or carried its unit in the cut that began about then. None: nothing tells.
+    fn carries(&self, cut_began: Timestamp, now: Timestamp) -> Option<f64> {
+        let same = |began: Timestamp| began.since(cut_began).max(cut_began.since(began)) <= SAME_CUT;
+        if let Some(emptied) = self.emptied.filter(|e| same(e.cut_began)) {
+            return Some(emptied.after.as_secs_f64() / 60.0);
+        }
+        let began = self.cut_began().filter(|began| same(*began))?;
+        let known_at = self.battery.last_sample().map_or(now, |at| at.min(now));
+        Some(known_at.since(began).as_secs_f64() / 60.0 + 60.0 * self.battery.runtime_h()?)
     }
 }
 
@@ -63,6 +103,8 @@ pub(super) struct Feeder {
     without: usize,
     /// Most of them have been without mains since then.
     pub cut_since: Option<Timestamp>,
+    /// When the last cut ended. None while one lasts.
+    pub lit_since: Option<Timestamp>,
     pub schedule: Schedule,
     /// Somebody was heard, the last time that anything changed.
     pub sighted: bool,
@@ -85,6 +127,7 @@ impl Feeders {
                 with: 0,
                 without: 0,
                 cut_since: None,
+                lit_since: None,
                 schedule: Schedule::default(),
                 sighted: false,
             });
@@ -124,13 +167,94 @@ impl Engine {
             celsius: power.battery_temp_c,
             load_w: power.load_w,
             charge_pct: power.battery_pct,
+            rebooted: self.rebooted(unit),
+            mains_back: self.units[unit.index()].supply.as_deref().and_then(|s| s.mains_back),
         };
-        let changed = self.state(unit).supply.get_or_insert_default().battery.take(&sample, None);
+        let boot = self.units[unit.index()].sequence.boot();
+        let supply = self.state(unit).supply.get_or_insert_default();
+        supply.boot = boot;
+        supply.mains_back = None;
+        let (cut_began, last) = (supply.cut_began(), supply.battery.last_sample());
+        let changed = supply.battery.take(&sample, None);
+        if let (true, Some(began), Some(last)) = (changed.ended_empty, cut_began, last) {
+            // Heard again before it was missed, or its silence did not look like an empty battery at first.
+            self.battery_emptied(now, unit, began, last);
+        }
+        match sample.rebooted {
+            Some(true) => self.prove_emptied(unit),
+            Some(false) => self.battery_held(now, unit),
+            None => {}
+        }
         self.feeder_changed(now, unit);
         self.judge_growing(now, unit, Metric::CutMinutes);
         self.judge_growing(now, unit, Metric::LocalCutMinutes);
         self.judge_growing(now, unit, Metric::NotCharging);
         self.judge_supply(now, unit, changed);
+    }
+
+    /// Since its last power message. None: it says no boot numbers.
+    fn rebooted(&self, unit: UnitIx) -> Option<bool> {
+        let state = &self.units[unit.index()];
+        Some(state.sequence.boot()? != state.supply.as_deref()?.boot?)
+    }
+
+    /// The unit fell silent: with an empty battery?
+    pub(super) fn silent_on_battery(&mut self, at: Timestamp, unit: UnitIx) {
+        let Some(died) = self.died_by(unit) else { return };
+        let Some(supply) = self.units[unit.index()].supply.as_deref() else { return };
+        if let (true, Some(began)) = (supply.is_nearly_empty(died), supply.cut_began()) {
+            let last = self.units[unit.index()].last_heard.unwrap_or(died);
+            self.battery_emptied(at, unit, began, last);
+        }
+    }
+
+    /// The first moment at which a silent unit's next heartbeat was missing.
+    pub(super) fn died_by(&self, unit: UnitIx) -> Option<Timestamp> {
+        self.units[unit.index()].last_heard.map(|last| last + self.heartbeat_interval(unit))
+    }
+
+    fn battery_emptied(&mut self, at: Timestamp, unit: UnitIx, cut_began: Timestamp, last: Timestamp) {
+        let Some(supply) = &mut self.state(unit).supply else { return };
+        if supply.emptied.is_some_and(|e| e.cut_began == cut_began) {
+            return;
+        }
+        supply.emptied = Some(Emptied { cut_began, after: last.since(cut_began), proven: false });
+        self.count_event(at, unit, CountedEvent::BatteryEmpty);
+    }
+
+    /// Its battery lasts less than half as long as those of its feeder's others in the same cut.
+    pub(super) fn is_worse_than_its_feeder(&self, unit: UnitIx) -> bool {
+        const HALF: f64 = 50.0;
+        const FULL: f64 = 75.0;
+        let Some(now) = self.now else { return false };
+        let start = self.derived(now, unit, Metric::BatteryStart);
+        start.is_none_or(|pct| pct >= FULL)
+            && self.derived(now, unit, Metric::CarriedShare).is_some_and(|share| share < HALF)
+    }
+
+    fn prove_emptied(&mut self, unit: UnitIx) {
+        if let Some(Emptied { proven, .. }) = self.state(unit).supply.as_mut().and_then(|s| s.emptied.as_mut()) {
+            *proven = true;
+        }
+    }
+
+    /// It is the same start of the unit as before: its battery never gave out, whatever its silence looked like.
+    fn battery_held(&mut self, at: Timestamp, unit: UnitIx) {
+        let emptied = self.units[unit.index()].supply.as_deref().and_then(|s| s.emptied);
+        if emptied.is_some_and(|e| !e.proven) {
+            self.state(unit).supply.as_mut().expect("just seen").emptied = None;
+            self.uncount_event(at, unit, CountedEvent::BatteryEmpty);
+        }
+    }
+
+    /// What the feeder's other batteries carry in the cut that emptied this one: the median, in minutes.
+    fn others_carry(&self, now: Timestamp, unit: UnitIx, cut_began: Timestamp) -> Option<f64> {
+        let members = &self.feeders.of(unit)?.members;
+        let others = members.iter().filter(|m| **m != unit);
+        let mut carry: Vec<f64> =
+            others.filter_map(|m| self.units[m.index()].supply.as_deref()?.carries(cut_began, now)).collect();
+        carry.sort_unstable_by(f64::total_cmp);
+        carry.get(carry.len() / 2).copied()
     }
 
     fn judge_supply(&mut self, now: Timestamp, unit: UnitIx, changed: Changed) {
@@ -163,10 +287,25 @@ impl Engine {
             Metric::BatteryEstimate => battery()?.charge_pct(),
             Metric::BatteryStart => battery()?.start_charge_pct(),
             Metric::BatteryHealth => battery()?.health_pct(),
+            Metric::BatteryCarried => {
+                let emptied = state.supply.as_deref()?.emptied_lately()?;
+                Some(emptied.after.as_secs_f64() / 60.0)
+            }
+            Metric::CarriedRatio => {
+                let longest = self.feeders.of(unit)?.schedule.longest_usual()?.as_secs_f64();
+                let emptied = state.supply.as_deref()?.emptied_lately()?;
+                Some(emptied.after.as_secs_f64() / longest.max(60.0))
+            }
+            Metric::CarriedShare => {
+                let supply = state.supply.as_deref()?;
+                let began = supply.cut_began().or(supply.emptied.map(|e| e.cut_began))?;
+                let others = self.others_carry(now, unit, began)?;
+                Some(100.0 * supply.carries(began, now)? / others.max(1.0))
+            }
             Metric::CutRatio => {
-                let feeder = self.feeders.of(unit)?;
-                let longest = feeder.schedule.longest_usual()?.as_secs_f64();
-                Some(feeder.cut_since.map_or(0.0, |since| now.since(since).as_secs_f64() / longest.max(60.0)))
+                let longest = self.feeders.of(unit)?.schedule.longest_usual()?.as_secs_f64();
+                let began = state.supply.as_deref()?.cut_began();
+                Some(began.map_or(0.0, |since| now.since(since).as_secs_f64() / longest.max(60.0)))
             }
             Metric::BatteryMargin => {
                 let battery = battery()?;
@@ -226,16 +365,40 @@ impl Engine {
             None => feeder.schedule.lost_sight(at),
         }
         feeder.sighted = is_cut.is_some();
+        let mut mains_back = false;
         match is_cut {
-            Some(true) => feeder.cut_since = feeder.cut_since.or(Some(at)),
-            Some(false) => feeder.cut_since = None,
+            Some(true) => {
+                feeder.cut_since = feeder.cut_since.or(Some(at));
+                feeder.lit_since = None;
+            }
+            Some(false) => {
+                mains_back = feeder.cut_since.take().is_some();
+                if mains_back {
+                    feeder.lit_since = Some(at);
+                }
+            }
             // Whether the cut goes on is not known.
             None => {}
+        }
+        if mains_back {
+            self.await_lit(at, unit);
         }
         let _ = self.state(unit);
         for n in 0..self.feeders.list[index].members.len() {
             let member = self.feeders.list[index].members[n];
+            if mains_back {
+                self.note_mains_back(at, member);
+            }
             self.judge_local_cut(at, member, index);
+        }
+    }
+
+    fn note_mains_back(&mut self, at: Timestamp, unit: UnitIx) {
+        let state = &self.units[unit.index()];
+        let waits = state.presence != Presence::Present
+            && state.supply.as_ref().is_some_and(|s| s.on_battery() == Some(true) && s.mains_back.is_none());
+        if waits && let Some(supply) = &mut self.state(unit).supply {
+            supply.mains_back = Some(at);
         }
     }
 

@@ -27,6 +27,8 @@ pub(super) enum Timer {
     Proof(UnitIx),
     /// Enough siblings for long enough: a common cause.
     IncidentSettle(IncidentIx, u32),
+    /// The feeder has had mains for a while: what is still dark is dark by itself.
+    FeederLit(IncidentIx, u32),
     IncidentOrder(IncidentIx, u32),
     OrderDue(UnitIx, RuleIx),
     Hold(OrderId),

@@ -125,6 +125,8 @@ pub(super) struct Alert {
     pub phase: Phase,
     /// When its condition first held.
     pub began: Timestamp,
+    /// When something last said that it holds.
+    pub seen: Timestamp,
     /// Since when it is in this phase.
     pub since: Timestamp,
     pub fired_at: Option<Timestamp>,

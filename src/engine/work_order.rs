@@ -2,28 +2,33 @@
 //! `domain::order::OrderState`; the numbers below are theirs. Never sends anything.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use crate::domain::event::COMMAND_EXPIRES_AFTER;
 use crate::domain::message::{Command, Do, Outcome};
-use crate::domain::notice::{IncidentFacts, NoticeKind};
+use crate::domain::notice::NoticeKind;
 use crate::domain::order::{Change, Suspect};
-use crate::domain::rule::{IncidentRule, OrderPlan};
+use crate::domain::rule::{Condition, IncidentRule, OrderPlan};
 use crate::domain::{
-    Component, CrewId, EffectKind, GroupKind, GroupName, MessageId, Metric, Notice, Order, OrderId, OrderMove,
-    OrderState, Reason, Recipient, RuleId, SiteId, Subject, Timestamp, UnitId, UnitIx,
+    Component, CrewId, EffectKind, GroupKind, GroupName, Order, OrderId, OrderMove, OrderState, Reason, RuleId, SiteId,
+    Subject, Timestamp, UnitId, UnitIx,
 };
 
 use super::compiled::{IncidentIx, RuleIx};
 use super::incident::OpenIncident;
-use super::sign::growth;
 use super::timer::Timer;
-use super::unit_state::{Phase, Presence};
+use super::unit_state::{Alert, Phase, Presence};
 use super::{Engine, HearingState, diagnosis};
 
 /// Signed under what the engine itself decides.
 const ITSELF: &str = "buttonwatch";
+
+/// An order whose fault is explained for the moment is thought over so much later.
+const EXCUSED_AGAIN: Duration = Duration::from_secs(15 * 60);
+/// Crews say "repaired" while things still settle.
+const JUST_REPAIRED: Duration = Duration::from_secs(15 * 60);
 
 /// What has at most one open order.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -47,6 +52,9 @@ pub(super) struct OrderLife {
     pub repaired_at: Option<Timestamp>,
     /// Since when none of its alerts is active. None: one is.
     pub quiet_since: Option<Timestamp>,
+    /// When the hold was last over and the fault neither gone nor seen again.
+    #[serde(default)]
+    pub looked_at: Option<Timestamp>,
     /// It is for all units of the site that ask for the same.
     #[serde(default)]
     pub visit: bool,
@@ -79,6 +87,22 @@ impl Engine {
             self.state(unit).alert_mut(rule).expect("just seen").order_due = None;
             return;
         }
+        if self.is_excused(at, unit, rule) {
+            // What makes it a fault is explained for now: ask again later.
+            let again = at + plan.after.max(EXCUSED_AGAIN);
+            self.state(unit).alert_mut(rule).expect("just seen").order_due = Some(again);
+            self.timers.arm(again, Timer::OrderDue(unit, rule));
+            return;
+        }
+        if self.owes_nothing_now(unit, rule) {
+            // Back on the air it has as long as anyone to do what it owes.
+            let again = at + plan.after.max(EXCUSED_AGAIN);
+            self.state(unit).alert_mut(rule).expect("just seen").order_due = Some(again);
+            self.timers.arm(again, Timer::OrderDue(unit, rule));
+            return;
+        }
+        self.consider_incidents_of(at, unit, rule);
+        let Some(alert) = self.units[unit.index()].alert(rule).filter(|a| a.held_by.is_none()) else { return };
         let flapping = alert.flapping;
         if alert.phase == Phase::Clearing && !flapping {
             // It is going by itself; if it comes back, `resume_order` asks again.
@@ -93,15 +117,18 @@ impl Engine {
             }
             Some(id) if self.may_relapse(at, id) => {
                 let units = self.orders[&id].order.units.clone();
-                self.reopen_relapsed(at, id, Some(rules.rule(rule).id.clone()), units, found.what);
+                self.reopen_relapsed(at, id, Some(rules.rule(rule).id.clone()), units, found.what, flapping);
                 id
             }
             Some(_) | None => self.open_unit_order(at, unit, rule, plan, found),
         };
-        if flapping {
-            self.record(id).order.flapping = true;
-        }
         self.state(unit).alert_mut(rule).expect("just seen").order = Some(id);
+    }
+
+    /// A silent unit can make no test; its silence is what is ordered.
+    fn owes_nothing_now(&self, unit: UnitIx, rule: RuleIx) -> bool {
+        let overdue = self.rules.rule(rule).condition.leaves().iter().all(|c| matches!(c, Condition::Overdue { .. }));
+        overdue && self.units[unit.index()].presence != Presence::Present
     }
 
     /// What the order on this alert is about.
@@ -153,7 +180,7 @@ impl Engine {
     ) -> OrderId {
         let row = self.fleet.unit(unit).clone();
         let alert = self.units[unit.index()].alert(rule).expect("an order is due on an alert that stands");
-        let fired_at = alert.fired_at.unwrap_or(at);
+        let (fired_at, flapping) = (alert.fired_at.unwrap_or(at), alert.flapping);
         let why = Reason::FiredFor { after: at.since(fired_at), what: Box::new(found.what.clone()) };
         let order = Order {
             site: Some(row.site.clone()),
@@ -163,6 +190,7 @@ impl Engine {
             suspects: found.suspects,
             evidence: self.evidence(at, unit, rule, &found.what),
             rules: vec![self.rules.rule(rule).id.clone()],
+            flapping,
             ..self.blank_order(
                 at,
                 Subject::Unit { unit: row.unit.clone(), component: found.component },
@@ -218,9 +246,11 @@ impl Engine {
         let more = self.evidence(at, unit, rule, &found.what);
         let due = self.settings.targets.target(plan.priority);
         let name = self.fleet.unit(unit).unit.clone();
+        let flapping = self.units[unit.index()].alert(rule).is_some_and(|a| a.flapping);
         let record = self.record(id);
         record.life.quiet_since = None;
         let order = &mut record.order;
+        order.flapping |= flapping;
         if !order.rules.contains(&r.id) {
             order.rules.push(r.id.clone());
         }
@@ -252,13 +282,22 @@ impl Engine {
     }
 
     /// `rule`: whose alert it is this time. `units`: of an incident or a visit.
-    fn reopen_relapsed(&mut self, at: Timestamp, id: OrderId, rule: Option<RuleId>, units: Vec<UnitId>, what: Reason) {
+    fn reopen_relapsed(
+        &mut self,
+        at: Timestamp,
+        id: OrderId,
+        rule: Option<RuleId>,
+        units: Vec<UnitId>,
+        what: Reason,
+        flapping: bool,
+    ) {
         let target = self.settings.targets.target(self.orders[&id].order.priority);
         let record = self.record(id);
         let after = at.since(record.order.closed_at.expect("a closed order has its time"));
         record.life = OrderLife { visit: record.life.visit, ..OrderLife::default() };
         let order = &mut record.order;
         order.relapses += 1;
+        order.flapping |= flapping;
         order.closed_at = None;
         order.due_at = target.map(|t| at + t);
         order.units = units;
@@ -286,7 +325,7 @@ impl Engine {
         let id = match self.cases.get(&case).copied().filter(|id| self.orders.contains_key(id)) {
             Some(id) if self.orders[&id].order.state.is_open() => id,
             Some(id) if self.may_relapse(at, id) => {
-                self.reopen_relapsed(at, id, None, units, open.reason.clone());
+                self.reopen_relapsed(at, id, None, units, open.reason.clone(), false);
                 id
             }
             Some(_) | None => self.open_incident_order(at, case, rule, plan, &open),
@@ -365,8 +404,23 @@ impl Engine {
     /// An alert was resolved that stood in order `id`.
     pub(super) fn fault_cleared(&mut self, at: Timestamp, id: Option<OrderId>, what: &Reason) {
         let Some(id) = id.filter(|id| self.orders.contains_key(id)) else { return };
+        self.join_waiting(at, id);
         if !self.is_fault_present(id) {
             self.cleared(at, id, what);
+        }
+    }
+
+    /// Another alert of the same case was about to ask for the order that would close now.
+    fn join_waiting(&mut self, at: Timestamp, id: OrderId) {
+        let CaseKey::Unit(unit, component) = self.orders[&id].case else { return };
+        let waits = |a: &&Alert| {
+            let due = a.order.is_none() && a.order_due.is_some() && a.held_by.is_none();
+            a.phase == Phase::Firing && due && self.rules.rule(a.rule).component == component
+        };
+        let waiting: Vec<RuleIx> = self.units[unit.index()].alerts.iter().filter(waits).map(|a| a.rule).collect();
+        for rule in waiting {
+            self.state(unit).alert_mut(rule).expect("just seen").order_due = Some(at);
+            self.order_due(at, unit, rule);
         }
     }
 
@@ -470,8 +524,19 @@ impl Engine {
         }
         self.change(at, id, state, &by, Reason::Said { note });
         if state == OrderState::Repaired {
+            self.note_serviced(id);
             self.ask_for_selftest(at, id);
             self.timers.arm(at + self.settings.hold, Timer::Hold(id));
+        }
+    }
+
+    /// Whoever was sent for the battery may have put in another.
+    fn note_serviced(&mut self, id: OrderId) {
+        let Subject::Unit { component: Component::Battery, .. } = &self.orders[&id].order.subject else { return };
+        for unit in self.ordered_units(id) {
+            if let Some(supply) = &mut self.state(unit).supply {
+                supply.battery.serviced();
+            }
         }
     }
 
@@ -491,7 +556,7 @@ impl Engine {
         }
     }
 
-    /// 9, or one step towards 5: a test of this component came in.
+    /// 9, or one step towards 5: a test of this component came in. What was tested before the repair says nothing of it.
     pub(super) fn judge_repair(
         &mut self,
         at: Timestamp,
@@ -499,9 +564,14 @@ impl Engine {
         component: Component,
         outcome: Outcome,
         code: Option<&str>,
+        tested_at: Timestamp,
     ) {
         for id in self.orders_of(unit) {
-            let order = &self.orders[&id].order;
+            let record = &self.orders[&id];
+            let order = &record.order;
+            if record.life.repaired_at.is_some_and(|repaired| tested_at < repaired) {
+                continue;
+            }
             let about = matches!(&order.subject, Subject::Unit { component: c, .. } if *c == component);
             if order.state != OrderState::Repaired || !about {
                 continue;
@@ -526,6 +596,12 @@ impl Engine {
                 continue;
             }
             record.life.quiet_since = None;
+            let flapping = self.units[unit.index()].alert(rule).is_some_and(|a| a.flapping);
+            if flapping && !self.orders[&id].order.flapping {
+                self.record(id).order.flapping = true;
+                let order = self.orders[&id].order.clone();
+                self.emit(at, EffectKind::OrderUpdated(Box::new(order)));
+            }
             self.state(unit).alert_mut(rule).expect("it fired just now").order = Some(id);
             if self.orders[&id].order.state == OrderState::Repaired {
                 self.reopen_unrepaired(at, id, Reason::StillFiringAfterRepair { rule: rule_id.clone() });
@@ -548,13 +624,43 @@ impl Engine {
         if record.order.state != OrderState::Repaired {
             return;
         }
-        let (Some(repaired), Some(quiet)) = (record.life.repaired_at, record.life.quiet_since) else { return };
-        if at < repaired.max(quiet) + hold {
+        let (Some(repaired), quiet) = (record.life.repaired_at, record.life.quiet_since) else { return };
+        if at < repaired.max(quiet.unwrap_or(repaired)) + hold {
+            return;
+        }
+        if quiet.is_none() {
+            match self.still_seen(id, repaired) {
+                Some(rule) => self.reopen_unrepaired(at, id, Reason::StillFiringAfterRepair { rule }),
+                None => {
+                    self.record(id).life.looked_at = Some(at);
+                    self.timers.arm(at + hold, Timer::Hold(id));
+                }
+            }
             return;
         }
         let Some(tests) = self.tests_since(id, repaired) else { return };
         self.change(at, id, OrderState::Verified, ITSELF, Reason::Verified { tests: tests.clone(), held: hold });
         self.close(at, id, Reason::Verified { tests, held: hold });
+    }
+
+    /// The rule of an alert that something confirmed well after the repair. An alert that only waits for its next proof is
+    /// none.
+    fn still_seen(&self, id: OrderId, repaired: Timestamp) -> Option<RuleId> {
+        let record = &self.orders[&id];
+        if let CaseKey::Incident(kind, name) = &record.case {
+            let open = self.groups.find(&self.rules, *kind, name).is_some();
+            return record.order.rules.first().filter(|_| open).cloned();
+        }
+        self.ordered_units(id).into_iter().find_map(|unit| {
+            let state = &self.units[unit.index()];
+            let seen = |a: &&Alert| {
+                let lasts = self.rules.rule(a.rule).condition.is_silent() && state.presence == Presence::Silent;
+                a.phase == Phase::Firing && (lasts || a.seen > repaired + JUST_REPAIRED)
+            };
+            let alert =
+                state.alerts.iter().filter(|a| record.order.rules.contains(&self.rules.rule(a.rule).id)).find(seen)?;
+            Some(self.rules.rule(alert.rule).id.clone())
+        })
     }
 
     /// The tests that were passed after the repair. None: one that the unit has is still to pass.
@@ -625,153 +731,9 @@ impl Engine {
         }
     }
 
-    fn message_id(&self, local: &str) -> MessageId {
-        MessageId::parse(&format!("<{local}@{}>", self.settings.mail_domain))
-            .or_else(|_| MessageId::parse(&format!("<{local}@buttonwatch.invalid>")))
-            .expect("a local part of ids and digits with a valid domain is a Message-ID")
-    }
-
-    /// The same decision makes the same id; the time keeps ids apart when a store is begun anew.
-    fn notify_order(&mut self, at: Timestamp, id: OrderId, kind: NoticeKind) {
-        let order = self.orders[&id].order.clone();
-        let local = format!("{id}.{}", order.opened_at.as_millis()).to_lowercase();
-        let first = self.message_id(&local);
-        let follow_up = kind != NoticeKind::OrderOpened;
-        let message_id =
-            if follow_up { self.message_id(&format!("{local}.{}", order.history.len())) } else { first.clone() };
-        let notice = Notice {
-            at,
-            kind,
-            to: Recipient::Crew(order.crew.clone()),
-            message_id,
-            in_reply_to: follow_up.then_some(first),
-            reason: order.history.last().map(|c| c.why.to_string()).unwrap_or_default(),
-            orders: vec![order],
-            incident: None,
-        };
-        self.emit(at, EffectKind::Mail(Box::new(notice)));
-    }
-
-    pub(super) fn notify_incident(
-        &mut self,
-        at: Timestamp,
-        to: Recipient,
-        facts: IncidentFacts,
-        kind: NoticeKind,
-        reason: &Reason,
-    ) {
-        let slug = slug(facts.name.as_str());
-        let local = format!("incident.{}.{slug}.{}", facts.kind, facts.opened_at.as_millis());
-        let first = self.message_id(&local);
-        let follow_up = kind != NoticeKind::IncidentOpened;
-        let message_id = if follow_up { self.message_id(&format!("{local}.closed")) } else { first.clone() };
-        let notice = Notice {
-            at,
-            kind,
-            to,
-            message_id,
-            in_reply_to: follow_up.then_some(first),
-            reason: reason.to_string(),
-            orders: Vec::new(),
-            incident: Some(facts),
-        };
-        self.emit(at, EffectKind::Mail(Box::new(notice)));
-    }
-
-    /// In words and figures: the alert itself, and what else is known of the unit that bears on this component.
-    fn evidence(&self, at: Timestamp, unit: UnitIx, rule: RuleIx, what: &Reason) -> Vec<String> {
-        let state = &self.units[unit.index()];
-        let fired = state.alert(rule).and_then(|a| a.fired_at).unwrap_or(at);
-        let mut lines = vec![format!("{fired} {what}")];
-        let own = if let Reason::Beyond { metric, .. } = what { metric.as_str() } else { "" };
-        for metric in bearing(self.rules.rule(rule).component).iter().filter(|m| m.name() != own) {
-            let sent = state.reading(*metric);
-            let known_at = sent.map(|r| r.at).or(state.last_heard).unwrap_or(at);
-            let Some(value) = self.present_value(known_at, unit, *metric) else { continue };
-            if growth(*metric).is_some() && value == 0.0 {
-                continue;
-            }
-            let mode = state.tests.iter().find(|t| t.component == Component::Camera).and_then(|t| t.mode);
-            let mode = mode.filter(|_| metric.name().starts_with("camera."));
-            let new = state.baseline(*metric, mode).map(|b| format!("; it was {} when new", metric.figure(b)));
-            lines.push(format!("{known_at} {metric} {}{}", metric.figure(value), new.unwrap_or_default()));
-        }
-        for other in state.alerts.iter().filter(|a| a.rule != rule && a.is_active()) {
-            let began = other.fired_at.unwrap_or(other.since);
-            lines.push(format!("{began} {}: {}", self.rules.rule(other.rule).id, other.reason));
-        }
-        lines.extend(self.siblings_in_words(at, unit, rule));
-        lines
-    }
-
-    /// How those that share a circuit with it fare: what a crew would ask first.
-    fn siblings_in_words(&self, at: Timestamp, unit: UnitIx, rule: RuleIx) -> Option<String> {
-        let kind = match self.rules.rule(rule).component {
-            Component::Uplink => GroupKind::Uplink,
-            Component::Battery | Component::Charger | Component::Mains => GroupKind::Feeder,
-            Component::Controller
-            | Component::Camera
-            | Component::Microphone
-            | Component::Speaker
-            | Component::Button
-            | Component::Stream
-            | Component::Clock
-            | Component::Firmware
-            | Component::Enclosure => return None,
-        };
-        let name = self.fleet.unit(unit).group(kind)?;
-        let members = self.fleet.groups().get(&(kind, name.clone()))?;
-        let others: Vec<UnitIx> = members.iter().copied().filter(|m| *m != unit).collect();
-        if others.is_empty() {
-            return None;
-        }
-        let heard = others.iter().filter(|u| self.units[u.index()].presence == Presence::Present).count();
-        let of = others.len();
-        let dark = match kind {
-            GroupKind::Feeder => {
-                let dark = others.iter().filter(|u| self.is_on_battery(**u)).count();
-                format!(", {dark} without mains")
-            }
-            GroupKind::Uplink | GroupKind::Site | GroupKind::City | GroupKind::Fleet => String::new(),
-        };
-        Some(format!("{at} of the {of} others on {kind} {name} {heard} are heard{dark}"))
-    }
-
     pub(super) fn open_orders_of(&self, unit: &UnitId) -> usize {
         let about = |o: &Order| matches!(&o.subject, Subject::Unit { unit: u, .. } if u == unit);
         self.orders.values().filter(|r| r.order.state.is_open() && about(&r.order)).count()
-    }
-}
-
-/// The figures that bear on a component.
-fn bearing(component: Component) -> &'static [Metric] {
-    use Metric::{
-        BatteryCurrent, BatteryEstimate, BatteryHealth, BatteryRuntime, BatteryStart, BatteryTemperature,
-        BatteryVoltage, ButtonContact, CameraLuma, CameraSharpness, ClockSkew, ControllerUptime, CutMinutes,
-        EnclosureTemperature, LinkLoss, LinkRssi, MainsPresent, MicrophoneAmbient, MicrophoneTone, SpeakerTone,
-        StreamConnect, StreamLoss, StreamRate,
-    };
-    match component {
-        Component::Uplink => &[LinkRssi, LinkLoss, BatteryVoltage, MainsPresent],
-        Component::Controller | Component::Firmware => &[ControllerUptime, BatteryVoltage, MainsPresent],
-        Component::Battery | Component::Charger | Component::Mains => &[
-            MainsPresent,
-            CutMinutes,
-            BatteryVoltage,
-            BatteryCurrent,
-            BatteryEstimate,
-            BatteryRuntime,
-            BatteryHealth,
-            BatteryStart,
-            BatteryTemperature,
-        ],
-        Component::Camera => &[CameraSharpness, CameraLuma],
-        Component::Microphone => &[MicrophoneTone, MicrophoneAmbient],
-        Component::Speaker => &[SpeakerTone, MicrophoneAmbient],
-        Component::Button => &[ButtonContact],
-        Component::Stream => &[StreamConnect, StreamRate, StreamLoss, LinkRssi, LinkLoss],
-        Component::Clock => &[ClockSkew],
-        Component::Enclosure => &[EnclosureTemperature],
     }
 }
 
@@ -788,12 +750,4 @@ fn is_tested(component: Component) -> bool {
         | Component::Firmware
         | Component::Enclosure => false,
     }
-}
-
-/// Safe in a Message-ID: letters and digits kept, any other run becomes one hyphen. Urdu names become their bytes' sum,
-/// so that two of them on one day stay apart.
-fn slug(name: &str) -> String {
-    let ascii: String = name.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
-    let sum = name.bytes().fold(0u32, |h, b| h.wrapping_mul(31).wrapping_add(u32::from(b)));
-    format!("{}-{sum:08x}", ascii.trim_matches('-').chars().take(40).collect::<String>().to_lowercase())
 }

@@ -10,7 +10,7 @@ use buttonwatch::config::default_rules;
 use buttonwatch::domain::message::{Body, Kind, Message, PressKind};
 use buttonwatch::domain::{
     Action, AlertState, City, Component, Effect, EffectKind, Event, FeederId, Fleet, GroupKind, Hearing, IncidentState,
-    Order, OrderId, OrderMove, OrderState, Outcome, Settings, Subject, Timestamp, UnitIx, UplinkId,
+    Metric, Order, OrderId, OrderMove, OrderState, Outcome, Settings, Subject, Timestamp, UnitIx, UplinkId,
 };
 use buttonwatch::engine::Engine;
 use buttonwatch::render::timeline::write_effect;
@@ -45,6 +45,8 @@ pub struct Written {
     pub case: Option<usize>,
     /// The case has one already.
     pub doubled: bool,
+    /// No fault was made, and yet it is true: a button that was dark on the day of its test press was not tested.
+    pub true_anyway: bool,
     pub text: String,
 }
 
@@ -137,7 +139,7 @@ pub fn run(plan: WorldPlan) -> Outcomes {
     let mut run = Run {
         plan,
         world,
-        engine: Engine::new(default_rules(), fleet.clone(), Settings::default()),
+        engine: Engine::new(default_rules(), fleet.clone(), settings()),
         decoder: Decoder::new(ROOT, Signing::Off),
         topics,
         planned: plan::faults(&plan),
@@ -172,6 +174,15 @@ pub fn run(plan: WorldPlan) -> Outcomes {
         messages: run.messages,
         seconds: began.elapsed().as_secs_f64(),
     }
+}
+
+/// With a trace, the battery's figures are told, too.
+fn settings() -> Settings {
+    let mut settings = Settings::default();
+    if std::env::var_os("CAMPAIGN_TRACE").is_some() {
+        settings.readings = [Metric::BatteryRuntime, Metric::BatteryHealth, Metric::BatteryMargin].into();
+    }
+    settings
 }
 
 impl Run {
@@ -229,6 +240,11 @@ impl Run {
             Ok(decoded) => decoded.message,
             Err(refusal) => panic!("the simulator keeps the protocol: {}", refusal.why),
         };
+        if matches!(kind, Kind::Power | Kind::Status)
+            && self.traced.as_deref() == Some(self.fleet.unit(unit).unit.as_str())
+        {
+            println!("{at} {kind} {}", String::from_utf8_lossy(payload));
+        }
         if let Some(deaf) = &mut self.deaf {
             if let Some(kept) = &mut deaf.kept {
                 kept.push_back((unit, message));
@@ -251,7 +267,9 @@ impl Run {
                     self.tested(at, unit, result.component, result.result);
                 }
             }
-            Body::Press(press) if press.kind == PressKind::Test => self.last_test_press[unit.index()] = at,
+            Body::Press(press) if press.kind == PressKind::Test && press.ack != Some(false) => {
+                self.last_test_press[unit.index()] = at
+            }
             Body::Heartbeat(_) | Body::Power(_) | Body::Press(_) | Body::Status(_) | Body::Reply(_) => {}
         }
         let effects = self.engine.handle(at, Event::Message { unit, message, retained: false });
@@ -280,14 +298,24 @@ impl Run {
 
     fn lost_power(&mut self, at: Timestamp, unit: UnitIx) {
         let mut explained = false;
-        for case in self.cases.iter_mut().filter(|c| c.is_recent(at) && c.strikes(unit)) {
+        let cut_off = |c: &Case| matches!(c.kind, Some(FaultKind::FeederCut | FaultKind::LocalMainsLost));
+        let outage = self.cases.iter().any(|c| c.is_recent(at) && c.strikes(unit) && cut_off(c));
+        for case in self.cases.iter_mut().filter(|c| c.strikes(unit)) {
             let Some(kind) = case.kind else { continue };
+            // What emptied the battery yesterday may let it die today: it takes a day of cuts to fill it again.
+            let emptied =
+                matches!(kind, FaultKind::FeederCut | FaultKind::LocalMainsLost | FaultKind::ChargerDead { .. });
+            explained |= emptied && case.from <= at && case.to.is_none_or(|to| at <= to + DAY);
+            if !case.is_recent(at) {
+                continue;
+            }
             match kind {
                 FaultKind::Dead | FaultKind::RebootLoop { .. } | FaultKind::BootReset => explained = true,
                 FaultKind::FeederCut | FaultKind::LocalMainsLost => explained = true,
                 FaultKind::BatteryWeak { .. } | FaultKind::BatteryFading { .. } | FaultKind::ChargerDead { .. } => {
                     explained = true;
-                    if case.died.is_none() && case.to.is_none() {
+                    // In an outage that empties the best of batteries, a death shows nothing.
+                    if case.died.is_none() && case.to.is_none() && !outage {
                         case.died = Some(at);
                         match kind {
                             FaultKind::BatteryWeak { .. } => case.visible = Some(at),
@@ -441,6 +469,11 @@ impl Run {
                 if !known.order.state.is_open() {
                     return;
                 }
+                if self.deaf.as_ref().is_some_and(|d| d.restart) {
+                    // We are off: the crew tries again.
+                    self.at(at + MINUTE * 20, Act::Order(id, to));
+                    return;
+                }
                 let action = Action::SetOrder { order: id, to, note: String::new() };
                 let effects = self.engine.handle(at, Event::Do { action, by: "crew".to_owned() });
                 self.heed(effects);
@@ -455,8 +488,8 @@ impl Run {
             Act::Hear { restart } => {
                 let Some(deaf) = self.deaf.take() else { return };
                 if let Some(saved) = deaf.saved {
-                    let (fleet, settings) = (self.fleet.clone(), Settings::default());
-                    self.engine = Engine::restore(default_rules(), fleet, settings, &saved).expect("its own saving");
+                    let fleet = self.fleet.clone();
+                    self.engine = Engine::restore(default_rules(), fleet, settings(), &saved).expect("its own saving");
                 }
                 let hearing = if restart { Hearing::Start } else { Hearing::Up };
                 let effects = self.engine.handle(at, Event::Hearing(hearing));
@@ -576,21 +609,21 @@ impl Run {
         }
     }
 
-    /// `CAMPAIGN_TRACE=b0b1:U-034` prints whatever is decided on that unit, and every incident.
+    /// `CAMPAIGN_TRACE=b0b1:U-034` prints whatever is decided on that unit, what it says of its power,
+    /// and every incident.
     fn trace(&self, effect: &Effect) {
         let Some(traced) = self.traced.as_deref() else { return };
         let of = |unit: &str| unit == traced;
         let tell = match &effect.kind {
-            EffectKind::Readiness { unit, .. } | EffectKind::Alert { unit, .. } => of(unit.as_str()),
+            EffectKind::Readiness { unit, .. } | EffectKind::Alert { unit, .. } | EffectKind::Reading { unit, .. } => {
+                of(unit.as_str())
+            }
             EffectKind::Incident { .. } => true,
             EffectKind::Order(order) | EffectKind::OrderUpdated(order) => match &order.subject {
                 Subject::Unit { unit, .. } => of(unit.as_str()),
                 Subject::Incident { .. } => true,
             },
-            EffectKind::Mail(_)
-            | EffectKind::Command { .. }
-            | EffectKind::Reading { .. }
-            | EffectKind::Refused { .. } => false,
+            EffectKind::Mail(_) | EffectKind::Command { .. } | EffectKind::Refused { .. } => false,
         };
         if tell {
             let mut line = Vec::new();
@@ -716,7 +749,24 @@ impl Run {
                     |c: &Case| format!("{} {}–{}", c.name, c.from, c.to.map_or("".to_owned(), |t| t.to_string()));
                 self.cases.iter().filter(near).map(said).collect()
             }
-            Subject::Incident { .. } => Vec::new(),
+            Subject::Incident { .. } => {
+                let near = |c: &&Case| {
+                    !c.name.is_empty()
+                        && c.from <= at
+                        && c.to.is_none_or(|to| at <= to + DAY)
+                        && order.units.iter().any(|u| self.fleet.find(u.as_str()).is_some_and(|u| c.strikes(u)))
+                };
+                let said = |c: &Case| {
+                    format!(
+                        "{} {}–{} of {}",
+                        c.name,
+                        c.from,
+                        c.to.map_or(String::new(), |t| t.to_string()),
+                        c.units.len()
+                    )
+                };
+                self.cases.iter().filter(near).map(said).collect()
+            }
         };
         let text = format!(
             "{id} {:?} [{}] rules {}; there: {}",
@@ -725,10 +775,20 @@ impl Run {
             order.rules.iter().map(|r| r.as_str()).collect::<Vec<_>>().join(","),
             if around.is_empty() { "nothing".to_owned() } else { around.join("; ") },
         );
-        self.written.push(Written { at, subject, component, case: explained, doubled, text });
+        let true_anyway = self.is_untested(at, &order);
+        self.written.push(Written { at, subject, component, case: explained, doubled, true_anyway, text });
         let visits = self.orders.get(&id).map_or(0, |k| k.visits);
         self.orders.insert(id, Known { order, case: explained, visits });
         self.send_crew(at, id);
+    }
+
+    /// Nobody made a test press that came through for 30 days, says what was heard.
+    fn is_untested(&self, at: Timestamp, order: &Order) -> bool {
+        let asks = order.rules.iter().all(|r| r.as_str() == "press-test-overdue");
+        let Subject::Unit { unit, .. } = &order.subject else { return false };
+        let Some(site) = self.fleet.find(unit.as_str()).map(|u| &self.fleet.unit(u).site) else { return false };
+        let mut there = self.fleet.units().filter(|(_, u)| u.site == *site);
+        asks && there.any(|(u, _)| at.since(self.last_test_press[u.index()]) + HOUR >= DAY * 30)
     }
 
     fn send_crew(&mut self, at: Timestamp, id: OrderId) {

@@ -134,7 +134,7 @@ pub fn results(worlds: &[Outcomes]) -> Results {
         }
         for order in &world.orders {
             let component = order.component.map_or("other", Component::as_str);
-            let right = order.case.is_some() && !order.doubled;
+            let right = order.true_anyway || order.case.is_some() && !order.doubled;
             let row = r.components.entry(component).or_default();
             row.orders += 1;
             row.right += usize::from(right);

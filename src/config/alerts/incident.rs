@@ -9,8 +9,19 @@ use super::{LONGEST_WINDOW, order};
 use crate::domain::rule::{IncidentRule, Rule};
 use crate::domain::{GroupKind, IncidentRuleId, RuleId, Severity};
 
-const KEYS: &[&str] =
-    &["id", "group_by", "of", "at_least", "fraction", "within", "inhibits", "wait", "order", "doubts_hearing"];
+const KEYS: &[&str] = &[
+    "id",
+    "group_by",
+    "of",
+    "at_least",
+    "fraction",
+    "within",
+    "inhibits",
+    "wait",
+    "one_is_enough_if",
+    "order",
+    "doubts_hearing",
+];
 
 /// Two units that fail alike may have a cause in common; one has none.
 const AT_LEAST: u32 = 2;
@@ -102,6 +113,7 @@ pub fn incident(id: Option<&str>, block: &Block<'_>, known: &KnownRules) -> Opti
         Some(item) => item.span(SECOND * 10..=LONGEST_WINDOW).map(Some),
         None => Some(None),
     };
+    let one_is_enough_if = super::condition::limits(block, "one_is_enough_if", "power.cut_minutes\", above = 480");
     let order = order::of_incident(block, group_by, severity);
     let doubts_hearing = match block.get("doubts_hearing") {
         Some(item) => item.flag(),
@@ -117,6 +129,7 @@ pub fn incident(id: Option<&str>, block: &Block<'_>, known: &KnownRules) -> Opti
         inhibits: inhibits?,
         order: order?,
         wait: wait?,
+        one_is_enough_if: one_is_enough_if?,
         doubts_hearing: doubts_hearing?,
     })
 }

@@ -62,6 +62,10 @@ pub struct PowerSample {
     pub load_w: Option<f64>,
     /// Never used: units without a fuel gauge send 100, and gauges that were never calibrated send anything.
     pub charge_pct: Option<f64>,
+    /// The unit started anew since the last sample. Some(false): it did not, so its battery never gave out.
+    pub rebooted: Option<bool>,
+    /// When the feeder's others had mains again after a silence that began on battery.
+    pub mains_back: Option<Timestamp>,
 }
 
 /// What one sample changed.
@@ -107,6 +111,9 @@ struct Last {
     volts: Option<f32>,
     amps: Option<f32>,
     on_battery: Option<bool>,
+    /// Volts an hour, while on battery: negative when they fall.
+    #[serde(default)]
+    slope: f32,
 }
 
 /// Hours that the present draw and the present volts are averaged over.
@@ -114,6 +121,17 @@ const PRESENT_H: f64 = 1.5;
 const VOLTS_H: f64 = 0.06;
 /// A silence longer than this is not a lost message.
 const GAP: f64 = 0.75;
+/// Hours that the fall of the volts is averaged over: short enough to see the knee, long enough for a noisy sensor.
+const SLOPE_H: f64 = 0.08;
+const SETTLED_V: f64 = 12.6;
+/// No cut shrinks a battery below a thirtieth at once: less than that is no battery, or no figure.
+const LEAST_LEFT: f64 = 1.0 / 30.0;
+/// The part of its capacity that a battery may miss and still count as full.
+const BEGAN_FULL: f64 = 0.12;
+/// Hours from mains to a unit's first power message.
+const STARTS_WITHIN: f64 = 20.0 / 60.0;
+/// So many times its capacity cannot come out of a battery.
+const DISPROVED: f64 = 1.3;
 /// The volts of the first minutes are surface charge.
 const FIRST_FIGURE_H: f64 = 10.0 / 60.0;
 const START_H: f64 = 8.0 / 60.0;
@@ -124,6 +142,15 @@ fn hours(later: Timestamp, earlier: Timestamp) -> f64 {
 
 fn sane(value: Option<f64>, least: f64, most: f64) -> Option<f64> {
     value.filter(|v| (least..=most).contains(v))
+}
+
+/// The volts say that far more of it is gone than was counted: the part that is gone. What was learned does not hold.
+fn emptier(belief: &Belief, cut: &Cut, traits: &Traits) -> Option<f64> {
+    const GONE: f64 = 0.6;
+    const SURPRISE: f64 = 0.35;
+    let shown = belief.drawn_part(traits, f64::from(cut.volts));
+    let counted = cut.drawn_now() / belief.capacity_ah();
+    (cut.started && shown > GONE && shown - counted > SURPRISE).then_some(shown)
 }
 
 impl Battery {
@@ -145,13 +172,21 @@ impl Battery {
             };
         }
         let last = self.last;
-        let now = Last { at: sample.at, volts: volts.map(|v| v as f32), amps: amps.map(|a| a as f32), on_battery };
         let dt = last.map_or(0.0, |l| hours(sample.at, l.at));
+        let slope = match (last, volts) {
+            (Some(l), Some(v)) if on_battery == Some(true) && l.on_battery == on_battery && dt < GAP => {
+                let rate = l.volts.map_or(0.0, |before| (v - f64::from(before)) / dt.max(1e-4));
+                f64::from(l.slope) + (1.0 - (-dt / SLOPE_H).exp()) * (rate - f64::from(l.slope))
+            }
+            (_, _) => 0.0,
+        };
+        let (volts_now, amps_now) = (volts.map(|v| v as f32), amps.map(|a| a as f32));
+        let now = Last { at: sample.at, volts: volts_now, amps: amps_now, on_battery, slope: slope as f32 };
         if let (Some(true), Some(l), Some(v)) = (on_battery, last, volts) {
             // Mains came and went while nobody heard: the volts of a discharging battery do not climb.
             let rose = l.volts.is_some_and(|before| v > f64::from(before) + 0.2);
             if self.cut.is_some() && dt > GAP && rose {
-                self.end_cut(l.at, None, dt, &traits, &mut changed);
+                self.end_cut(l.at, None, dt, sample, &traits, &mut changed);
                 self.recharged_unseen(dt);
             }
         }
@@ -168,7 +203,7 @@ impl Battery {
             Some(false) => {
                 if self.cut.is_some() {
                     let end = if dt > GAP { last.map_or(sample.at, |l| l.at) } else { sample.at };
-                    self.end_cut(end, volts, dt, &traits, &mut changed);
+                    self.end_cut(end, volts, dt, sample, &traits, &mut changed);
                 } else {
                     self.recharge(volts, amps, last.as_ref(), dt);
                 }
@@ -177,7 +212,7 @@ impl Battery {
         }
         let verdict = self.charger.verdict;
         let chemistry = self.chemistry(chemistry);
-        self.charger.watch(sample.at, on_battery, volts, amps, chemistry);
+        self.charger.watch(sample.at, dt.min(GAP), on_battery, volts, amps, chemistry);
         changed.charging = verdict != self.charger.verdict;
         self.last = Some(now);
         changed
@@ -234,9 +269,10 @@ impl Battery {
         Some((100.0 * part).clamp(0.0, 100.0))
     }
 
-    /// State of charge a few minutes into the present or last cut, percent.
+    /// State of charge a few minutes into the present or last cut, percent; before that, what was counted.
     pub fn start_charge_pct(&self) -> Option<f64> {
-        self.start_charge.map(f64::from)
+        let counted = || self.cut.as_ref().and_then(|_| self.counted_part()).map(|part| 100.0 * part.clamp(0.0, 1.0));
+        self.start_charge.map(f64::from).or_else(counted)
     }
 
     /// None: mains is there or not known, or too early to tell. Some(false): see `no_charge_since`.
@@ -269,16 +305,30 @@ impl Battery {
         self.last.map(|l| l.at)
     }
 
-    /// Could an emptied battery explain a silence that lasts until `at`?
-    pub fn is_nearly_empty(&self, at: Timestamp, chemistry: Option<Chemistry>) -> bool {
-        let Some(last) = self.last.filter(|l| l.on_battery == Some(true)) else { return false };
-        let low = match self.chemistry(chemistry) {
+    /// Could an emptied battery explain a silence that began by `at`?
+    pub fn is_nearly_empty(&self, at: Timestamp) -> bool {
+        let in_cut = self.on_battery() == Some(true);
+        // With mains and no charger, too, the unit lives on its battery.
+        let draws = |l: &Last| in_cut || self.charger.verdict == Some(false) || l.amps.is_some_and(|a| a < -0.05);
+        let Some(last) = self.last.filter(draws) else { return false };
+        // The knee is behind it at this voltage.
+        let low = match self.chemistry(None) {
             Chemistry::Lead => 11.8,
-            Chemistry::Lithium => 11.2,
+            Chemistry::Lithium => 12.3,
         };
+        let since = hours(at, last.at);
         // A fifth of the prediction and ten minutes: its own usual error.
-        let over = self.runtime_h().is_some_and(|h| hours(at, last.at) >= 0.8 * h - 10.0 / 60.0);
-        last.volts.is_some_and(|v| f64::from(v) < low) || over
+        let over = in_cut
+            && last.volts.is_none_or(|v| f64::from(v) < low + 0.6)
+            && self.runtime_h().is_some_and(|h| since >= 0.8 * h - 10.0 / 60.0);
+        // Near the end the volts fall ever faster; a straight line is the least they fall.
+        let settled = self.began.is_some_and(|began| hours(last.at, began) > 1.5 * START_H) || !in_cut;
+        let fallen = |v: f32| {
+            let v = f64::from(v);
+            // Before, the surface charge goes, and says nothing about the rest.
+            if settled && v < SETTLED_V { v + f64::from(last.slope.min(0.0)) * since.min(GAP) } else { v }
+        };
+        last.volts.is_some_and(|v| fallen(v) < low) || over
     }
 
     /// As told, else as the volts in cuts said, else lead: most of the fleet.
@@ -292,6 +342,24 @@ impl Battery {
         self.missing_ah = 0.0;
         self.start_charge = None;
         self.lithium_votes = 0;
+    }
+
+    /// A crew worked on it: it may be a new one, and what it holds is to be shown anew. What was held when new stays the
+    /// measure of health.
+    pub fn serviced(&mut self) {
+        if let Some(learned) = &mut self.learned {
+            learned.renew();
+        }
+    }
+
+    /// In a cut, and all that was learned is wrong.
+    fn swapped_unseen(&mut self) {
+        self.replaced();
+        if let Some(cut) = &mut self.cut {
+            cut.missing_ah = 0.0;
+            cut.left_ah = None;
+            (cut.target_ah, cut.fitted_ah) = (0.0, 0.0);
+        }
     }
 
     fn side(&self, sample: &PowerSample, volts: Option<f64>, amps: Option<f64>) -> Option<bool> {
@@ -417,6 +485,8 @@ impl Battery {
             || (Belief::prior(traits, amps), 0.25),
             |l| (l.at(amps, cut.celsius), if l.cuts > 0 { 0.12 } else { 0.25 }),
         );
+        // A lithium battery rests at nearly the same volts from nine tenths down to two.
+        let volts_sd = if traits.is_flat { 0.6 } else { volts_sd };
         let capacity = prior.capacity_ah();
         let scale = cut.scale();
         let counted = (f64::from(cut.missing_ah) * scale / capacity).clamp(0.0, 1.0);
@@ -447,11 +517,21 @@ impl Battery {
             || (cut.amps - cut.fitted_amps).abs() >= 0.04 * cut.fitted_amps;
         if cut.left_ah.is_none() || moved {
             let belief = fit(self.learned.as_deref(), cut, traits, amps, elapsed, IN_CUT_SD);
-            cut.target_ah = belief.left_ah(cut.drawn_now()) as f32;
+            cut.target_ah = match emptier(&belief, cut, traits) {
+                Some(shown) => (cut.drawn_now() * (1.0 / shown - 1.0)) as f32,
+                None => belief.left_ah(cut.drawn_now()) as f32,
+            };
             cut.fitted_ah = cut.drawn_ah as f32;
             cut.fitted_volts = cut.volts;
             cut.fitted_amps = cut.amps;
             cut.tell_power_from_current();
+        }
+        // Far more was taken than it is said to hold, and the volts are still high: it is another battery.
+        let held = self.learned.as_ref().map(|l| cut.scale_at(amps) / f64::from(l.capacity_ah));
+        let taken_part = held.map(|h| h * (f64::from(cut.missing_ah) + cut.drawn_ah));
+        if taken_part.is_some_and(|part| part > DISPROVED) && f64::from(cut.volts) > traits.end + 1.25 {
+            self.swapped_unseen();
+            return;
         }
         let target = f64::from(cut.target_ah);
         let shown = match cut.left_ah {
@@ -467,7 +547,15 @@ impl Battery {
     }
 
     /// `volts`: the first with mains back. `dt`: hours since the last sample on battery.
-    fn end_cut(&mut self, end: Timestamp, volts: Option<f64>, dt: f64, traits: &Traits, changed: &mut Changed) {
+    fn end_cut(
+        &mut self,
+        end: Timestamp,
+        volts: Option<f64>,
+        dt: f64,
+        sample: &PowerSample,
+        traits: &Traits,
+        changed: &mut Changed,
+    ) {
         let elapsed = self.began.map_or(0.0, |b| hours(end, b));
         if self.cut.as_ref().is_some_and(|c| !c.started && c.volts > 0.0) {
             self.measure_start(traits, end);
@@ -480,10 +568,22 @@ impl Battery {
         let silent = dt > GAP;
         // A charger lifts a battery at once; one that comes back below 12.4 V had nothing left.
         let low_return = volts.is_some_and(|v| v < traits.end + 1.3);
+        // A silence may outlast the cut: only its time without mains drained the battery.
+        let drained = match (self.last, sample.mains_back) {
+            (Some(last), Some(back)) => dt.min(hours(back, last.at)),
+            (_, _) => dt,
+        };
         let near_end = before < traits.end + 0.5
-            || cut.left_ah.is_some_and(|left| dt > 0.8 * f64::from(left) / amps)
+            || cut.left_ah.is_some_and(|left| drained > 0.8 * f64::from(left) / amps)
             || before < traits.end + 0.9 && low_return;
-        changed.ended_empty = silent && (near_end || low_return) || before < traits.end + 0.08;
+        // One whose battery gave out starts with the mains. One that stayed away longer had another reason.
+        let with_mains = sample.mains_back.is_none_or(|back| hours(sample.at, back) < STARTS_WITHIN);
+        let fallen = before + f64::from(self.last.map_or(0.0, |l| l.slope.min(0.0))) * dt.min(GAP);
+        let gave_out = sample.rebooted != Some(false)
+            && with_mains
+            // Too short a silence to be missed, but it started anew.
+            && (silent && (near_end || low_return) || sample.rebooted == Some(true) && fallen < traits.end + 0.5);
+        changed.ended_empty = gave_out || before < traits.end + 0.08;
 
         self.lengths.rotate_right(1);
         self.lengths[0] = (60.0 * elapsed).clamp(1.0, 65_535.0) as u16;
@@ -521,10 +621,17 @@ impl Battery {
             let too_much = (held / after.capacity_ah()).ln();
             after = after.shifted(0.7 * too_much.clamp(-0.4, 0.0), 0.05);
         }
+        if let Some(shown) = emptier(&after, &cut, traits) {
+            // Something happened to it since: a cell, or another battery.
+            let holds = cut.drawn_now() / shown;
+            after = after.shifted((holds / after.capacity_ah()).clamp(LEAST_LEFT, 1.0).ln(), 0.2);
+        }
         let depth = cut.drawn_ah * cut.scale_at(mean_amps) / after.capacity_ah();
         // Later ones must be deeper: of a shallow cut the surface charge and the noise are the larger part.
         let least_depth = if learned.cuts < 2 { 0.1 } else { 0.14 };
-        let informative = changed.ended_empty || (depth > least_depth && elapsed > 0.4);
+        // What a cut that began with a half-filled battery took says little of what it holds.
+        let began_full = !known || f64::from(self.missing_ah) < BEGAN_FULL * f64::from(learned.capacity_ah);
+        let informative = began_full && (changed.ended_empty || (depth > least_depth && elapsed > 0.4));
         let capacity = after.capacity_ah();
         if informative {
             learned.teach(&prior, after, mean_amps, cut.celsius, end);
@@ -540,7 +647,8 @@ impl Battery {
 
     /// A sample on mains.
     fn recharge(&mut self, volts: Option<f64>, amps: Option<f64>, last: Option<&Last>, dt: f64) {
-        let Some(capacity) = self.capacity_ah() else { return };
+        // Before the first deep cut what is usual for such a draw must do.
+        let Some(capacity) = self.learned.as_ref().map(|l| f64::from(l.capacity_ah)) else { return };
         let missing = f64::from(self.missing_ah);
         let float = volts.is_some_and(|v| v >= 13.3);
         let (next, sd) = match amps {

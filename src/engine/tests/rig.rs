@@ -102,6 +102,7 @@ pub fn rules() -> RuleSet {
         inhibits: vec![RuleId::parse("unit-silent").expect("valid")],
         order,
         wait: None,
+        one_is_enough_if: Vec::new(),
         doubts_hearing: group_by == GroupKind::Fleet,
     };
     let network = plan(Priority::P1, 120).map(|p| OrderPlan { crew: CrewId::parse("network").ok(), ..p });

@@ -223,19 +223,24 @@ pub(super) fn threshold(block: &Block<'_>, place: Place) -> Option<Condition> {
 
 /// `unless = { metric = …, above = … }`, or a list of such. None: something was noted.
 pub fn unless(block: &Block<'_>, condition: Option<&Condition>) -> Option<Vec<Limit>> {
-    let Some(item) = block.get("unless") else { return Some(Vec::new()) };
+    if let Some(item) = block.get("unless")
+        && condition.is_some_and(|c| !c.leaves().into_iter().any(can_be_excused))
+    {
+        item.wrong("has no meaning here: readings, self-tests and counted events can be excused, not silence and overdue things; drop it");
+    }
+    limits(block, "unless", "microphone.ambient\", above = -38")
+}
+
+/// Plain limits under `key`, one or a list. Absent: none. None: something was noted.
+pub fn limits(block: &Block<'_>, key: &str, such_as: &str) -> Option<Vec<Limit>> {
+    let Some(item) = block.get(key) else { return Some(Vec::new()) };
     let parts = item.list();
     if parts.is_empty() {
-        item.wrong(
-            "is an empty list; name a reading, such as { metric = \"microphone.ambient\", above = -38 }, or drop it",
-        );
+        item.wrong(format_args!("is an empty list; name a reading, such as {{ metric = \"{such_as} }}, or drop it"));
         return None;
     }
     if parts.len() > EXCUSES {
         item.wrong(format_args!("has {} parts; at most {EXCUSES}", parts.len()));
-    }
-    if condition.is_some_and(|c| !c.leaves().into_iter().any(can_be_excused)) {
-        item.wrong("has no meaning here: only readings and self-tests can be excused, not silence, counts and overdue things; drop it");
     }
     let limits: Vec<Option<Limit>> = parts.iter().map(excuse).collect();
     limits.into_iter().collect()
@@ -247,12 +252,9 @@ fn can_be_excused(leaf: &Condition) -> bool {
         | Condition::Baseline { .. }
         | Condition::Rate { .. }
         | Condition::Forecast { .. }
-        | Condition::Result { .. } => true,
-        Condition::Silent { .. }
-        | Condition::Count { .. }
-        | Condition::Overdue { .. }
-        | Condition::All(_)
-        | Condition::Any(_) => false,
+        | Condition::Result { .. }
+        | Condition::Count { .. } => true,
+        Condition::Silent { .. } | Condition::Overdue { .. } | Condition::All(_) | Condition::Any(_) => false,
     }
 }
 

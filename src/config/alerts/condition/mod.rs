@@ -18,7 +18,7 @@ use crate::domain::Outcome;
 use crate::domain::message::Kind as MessageKind;
 use crate::domain::rule::{Condition, OverdueFrom};
 
-pub use limit::unless;
+pub use limit::{limits, unless};
 
 /// One way to say when a rule applies.
 struct Kind {

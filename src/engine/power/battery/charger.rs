@@ -13,12 +13,21 @@ pub(super) struct Charger {
     /// The highest volts since then.
     pub(super) volts: f32,
     pub(super) verdict: Option<bool>,
+    /// Ampere-hours taken out since a charge current was last seen.
+    #[serde(default)]
+    pub(super) owed_ah: f32,
 }
+
+/// So much taken out, and any charger that works has something to do.
+const WORTH_CHARGING_AH: f32 = 0.3;
+/// A charger that works holds lithium cells above this. Resting, even full ones fall below it.
+const LITHIUM_CHARGING_V: f64 = 13.5;
 
 impl Charger {
     pub(super) fn watch(
         &mut self,
         at: Timestamp,
+        dt: f64,
         on_battery: Option<bool>,
         volts: Option<f64>,
         amps: Option<f64>,
@@ -32,12 +41,19 @@ impl Charger {
         let Some(v) = volts.filter(|_| on_battery == Some(false)) else {
             // A sample without volts proves nothing; a cut ends the watch.
             if on_battery == Some(true) {
-                *watch = Charger::default();
+                let drawn = amps.map_or(0.0, |a| -a.min(0.0) * dt);
+                *watch = Charger { owed_ah: watch.owed_ah + drawn as f32, ..Charger::default() };
             }
             return;
         };
+        // Lithium rests so high that volts alone do not tell a full battery from one that nobody charges. What was
+        // taken out and not put back does.
+        let float = match chemistry {
+            Chemistry::Lithium if amps.is_some() && watch.owed_ah > WORTH_CHARGING_AH => LITHIUM_CHARGING_V,
+            Chemistry::Lead | Chemistry::Lithium => float,
+        };
         if amps.is_some_and(|a| a > 0.02) || v >= float {
-            *watch = Charger { idle_since: None, volts: 0.0, verdict: Some(true) };
+            *watch = Charger { verdict: Some(true), ..Charger::default() };
             return;
         }
         match watch.idle_since {
@@ -55,7 +71,9 @@ impl Charger {
                     Some(_) | None => {}
                 }
             }
-            None => *watch = Charger { idle_since: Some(at), volts: v as f32, verdict: None },
+            None => {
+                *watch = Charger { idle_since: Some(at), volts: v as f32, verdict: None, owed_ah: watch.owed_ah };
+            }
         }
     }
 }

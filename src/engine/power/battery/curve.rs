@@ -46,6 +46,8 @@ pub(super) struct Traits {
     place: Option<(f64, f64, f64)>,
     /// How far volts stray from the best shape.
     pub stray: f64,
+    /// The volts hardly fall before the knee.
+    pub is_flat: bool,
 }
 
 impl Chemistry {
@@ -58,6 +60,7 @@ impl Chemistry {
                 full: 12.65,
                 full_sd: 0.18,
                 stray: 0.012,
+                is_flat: false,
                 place: Some((1.1, -0.87, 1.0)),
             },
             Chemistry::Lithium => Traits {
@@ -67,6 +70,7 @@ impl Chemistry {
                 full: 13.1,
                 full_sd: 0.1,
                 stray: 0.025,
+                is_flat: true,
                 place: None,
             },
         }
@@ -255,6 +259,14 @@ impl Belief {
         let each = self.opinions.iter().zip(reference).map(|(o, r)| f64::from(o.ln_ah - f32::from(*r) / LN_STEPS));
         self.weights().iter().zip(each).map(|(w, d)| w * d).sum()
     }
+    /// The capacities of `reference`, each as unsure as `sd`.
+    pub fn as_when(mut self, reference: &[i16; SHAPES], sd: f64) -> Self {
+        for (o, r) in self.opinions.iter_mut().zip(reference) {
+            o.ln_ah = f32::from(*r) / LN_STEPS;
+            o.sd = sd as f32;
+        }
+        self
+    }
     pub fn reference(&self) -> [i16; SHAPES] {
         self.opinions.map(|o| (o.ln_ah * LN_STEPS).round() as i16)
     }
@@ -290,13 +302,19 @@ impl Belief {
         self
     }
 
-    /// Ampere-hours left. An opinion that the battery is past its end counts as nearly nothing left.
+    /// Ampere-hours left. An opinion that the battery is past its end counts as nearly nothing left; those that few
+    /// hold are not asked, or one of them would speak for all.
     pub fn left_ah(&self, drawn_ah: f64) -> f64 {
+        const ASKED: f64 = 0.15;
         let of = |o: &Opinion| {
             let ah = f64::from(o.ln_ah).exp();
             (ah - drawn_ah).max(0.01 * ah).powf(-CAUTION)
         };
-        self.weights().iter().zip(&self.opinions).map(|(w, o)| w * of(o)).sum::<f64>().powf(-1.0 / CAUTION)
+        let weights = self.weights();
+        let least = ASKED * weights.iter().copied().fold(0.0, f64::max);
+        let asked = || weights.iter().zip(&self.opinions).filter(|(w, _)| **w >= least);
+        let total: f64 = asked().map(|(w, _)| w).sum();
+        (asked().map(|(w, o)| w * of(o)).sum::<f64>() / total).powf(-1.0 / CAUTION)
     }
 
     /// Drawn part of the capacity that these volts at the present draw stand for.

@@ -48,6 +48,8 @@ pub(super) fn warmth(celsius: Option<f32>) -> f64 {
 /// What a shape cannot know however many cuts it sees (log capacity), and what a battery changes from cut to cut.
 pub(super) const LEAST_SD: f32 = 0.030;
 pub(super) const CHANGE_SD: f64 = 0.04;
+/// What a new battery of the same kind may differ by, or an old one that was only cleaned.
+const RENEWED_SD: f64 = 0.3;
 
 impl Learned {
     pub(super) fn belief(&self) -> Belief {
@@ -94,6 +96,18 @@ impl Learned {
             self.history.push(Past { minute, pct: self.health });
             self.thin();
         }
+    }
+
+    /// As large as when it was new, and unsure of it.
+    pub(super) fn renew(&mut self) {
+        if self.cuts < 2 {
+            return;
+        }
+        let belief = self.belief().as_when(&self.commissioned, RENEWED_SD);
+        self.capacity_ah = belief.capacity_ah() as f32;
+        self.kept = Kept::of(&belief);
+        self.changed_var = (RENEWED_SD * RENEWED_SD) as f32;
+        self.health = 100.0;
     }
 
     /// Keeps the newest values and, of the older ones, those that lie widest apart.

@@ -91,6 +91,8 @@ impl Bench {
             celsius: None,
             load_w: None,
             charge_pct: None,
+            rebooted: None,
+            mains_back: None,
         };
         self.judge.take(&sample, None);
     }

@@ -10,7 +10,17 @@ fn at(minute: f64) -> Timestamp {
 
 fn sample(minute: f64, mains: Option<bool>, volts: f64, amps: Option<f64>) -> PowerSample {
     let volts = Some(volts);
-    PowerSample { at: at(minute), mains, volts, amps, celsius: None, load_w: None, charge_pct: None }
+    PowerSample {
+        at: at(minute),
+        mains,
+        volts,
+        amps,
+        celsius: None,
+        load_w: None,
+        charge_pct: None,
+        rebooted: None,
+        mains_back: None,
+    }
 }
 
 fn run(
@@ -95,7 +105,7 @@ fn silence_after_low_volts_ended_empty() {
     let mut judge = Battery::default();
     run(&mut judge, 0..10, Some(true), Some(0.0), |_| 13.7);
     run(&mut judge, 10..400, Some(false), Some(-0.8), |m| 12.7 - 0.0035 * m);
-    assert!(judge.is_nearly_empty(at(400.0), None));
+    assert!(judge.is_nearly_empty(at(400.0)));
     let changed = judge.take(&sample(700.0, Some(true), 12.1, Some(1.0)), None);
     assert!(changed.cut_ended && changed.ended_empty && changed.health == (judge.health_pct().is_some()));
     assert!(judge.charge_pct().is_some_and(|c| c < 10.0), "{:?}", judge.charge_pct());

@@ -46,6 +46,8 @@ impl Days {
             celsius: None,
             load_w: None,
             charge_pct: None,
+            rebooted: None,
+            mains_back: None,
         };
         self.judge.take(&sample, None)
     }

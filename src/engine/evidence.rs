@@ -1,0 +1,102 @@
+//! What an order says beside its one sentence: the figures that bear on its component, what else is wrong with the unit,
+//! and how those fare that share a circuit with it. Never decides.
+
+use crate::domain::{Component, GroupKind, Metric, Reason, Timestamp, UnitIx};
+
+use super::Engine;
+use super::compiled::RuleIx;
+use super::sign::growth;
+use super::unit_state::Presence;
+
+impl Engine {
+    /// In words and figures: the alert itself, and what else is known of the unit that bears on this component.
+    pub(super) fn evidence(&self, at: Timestamp, unit: UnitIx, rule: RuleIx, what: &Reason) -> Vec<String> {
+        let state = &self.units[unit.index()];
+        let fired = state.alert(rule).and_then(|a| a.fired_at).unwrap_or(at);
+        let mut lines = vec![format!("{fired} {what}")];
+        let own = if let Reason::Beyond { metric, .. } = what { metric.as_str() } else { "" };
+        for metric in bearing(self.rules.rule(rule).component).iter().filter(|m| m.name() != own) {
+            let sent = state.reading(*metric);
+            let known_at = sent.map(|r| r.at).or(state.last_heard).unwrap_or(at);
+            let Some(value) = self.present_value(known_at, unit, *metric) else { continue };
+            if growth(*metric).is_some() && value == 0.0 {
+                continue;
+            }
+            let mode = state.tests.iter().find(|t| t.component == Component::Camera).and_then(|t| t.mode);
+            let mode = mode.filter(|_| metric.name().starts_with("camera."));
+            let new = state.baseline(*metric, mode).map(|b| format!("; it was {} when new", metric.figure(b)));
+            lines.push(format!("{known_at} {metric} {}{}", metric.figure(value), new.unwrap_or_default()));
+        }
+        for other in state.alerts.iter().filter(|a| a.rule != rule && a.is_active()) {
+            let began = other.fired_at.unwrap_or(other.since);
+            lines.push(format!("{began} {}: {}", self.rules.rule(other.rule).id, other.reason));
+        }
+        lines.extend(self.siblings_in_words(at, unit, rule));
+        lines
+    }
+
+    /// How those that share a circuit with it fare: what a crew would ask first.
+    fn siblings_in_words(&self, at: Timestamp, unit: UnitIx, rule: RuleIx) -> Option<String> {
+        let kind = match self.rules.rule(rule).component {
+            Component::Uplink => GroupKind::Uplink,
+            Component::Battery | Component::Charger | Component::Mains => GroupKind::Feeder,
+            Component::Controller
+            | Component::Camera
+            | Component::Microphone
+            | Component::Speaker
+            | Component::Button
+            | Component::Stream
+            | Component::Clock
+            | Component::Firmware
+            | Component::Enclosure => return None,
+        };
+        let name = self.fleet.unit(unit).group(kind)?;
+        let members = self.fleet.groups().get(&(kind, name.clone()))?;
+        let others: Vec<UnitIx> = members.iter().copied().filter(|m| *m != unit).collect();
+        if others.is_empty() {
+            return None;
+        }
+        let heard = others.iter().filter(|u| self.units[u.index()].presence == Presence::Present).count();
+        let of = others.len();
+        let dark = match kind {
+            GroupKind::Feeder => {
+                let dark = others.iter().filter(|u| self.is_on_battery(**u)).count();
+                format!(", {dark} without mains")
+            }
+            GroupKind::Uplink | GroupKind::Site | GroupKind::City | GroupKind::Fleet => String::new(),
+        };
+        Some(format!("{at} of the {of} others on {kind} {name} {heard} are heard{dark}"))
+    }
+}
+
+/// The figures that bear on a component.
+fn bearing(component: Component) -> &'static [Metric] {
+    use Metric::{
+        BatteryCurrent, BatteryEstimate, BatteryHealth, BatteryRuntime, BatteryStart, BatteryTemperature,
+        BatteryVoltage, ButtonContact, CameraLuma, CameraSharpness, ClockSkew, ControllerUptime, CutMinutes,
+        EnclosureTemperature, LinkLoss, LinkRssi, MainsPresent, MicrophoneAmbient, MicrophoneTone, SpeakerTone,
+        StreamConnect, StreamLoss, StreamRate,
+    };
+    match component {
+        Component::Uplink => &[LinkRssi, LinkLoss, BatteryVoltage, MainsPresent],
+        Component::Controller | Component::Firmware => &[ControllerUptime, BatteryVoltage, MainsPresent],
+        Component::Battery | Component::Charger | Component::Mains => &[
+            MainsPresent,
+            CutMinutes,
+            BatteryVoltage,
+            BatteryCurrent,
+            BatteryEstimate,
+            BatteryRuntime,
+            BatteryHealth,
+            BatteryStart,
+            BatteryTemperature,
+        ],
+        Component::Camera => &[CameraSharpness, CameraLuma],
+        Component::Microphone => &[MicrophoneTone, MicrophoneAmbient],
+        Component::Speaker => &[SpeakerTone, MicrophoneAmbient],
+        Component::Button => &[ButtonContact],
+        Component::Stream => &[StreamConnect, StreamRate, StreamLoss, LinkRssi, LinkLoss],
+        Component::Clock => &[ClockSkew],
+        Component::Enclosure => &[EnclosureTemperature],
+    }
+}
