@@ -315,6 +315,7 @@ fn the_designs_example_is_read_whole() {
             side: Side::Below,
             limit: ForecastLimit::Baseline(share(0.4)),
             within: Duration::from_secs(14 * 86_400),
+            watch: buttonwatch::domain::rule::WEATHER,
         }
     );
     assert_eq!(rule("lens-needs-cleaning").readiness, ReadinessEffect::Unchanged, "it works today");

@@ -167,7 +167,7 @@ pub fn asks(condition: &Condition) -> String {
             span_text(*per),
             span_text(*over)
         ),
-        Condition::Forecast { metric, side, limit, within } => {
+        Condition::Forecast { metric, side, limit, within, watch: _ } => {
             let limit = match limit {
                 ForecastLimit::Fixed(limit) => metric.figure(*limit),
                 ForecastLimit::Baseline(d) => format!("{} its commissioning value", distance(d, metric.facts().unit)),

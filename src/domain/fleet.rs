@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::hash::{DefaultHasher, Hasher};
 use std::str::FromStr;
 use std::sync::LazyLock;
 use std::time::Duration;
@@ -59,10 +60,18 @@ words!(
     }
 );
 
+fn hash(id: &str) -> u32 {
+    let mut hasher = DefaultHasher::new();
+    hasher.write(id.as_bytes());
+    hasher.finish() as u32
+}
+
 /// Units in the order of their ids, with their groups.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Fleet {
     units: Vec<Unit>,
+    /// Hash of each id and its place, sorted: every message asks, and the ids themselves lie far apart in memory.
+    places: Vec<(u32, UnitIx)>,
     groups: BTreeMap<(GroupKind, GroupName), Vec<UnitIx>>,
 }
 
@@ -94,7 +103,10 @@ impl Fleet {
             members
         };
         let groups = groups.into_iter().map(|(group, members)| (group, tight(members))).collect();
-        Fleet { units, groups }
+        let mut places: Vec<(u32, UnitIx)> =
+            units.iter().enumerate().map(|(i, u)| (hash(u.unit.as_str()), UnitIx(i as u32))).collect();
+        places.sort_unstable();
+        Fleet { units, places, groups }
     }
 
     pub fn len(&self) -> usize {
@@ -105,7 +117,10 @@ impl Fleet {
     }
     /// None: not in this fleet (quarantine it).
     pub fn find(&self, id: &str) -> Option<UnitIx> {
-        self.units.binary_search_by(|u| u.unit.as_str().cmp(id)).ok().map(|i| UnitIx(i as u32))
+        let hash = hash(id);
+        let first = self.places.partition_point(|(h, _)| *h < hash);
+        let same = self.places[first..].iter().take_while(|(h, _)| *h == hash);
+        same.map(|(_, ix)| *ix).find(|ix| self.unit(*ix).unit.as_str() == id)
     }
     pub fn unit(&self, ix: UnitIx) -> &Unit {
         &self.units[ix.index()]

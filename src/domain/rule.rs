@@ -105,7 +105,8 @@ pub enum Condition {
         over: Duration,
     },
     /// A reading whose trend passes a limit within this time. Noise has no trend.
-    Forecast { metric: Metric, side: Side, limit: ForecastLimit, within: Duration },
+    /// `watch`: how long the trend must have gone on. [`WEATHER`] unless the file says so.
+    Forecast { metric: Metric, side: Side, limit: ForecastLimit, within: Duration, watch: Duration },
     /// A self-test's result, so often in a row. `inconclusive` and `skipped` neither count nor break the row.
     Result { test: Component, is: Outcome, consecutive: u32 },
     /// So many events in a sliding window.
@@ -184,6 +185,9 @@ impl Condition {
         matches!(self, Condition::Silent { .. })
     }
 }
+
+/// Weather lasts two or three days, and a week has one market day: less than five days of falling is weather.
+pub const WEATHER: Duration = Duration::from_secs(5 * 86_400);
 
 /// How far from the commissioning value.
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -131,8 +131,8 @@ impl Engine {
                     view.says = if side.beyond(change, *limit) { Says::Holds } else { Says::Not };
                 }
             }
-            Condition::Forecast { metric, side, limit, within } => {
-                self.explain_forecast((at, unit, leaf), *metric, *side, *limit, *within, &mut view);
+            Condition::Forecast { metric, side, limit, within, watch } => {
+                self.explain_forecast((at, unit, leaf), *metric, *side, *limit, (*within, *watch), &mut view);
             }
             Condition::Result { test, is, consecutive } => {
                 if let Some(last) = self.units[unit.index()].tests.iter().find(|t| t.component == *test) {
@@ -257,7 +257,7 @@ impl Engine {
         metric: Metric,
         side: Side,
         limit: ForecastLimit,
-        within: Duration,
+        (within, watch): (Duration, Duration),
         view: &mut SignView,
     ) {
         self.value_of(at, unit, &MetricRef::Known(metric), view);
@@ -274,7 +274,7 @@ impl Engine {
         };
         let series = self.units[unit.index()].series.iter().find(|(l, _)| *l == leaf);
         let (Some(line), Some((_, series))) = (line, series) else { return };
-        match series.forecast(line, side, at) {
+        match series.forecast(line, side, at, watch) {
             None => {
                 view.figures.push(Figure::new("trend", "none that can be trusted"));
                 view.says = Says::Not;

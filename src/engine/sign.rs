@@ -27,6 +27,8 @@ use super::unit_state::{Presence, UnitState};
 const RATE_POINTS: u32 = 12;
 /// What is foreseen moves over days; four points a day show a night apart from a day.
 const TREND_SPACING: Duration = Duration::from_secs(6 * 3600);
+/// So many points at least in the time that is watched: seven are needed, and some never come.
+const POINTS_WATCHED: u32 = 20;
 /// A lens that was clean half a year ago says nothing of this month's dust.
 const TREND_KEEP: Duration = Duration::from_secs(180 * 86_400);
 
@@ -138,8 +140,8 @@ impl Engine {
                     Reason::Changing { metric, change, unit: unit_text, side: *side, limit: *limit, per: *per };
                 self.take_verdict(at, unit, leaf, verdict, reason);
             }
-            Condition::Forecast { metric, side, limit, within } => {
-                self.judge_forecast(at, unit, leaf, (*metric, value, mode), *side, *limit, *within)
+            Condition::Forecast { metric, side, limit, within, watch } => {
+                self.judge_forecast(at, unit, leaf, (*metric, value, mode), *side, *limit, (*within, *watch))
             }
             Condition::Silent { .. }
             | Condition::Result { .. }
@@ -178,7 +180,7 @@ impl Engine {
         (metric, value, mode): (Metric, f64, Option<CameraMode>),
         side: Side,
         limit: ForecastLimit,
-        within: Duration,
+        (within, watch): (Duration, Duration),
     ) {
         use crate::domain::rule::Distance;
         let facts = metric.facts();
@@ -193,9 +195,10 @@ impl Engine {
             (ForecastLimit::Baseline(Distance::Share(_)), Some(_)) => return,
             (ForecastLimit::Baseline(gap @ Distance::Gap(_)), Some(b)) => (value - b, gap.of(0.0, side), facts.unit),
         };
-        let series = self.state(unit).series_mut(leaf, || Series::new(TREND_SPACING, TREND_KEEP));
+        let series =
+            self.state(unit).series_mut(leaf, || Series::new(TREND_SPACING.min(watch / POINTS_WATCHED), TREND_KEEP));
         series.push(at, point);
-        let found = series.forecast(line, side, at).filter(|f| f.at.since(at) <= within);
+        let found = series.forecast(line, side, at, watch).filter(|f| f.at.since(at) <= within);
         let (verdict, reason) = match found {
             Some(f) => (
                 Verdict::Holds,

@@ -21,8 +21,6 @@ const POINTS: usize = 32;
 const SLOT_VALUES: usize = 16;
 /// Seven points in perfect order come by accident once in 5,040; six once in 720, which is weekly in a fleet of 100.
 const MIN_POINTS: usize = 7;
-/// Weather lasts two or three days, and a week has one market day: less than five days of falling is weather.
-const MIN_SPAN_S: f64 = 5.0 * 86_400.0;
 /// Of Mann and Kendall's S. One look at white noise passes this once in 2,000; the other tests stand behind it, and
 /// every unit is looked at every day.
 const SIGNIFICANT_Z: f64 = 3.3;
@@ -193,7 +191,8 @@ impl Series {
     }
 
     /// When the series will be beyond `limit` on `side`. None: no trend towards it, or none that is more than noise.
-    pub(super) fn forecast(&self, limit: f64, side: Side, now: Timestamp) -> Option<Forecast> {
+    /// A trend that has gone on for less than `watch` is none.
+    pub(super) fn forecast(&self, limit: f64, side: Side, now: Timestamp, watch: Duration) -> Option<Forecast> {
         // Everything below looks at a fall; a rise is a fall in the mirror.
         let sign = match side {
             Side::Below => 1.0,
@@ -201,7 +200,7 @@ impl Series {
         };
         let points: Vec<(f64, f64)> =
             self.until(now, f64::from(self.keep_s)).iter().map(|p| (p.0, p.1 * sign)).collect();
-        let found = fall(&points)?;
+        let found = fall(&points, watch.as_secs_f64())?;
         let span_s = -points[points.len() - found.points].0;
         let horizon_s = HORIZON * span_s;
         let distance = found.level - limit * sign;
@@ -273,7 +272,7 @@ struct Fall {
 
 /// Of all stretches that end now, the one in which the fall stands out best. A lens was clean for months before dust
 /// came: the stretch must not begin before the fall did.
-fn fall(points: &[(f64, f64)]) -> Option<Fall> {
+fn fall(points: &[(f64, f64)], least_s: f64) -> Option<Fall> {
     let mut best: Option<(f64, Fall)> = None;
     // Kendall's S of the stretch: pairs that rise minus pairs that fall. Each older point adds its own.
     let mut s = 0.0;
@@ -284,7 +283,7 @@ fn fall(points: &[(f64, f64)]) -> Option<Fall> {
         if len < MIN_POINTS || (len < points.len() && len % (len / 8).max(1) != 0) {
             continue;
         }
-        if stretch[len - 1].0 - stretch[0].0 < MIN_SPAN_S {
+        if stretch[len - 1].0 - stretch[0].0 < least_s {
             continue;
         }
         // Ties make S rarer than this; many of them to be looked at closer.

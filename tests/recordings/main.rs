@@ -13,8 +13,8 @@ use std::path::PathBuf;
 use buttonwatch::app::replay::replay;
 use buttonwatch::config::{check_fleet, default_rules};
 use buttonwatch::domain::{
-    AlertState, Effect, EffectKind, Fleet, IncidentState, Order, OrderId, OrderState, Readiness, Settings, Subject,
-    Timestamp,
+    AlertState, Effect, EffectKind, Fleet, IncidentState, Order, OrderId, OrderState, Readiness, Reason, Settings,
+    Subject, Timestamp,
 };
 use buttonwatch::engine::Engine;
 use buttonwatch::render::timeline::write_effect;
@@ -105,6 +105,31 @@ fn fits(wanted: &Wanted, (at, order, states): &(i64, Order, Vec<OrderState>)) ->
         && (wanted.states.is_empty() || wanted.states == states.as_slice())
 }
 
+/// A date must be given before the fault itself is seen, and the truth lie between its two dates, or a day beside them.
+fn not_foreseen(unit: &str, truth: Option<i64>, effects: &[Effect]) -> Option<String> {
+    const DAY: i64 = 86_400_000;
+    fn dates(reason: &Reason) -> Option<(i64, i64)> {
+        match reason {
+            Reason::Foreseen { earliest, latest, .. } => Some((ms(*earliest), ms(*latest))),
+            Reason::Together { reasons } => reasons.iter().find_map(dates),
+            Reason::HeldFor { what, .. } => dates(what),
+            _ => None,
+        }
+    }
+    let mut firing = effects.iter().filter_map(|e| match &e.kind {
+        EffectKind::Alert { unit: u, state: AlertState::Firing, reason, .. } if u.as_str() == unit => Some(reason),
+        _ => None,
+    });
+    let Some(first) = firing.next() else { return Some(format!("nothing is foreseen of {unit}")) };
+    match (dates(first), truth) {
+        (None, _) => Some(format!("{unit}: the first that is said is no forecast: {first}")),
+        (Some((earliest, latest)), Some(truth)) if !(earliest - DAY..=latest + DAY).contains(&truth) => {
+            Some(format!("{unit}: foreseen for {} to {}, and it was {}", said(earliest), said(latest), said(truth)))
+        }
+        (Some(_), _) => None,
+    }
+}
+
 /// What is wrong with the judgement; empty: nothing.
 fn complaints(row: &Row, effects: &[Effect]) -> Vec<String> {
     let mut wrong = Vec::new();
@@ -130,6 +155,7 @@ fn complaints(row: &Row, effects: &[Effect]) -> Vec<String> {
     }
     wrong.extend(found.iter().map(|o| format!("an order too many: {}", tell(o))));
 
+    wrong.extend(row.foreseen.and_then(|(unit, truth)| not_foreseen(unit, truth, effects)));
     let mut incidents = Vec::new();
     let mut silent_at = None;
     let mut alerts = Vec::new();

@@ -42,6 +42,9 @@ pub struct Row {
     pub alert: Option<(&'static str, Component)>,
     /// Before this unit first falls silent there must be an order.
     pub before_silence: Option<&'static str>,
+    /// Something is foreseen of this unit, and not after its first order from another rule; when the limit was truly
+    /// passed, if that can be said.
+    pub foreseen: Option<(&'static str, Option<i64>)>,
     /// At this moment the unit stands so.
     pub readiness: Vec<(i64, &'static str, Readiness)>,
 }
@@ -56,6 +59,7 @@ fn row(name: &'static str, tape: Tape) -> Row {
         incident: None,
         alert: None,
         before_silence: None,
+        foreseen: None,
         readiness: Vec::new(),
     }
 }
@@ -280,9 +284,10 @@ fn power() -> Vec<Row> {
         mains(row("local-mains-lost-plain", fuse(Style::Plain))),
         row("feeder-cut", edited(hours(3, Style::Full), |t| t.cuts.push(("f-1", (T, T + 90 * MINUTE))))),
         row("local-mains-blink", on("B1", hours(2, Style::Full), |b| b.fuse_blown = vec![(T, T + 6 * MINUTE)])),
-        row("battery-fading", fading(Style::Full))
-            .order(On::Unit("B1"), &[C::Battery], (DAY, i64::MAX))
-            .with(|r| r.before_silence = Some("B1")),
+        row("battery-fading", fading(Style::Full)).order(On::Unit("B1"), &[C::Battery], (DAY, i64::MAX)).with(|r| {
+            r.before_silence = Some("B1");
+            r.foreseen = Some(("B1", None));
+        }),
         row("battery-fading-plain", fading(Style::Plain))
             .order(On::Unit("B1"), &[C::Battery], (DAY, i64::MAX))
             .with(|r| r.before_silence = Some("B1")),
@@ -350,7 +355,9 @@ fn tests() -> Vec<Row> {
             let tape = Tape::new(six(2 * HOUR), 24 * DAY, 6 * HOUR, Some(DAY), Style::Full);
             on("B1", tape, |b| b.sharpness = dirt)
         })
-        .order(On::Unit("B1"), &[C::Camera], (4 * DAY, 22 * DAY)),
+        .order(On::Unit("B1"), &[C::Camera], (4 * DAY, 22 * DAY))
+        // Three quarters of the way down it is at 40 % of what it was.
+        .with(|r| r.foreseen = Some(("B1", Some(3 * DAY + 21 * DAY * 3 / 4)))),
         row("camera-foggy-day", fog),
         row(
             "microphone-low",

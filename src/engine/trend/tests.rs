@@ -1,4 +1,5 @@
 use super::*;
+use crate::domain::rule::WEATHER;
 
 const DAY_S: f64 = 86_400.0;
 
@@ -61,7 +62,7 @@ fn check_no_dates_from(
             series.push(at(day as f64 + 0.02 * dice.even()), value(&mut dice, day));
             if day >= first_look && day % 2 == 0 {
                 looks += 1;
-                dates += usize::from(series.forecast(limit, side, at(day as f64 + 0.1)).is_some());
+                dates += usize::from(series.forecast(limit, side, at(day as f64 + 0.1), WEATHER).is_some());
             }
         }
     }
@@ -114,8 +115,8 @@ fn a_day_and_its_night_are_one_point() {
     for hour in 0..24 * 40 {
         let sun = (f64::from(hour) / 24.0 * std::f64::consts::TAU).sin();
         series.push(at(f64::from(hour) / 24.0), 30.0 + 12.0 * sun + dice.bell());
-        assert_eq!(series.forecast(50.0, Side::Above, at(f64::from(hour) / 24.0)), None);
-        assert_eq!(series.forecast(20.0, Side::Below, at(f64::from(hour) / 24.0)), None);
+        assert_eq!(series.forecast(50.0, Side::Above, at(f64::from(hour) / 24.0), WEATHER), None);
+        assert_eq!(series.forecast(20.0, Side::Below, at(f64::from(hour) / 24.0), WEATHER), None);
     }
     assert!(series.len() <= 32);
 }
@@ -147,7 +148,7 @@ fn fog_on_a_healthy_camera_has_no_date() {
         let (mut camera, mut series) = (Camera::new(seed), daily());
         for day in 0..365 {
             series.push(at(f64::from(day)), camera.sharpness(100.0));
-            dates += u32::from(series.forecast(40.0, Side::Below, at(f64::from(day) + 0.1)).is_some());
+            dates += u32::from(series.forecast(40.0, Side::Below, at(f64::from(day) + 0.1), WEATHER).is_some());
         }
     }
     println!("fog: {dates} of 4380 looks");
@@ -174,7 +175,7 @@ fn dusty_lenses(over: f64, clean_days: f64, shape: impl Fn(f64) -> f64, crossing
         for day in 0..crossing as u32 {
             let day = f64::from(day);
             series.push(at(day), camera.sharpness(100.0 * shape(((day - clean_days) / over).clamp(0.0, 1.0))));
-            let Some(f) = series.forecast(40.0, Side::Below, at(day + 0.1)) else { continue };
+            let Some(f) = series.forecast(40.0, Side::Below, at(day + 0.1), WEATHER) else { continue };
             assert!(f.earliest <= f.at && f.at <= f.latest && f.slope_per_day < 0.0 && f.confidence_pct >= 80, "{f:?}");
             let off = (f.at.as_millis() - at(crossing).as_millis()) as f64 / 86_400_000.0;
             if !found {
@@ -236,8 +237,8 @@ fn a_rise_is_a_fall_in_the_mirror() {
         up.push(at(f64::from(day)), 100.0 + value);
         down.push(at(f64::from(day)), 100.0 - value);
     }
-    let up = up.forecast(160.0, Side::Above, at(20.0)).expect("plain");
-    let down = down.forecast(40.0, Side::Below, at(20.0)).expect("plain");
+    let up = up.forecast(160.0, Side::Above, at(20.0), WEATHER).expect("plain");
+    let down = down.forecast(40.0, Side::Below, at(20.0), WEATHER).expect("plain");
     assert!((up.at.as_millis() - down.at.as_millis()).abs() < 60_000, "{up:?} {down:?}");
     assert!((up.slope_per_day - 2.0).abs() < 0.2 && (up.level - 140.0).abs() < 2.0, "{up:?}");
 }
@@ -251,8 +252,8 @@ fn what_is_beyond_the_limit_already_is_due_now_if_it_is_a_trend() {
         falling.push(at(f64::from(day)), 80.0 - 3.0 * f64::from(day) + dice.bell());
         low.push(at(f64::from(day)), 20.0 + dice.bell());
     }
-    assert_eq!(falling.forecast(40.0, Side::Below, at(20.0)).map(|f| f.at), Some(at(20.0)));
-    assert_eq!(low.forecast(40.0, Side::Below, at(20.0)), None);
+    assert_eq!(falling.forecast(40.0, Side::Below, at(20.0), WEATHER).map(|f| f.at), Some(at(20.0)));
+    assert_eq!(low.forecast(40.0, Side::Below, at(20.0), WEATHER), None);
 }
 
 #[test]
@@ -261,13 +262,13 @@ fn too_few_points_and_too_few_days_have_no_date() {
     for day in 0..6 {
         few.push(at(f64::from(day) * 3.0), 100.0 - 5.0 * f64::from(day));
     }
-    assert_eq!(few.forecast(40.0, Side::Below, at(16.0)), None);
+    assert_eq!(few.forecast(40.0, Side::Below, at(16.0), WEATHER), None);
     let mut short = Series::new(Duration::from_secs(3600), days(30));
     for hour in 0..32 {
         short.push(at(f64::from(hour) / 24.0), 100.0 - f64::from(hour));
     }
-    assert_eq!(short.forecast(40.0, Side::Below, at(1.4)), None, "a day of falling is weather");
-    assert_eq!(daily().forecast(40.0, Side::Below, at(0.0)), None);
+    assert_eq!(short.forecast(40.0, Side::Below, at(1.4), WEATHER), None, "a day of falling is weather");
+    assert_eq!(daily().forecast(40.0, Side::Below, at(0.0), WEATHER), None);
 }
 
 #[test]

@@ -9,12 +9,15 @@ use super::super::LONGEST_WINDOW;
 use super::Place;
 use super::limit::{Scale, distance, metric, side, tested, with_unit};
 use crate::domain::Metric;
-use crate::domain::rule::{Condition, ForecastLimit, MetricRef, Side};
+use crate::domain::rule::{Condition, ForecastLimit, MetricRef, Side, WEATHER};
 
 /// Ten heartbeats: a slope over fewer readings is their noise.
 const SHORTEST_RATE: Duration = Duration::from_secs(5 * MINUTE.as_secs());
 /// A date for tomorrow is a fault, not a forecast; and what is watched for half a year shows no farther than twice that.
 const WITHIN: RangeInclusive<Duration> = DAY..=Duration::from_secs(360 * DAY.as_secs());
+
+/// Half a day is a day's warmth; a fault that takes a month to show itself needs no date.
+const WATCH: RangeInclusive<Duration> = DAY..=Duration::from_secs(30 * DAY.as_secs());
 
 pub(super) fn rate(block: &Block<'_>, place: Place) -> Option<Condition> {
     let metric = block
@@ -98,7 +101,7 @@ const LIMITS: [&str; 4] = ["below", "above", "below_baseline", "above_baseline"]
 pub(super) fn forecast(block: &Block<'_>, _: Place) -> Option<Condition> {
     let group = block.get("forecast")?;
     let inner = block.sub("forecast")?;
-    let known: Vec<&str> = ["metric", "within"].into_iter().chain(LIMITS).collect();
+    let known: Vec<&str> = ["metric", "within", "watch"].into_iter().chain(LIMITS).collect();
     inner.only_keys(&known, |key| match key {
         "clear_above" | "clear_below" | "clear_above_baseline" | "clear_below_baseline" | "consecutive" => {
             Some("a forecast stands on many readings and needs none; drop it".to_owned())
@@ -106,6 +109,10 @@ pub(super) fn forecast(block: &Block<'_>, _: Place) -> Option<Condition> {
         _ => None,
     });
     let within = inner.need("within", "say how far ahead, such as within = \"14d\"").and_then(|i| i.span(WITHIN));
+    let watch = match inner.get("watch") {
+        Some(item) => item.span(WATCH),
+        None => Some(WEATHER),
+    };
     let metric_item = inner.need("metric", "say what is foreseen, such as metric = \"camera.sharpness\"");
     let metric = metric_item.as_ref().and_then(|i| match has_trend(metric(i)?, i)? {
         MetricRef::Known(m) => Some(m),
@@ -134,7 +141,7 @@ pub(super) fn forecast(block: &Block<'_>, _: Place) -> Option<Condition> {
     };
     let metric = metric?;
     let (side, limit) = forecast_limit(metric, item, metric_item.as_ref()?)?;
-    Some(Condition::Forecast { metric, side, limit, within: within? })
+    Some(Condition::Forecast { metric, side, limit, within: within?, watch: watch? })
 }
 
 fn forecast_limit(metric: Metric, item: &Item<'_>, metric_item: &Item<'_>) -> Option<(Side, ForecastLimit)> {
