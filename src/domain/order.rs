@@ -24,7 +24,7 @@ words!(
     /// 1 the engine decides · 2, 3, 4 a person says so (steps may be skipped forward) · 5 every test of the component
     /// has passed since the repair and its alerts stayed resolved for the hold · 6 at once after 5 · 7 by itself ·
     /// 8 `cancelled`, from any open state, by a person · 9 back to `reopened` when a test of the component fails after
-    /// "repaired" · 10 the same order again, counted. `reopened` moves on like `opened`.
+    /// "repaired", or the fault is still seen when the hold is over · 10 the same order again, counted. `reopened` moves on like `opened`.
     OrderState {
         Opened = "opened",
         Acknowledged = "acknowledged",

@@ -332,9 +332,11 @@ impl fmt::Display for Reason {
                 }
                 Ok(())
             }
+            Reason::Counted { event, count: 1, within } => write!(f, "{event} within {}", span_text(*within)),
             Reason::Counted { event, count, within } => {
                 write!(f, "{event} {count} times within {}", span_text(*within))
             }
+            Reason::CountedFewer { event, count: 0, within } => write!(f, "no {event} within {}", span_text(*within)),
             Reason::CountedFewer { event, count, within } => {
                 write!(f, "{event} only {count} times within {}", span_text(*within))
             }
