@@ -71,6 +71,7 @@ impl Baselines {
             Err(i) => {
                 let mut values = [0.0; TESTS];
                 values[0] = figure;
+                self.entries.reserve_exact(1);
                 self.entries.insert(i, Entry { metric, mode, tests: 1, values, at });
             }
         }

@@ -54,7 +54,8 @@ pub(super) struct Group {
     /// For rules with `within`: the active ones that began so recently, by when they began.
     pub recent: BTreeSet<(Timestamp, UnitIx)>,
     pub settles_at: Option<Timestamp>,
-    pub open: Option<OpenIncident>,
+    /// Boxed: of a hundred thousand groups hardly one has any.
+    pub open: Option<Box<OpenIncident>>,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -92,6 +93,7 @@ impl Groups {
                     open: None,
                 });
             }
+            list.shrink_to_fit();
             lists.push(list);
             of_unit.push(of);
         }
@@ -514,14 +516,14 @@ impl Engine {
             self.close_incident(at, i, g, Reason::IncidentWidened { kind, name: name.clone() }, false);
         }
         let order_due = rule.order.as_ref().map(|plan| at + plan.after);
-        self.groups.get_mut(incident, group).open = Some(OpenIncident {
+        self.groups.get_mut(incident, group).open = Some(Box::new(OpenIncident {
             since: at,
             units: units.clone(),
             order_due,
             order: None,
             reason: reason.clone(),
             doubted: (active, of),
-        });
+        }));
         let state = IncidentState::Open;
         self.emit(
             at,

@@ -11,7 +11,7 @@ use super::Engine;
 use super::clock::Taken;
 use super::sequence::Arrival;
 use super::timer::Timer;
-use super::unit_state::TestState;
+use super::unit_state::{TestState, grow_little};
 
 /// What a unit may call its heartbeat interval; outside, the fleet file's or the default counts.
 const INTERVAL_S: std::ops::RangeInclusive<f64> = 1.0..=86_400.0;
@@ -149,6 +149,7 @@ impl Engine {
                 Some(slot) if taken.at < state.tests[slot].at => continue,
                 Some(slot) => slot,
                 None => {
+                    grow_little(&mut state.tests);
                     state.tests.push(TestState {
                         component,
                         result: result.result,

@@ -100,7 +100,11 @@ impl Engine {
 
     fn arm_silence(&mut self, unit: UnitIx, leaf: Leaf) {
         if let Some(deadline) = self.silence_deadline(unit, leaf) {
-            self.state(unit).armed.push((leaf, deadline));
+            let armed = &mut self.state(unit).armed;
+            if armed.is_empty() {
+                armed.reserve_exact(1);
+            }
+            armed.push((leaf, deadline));
             self.timers.arm(deadline, Timer::Silence(unit, leaf));
         }
     }

@@ -455,7 +455,7 @@ impl Engine {
             });
             let g = self.groups.get_mut(incident, group);
             g.settles_at = saved.settles_at;
-            g.open = open;
+            g.open = open.map(Box::new);
         }
     }
 

@@ -21,7 +21,7 @@ use super::Engine;
 use super::compiled::{Leaf, RuleIx};
 use super::timer::Timer;
 use super::trend::Series;
-use super::unit_state::{Presence, UnitState};
+use super::unit_state::{Presence, UnitState, grow_little};
 
 /// A rate is a slope over so many points at most: enough to outvote an odd one.
 const RATE_POINTS: u32 = 12;
@@ -502,6 +502,7 @@ impl Engine {
                 false
             }
             None => {
+                grow_little(&mut state.last_done);
                 state.last_done.push((event, done_at));
                 true
             }

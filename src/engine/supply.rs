@@ -132,6 +132,7 @@ impl Feeders {
                 sighted: false,
             });
         }
+        list.shrink_to_fit();
         Feeders { list, of_unit }
     }
 

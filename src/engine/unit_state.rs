@@ -209,6 +209,13 @@ impl Default for UnitState {
     }
 }
 
+/// Lists that reach their size within a day and keep it: doubling would leave half of it empty, a million times.
+pub(super) fn grow_little<T>(list: &mut ThinVec<T>) {
+    if list.len() == list.capacity() {
+        list.reserve_exact(2);
+    }
+}
+
 impl UnitState {
     pub(super) fn alert(&self, rule: RuleIx) -> Option<&Alert> {
         self.alerts.iter().find(|a| a.rule == rule)
@@ -226,7 +233,10 @@ impl UnitState {
                 }
                 reading.renew(value, at);
             }
-            Err(i) => self.readings.insert(i, Reading::new(metric, value, at)),
+            Err(i) => {
+                grow_little(&mut self.readings);
+                self.readings.insert(i, Reading::new(metric, value, at));
+            }
         }
         true
     }
@@ -243,6 +253,8 @@ impl UnitState {
         let slot = match self.series.iter().position(|(l, _)| *l == leaf) {
             Some(slot) => slot,
             None => {
+                // A series is the largest thing a unit has, and few rules ask for one.
+                self.series.reserve_exact(1);
                 self.series.push((leaf, fresh()));
                 self.series.len() - 1
             }
@@ -258,6 +270,7 @@ impl UnitState {
                 self.in_a_row[i].1
             }
             (None, true) => {
+                grow_little(&mut self.in_a_row);
                 self.in_a_row.push((leaf, 1));
                 1
             }
