@@ -57,7 +57,7 @@ pub struct RuleState {
     /// When its order is written, if nothing changes.
     pub order_due: Option<Timestamp>,
     pub order: Option<OrderId>,
-    /// Something explains its readings: they neither count nor clear (`unless`).
+    /// Something explains its bad readings: they do not count, good ones clear (`unless`).
     pub excused: bool,
     /// All signs together must hold, or any one. None: there is one sign.
     pub together: Option<Together>,
@@ -176,7 +176,8 @@ pub fn asks(condition: &Condition) -> String {
         }
         Condition::Result { test, is, consecutive } => format!("{test} test: {is}{}", row(*consecutive)),
         Condition::Count { event, at_least, within } => {
-            format!("{event} at least {at_least} times within {}", span_text(*within))
+            let times = if *at_least == 1 { "once".to_owned() } else { format!("{at_least} times") };
+            format!("{event} at least {times} within {}", span_text(*within))
         }
         Condition::Overdue { event, every, from } => {
             let from = match from {

@@ -220,6 +220,7 @@ impl Engine {
             return;
         }
         supply.emptied = Some(Emptied { cut_began, after: last.since(cut_began), proven: false });
+        self.judge_wanted(at, unit, &[Metric::BatteryCarried, Metric::CarriedRatio, Metric::CarriedShare]);
         self.count_event(at, unit, CountedEvent::BatteryEmpty);
     }
 
@@ -259,19 +260,25 @@ impl Engine {
     }
 
     fn judge_supply(&mut self, now: Timestamp, unit: UnitIx, changed: Changed) {
-        for (metric, due) in [
+        let due = [
             (Metric::BatteryRuntime, true),
             (Metric::BatteryEstimate, true),
             (Metric::BatteryMargin, true),
             (Metric::CutRatio, true),
+            (Metric::CarriedShare, true),
             (Metric::BatteryStart, changed.start_charge),
             (Metric::BatteryHealth, changed.health),
-        ] {
+        ];
+        for (metric, _) in due.into_iter().filter(|(_, due)| *due) {
+            self.judge_wanted(now, unit, &[metric]);
+        }
+    }
+
+    /// Those that some rule reads or somebody wants to see.
+    fn judge_wanted(&mut self, now: Timestamp, unit: UnitIx, metrics: &[Metric]) {
+        for metric in metrics.iter().copied() {
             let wanted = !self.rules.for_metric(metric).is_empty() || self.settings.readings.contains(&metric);
-            if due
-                && wanted
-                && let Some(value) = self.derived(now, unit, metric)
-            {
+            if wanted && let Some(value) = self.derived(now, unit, metric) {
                 self.judge_derived(now, unit, metric, value);
             }
         }
@@ -470,29 +477,7 @@ impl Engine {
 
     /// Late or kept messages say nothing about now.
     pub(super) fn take_link_readings(&mut self, now: Timestamp, unit: UnitIx, taken: Taken) {
-        for metric in [Metric::LinkLoss, Metric::ClockSkew] {
-            let wanted = !self.rules.for_metric(metric).is_empty() || self.settings.readings.contains(&metric);
-            if !wanted || (taken.late && metric == Metric::ClockSkew) {
-                continue;
-            }
-            if let Some(value) = self.derived(now, unit, metric) {
-                self.judge_derived(now, unit, metric, value);
-            }
-        }
+        let late = taken.late;
+        self.judge_wanted(now, unit, if late { &[Metric::LinkLoss] } else { &[Metric::LinkLoss, Metric::ClockSkew] });
     }
-}
-
-/// Metrics that the engine makes itself.
-pub(super) fn derived_metrics() -> impl Iterator<Item = Metric> {
-    let judged = [
-        Metric::LinkLoss,
-        Metric::ClockSkew,
-        Metric::BatteryRuntime,
-        Metric::BatteryMargin,
-        Metric::CutRatio,
-        Metric::BatteryEstimate,
-        Metric::BatteryStart,
-        Metric::BatteryHealth,
-    ];
-    judged.into_iter().chain(Metric::GROWING)
 }

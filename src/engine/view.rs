@@ -1,12 +1,12 @@
 //! What people may see of the engine's state, as rows. Never changes it.
 
 use crate::domain::effect::{AlertState, IncidentState};
+use crate::domain::metric::Origin;
 use crate::domain::view::{AlertRow, IncidentRow, OrderView, ReadingView, SiblingView, TestView, UnitCard, UnitRow};
-use crate::domain::{GroupKind, Order, OrderId, Reason, Subject, UnitId, UnitIx};
+use crate::domain::{GroupKind, Metric, Order, OrderId, Reason, Subject, UnitId, UnitIx};
 
 use super::Engine;
 use super::sign::growth;
-use super::supply::derived_metrics;
 use super::unit_state::{Alert, Phase, Presence};
 
 impl Engine {
@@ -76,7 +76,11 @@ impl Engine {
             })
             .collect();
         let derived_at = s.last_heard.unwrap_or_default();
-        let derived = derived_metrics().filter_map(|m| Some((m, self.present_value(derived_at, unit, m)?)));
+        let derived = Metric::ALL
+            .iter()
+            .copied()
+            .filter(|m| m.origin() != Origin::Sent)
+            .filter_map(|m| Some((m, self.present_value(derived_at, unit, m)?)));
         // A cut that is not, and a charger that works, are no news.
         readings.extend(derived.filter(|(m, value)| growth(*m).is_none() || *value != 0.0).map(|(m, value)| {
             ReadingView { metric: m.name().to_owned(), value, text: m.figure(value), at: derived_at }

@@ -100,7 +100,7 @@ pub fn explained(found: &Explained, all: bool, look: &Look) -> String {
             text(&mut lines, "    ", &format!("order and mail are held by the incident {incident}"));
         }
         if rule.excused {
-            text(&mut lines, "    ", "excused now (unless): its readings neither count nor clear");
+            text(&mut lines, "    ", "excused now (unless): bad readings do not count, good ones clear");
         }
         let word = match rule.state {
             Standing::Pending => "fires",

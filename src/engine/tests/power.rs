@@ -122,3 +122,22 @@ fn a_button_that_is_still_silent_two_hours_after_the_repair_is_ordered_again() {
     cut.go(repaired + 2 * HOUR + MINUTE, None);
     assert!(cut.rig.said("order ").contains("reopened"));
 }
+
+#[test]
+fn a_rule_on_what_a_battery_carried_is_judged_when_it_ran_empty() {
+    use crate::domain::rule::{Condition, MetricRef, Side};
+    use crate::domain::{Component, Metric};
+    for (metric, limit) in [(Metric::BatteryCarried, 60.0), (Metric::CarriedShare, 50.0)] {
+        let mut cut = Cut::new(0.05);
+        let mut rules = default_rules();
+        let metric = MetricRef::Known(metric);
+        let short = Condition::Threshold { metric, side: Side::Below, limit, clear: limit, consecutive: 1 };
+        rules.rules.push(rule("short-lived", Component::Battery, short));
+        cut.rig.engine = crate::engine::Engine::new(rules, fleet(), settings());
+        cut.go(BEGINS + 25 * MINUTE, Some(BEGINS));
+        cut.dead = true;
+        cut.go(BEGINS + 40 * MINUTE, Some(BEGINS));
+        let said = cut.rig.said("alert A1 short-lived");
+        assert!(said.contains("firing"), "{limit}: {said}");
+    }
+}
