@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::hash::{DefaultHasher, Hasher};
 use std::str::FromStr;
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -72,7 +72,7 @@ pub struct Fleet {
     units: Vec<Unit>,
     /// Hash of each id and its place, sorted: every message asks, and the ids themselves lie far apart in memory.
     places: Vec<(u32, UnitIx)>,
-    groups: BTreeMap<(GroupKind, GroupName), Vec<UnitIx>>,
+    groups: BTreeMap<(GroupKind, GroupName), Arc<[UnitIx]>>,
 }
 
 impl Fleet {
@@ -98,11 +98,7 @@ impl Fleet {
             }
         }
         // Collected anew: a tree that grew row by row is half empty.
-        let tight = |mut members: Vec<UnitIx>| {
-            members.shrink_to_fit();
-            members
-        };
-        let groups = groups.into_iter().map(|(group, members)| (group, tight(members))).collect();
+        let groups = groups.into_iter().map(|(group, members)| (group, members.into())).collect();
         let mut places: Vec<(u32, UnitIx)> =
             units.iter().enumerate().map(|(i, u)| (hash(u.unit.as_str()), UnitIx(i as u32))).collect();
         places.sort_unstable();
@@ -128,7 +124,7 @@ impl Fleet {
     pub fn units(&self) -> impl ExactSizeIterator<Item = (UnitIx, &Unit)> {
         self.units.iter().enumerate().map(|(i, u)| (UnitIx(i as u32), u))
     }
-    pub fn groups(&self) -> &BTreeMap<(GroupKind, GroupName), Vec<UnitIx>> {
+    pub fn groups(&self) -> &BTreeMap<(GroupKind, GroupName), Arc<[UnitIx]>> {
         &self.groups
     }
 }

@@ -52,15 +52,41 @@ impl fmt::Debug for SharedText {
     }
 }
 
-/// Makes equal texts one. Dropped when the rows are through: the texts live as long as their rows.
-#[derive(Debug, Default)]
-pub struct Pool(HashSet<SharedText>);
+/// Makes equal texts one. A text lives as long as somebody holds it.
+#[derive(Debug)]
+pub struct Pool {
+    texts: HashSet<SharedText>,
+    /// So many texts, and it is time to look for those that nobody else holds.
+    let_go_at: usize,
+}
+
+/// A fleet has a few dozen versions; a unit that says another one each time must not fill the memory.
+const LET_GO: usize = 1000;
+
+impl Default for Pool {
+    fn default() -> Self {
+        Pool { texts: HashSet::new(), let_go_at: LET_GO }
+    }
+}
 
 impl Pool {
+    /// The one text that says this. Texts that nobody else holds any more are let go as they become many.
+    pub fn get(&mut self, text: &str) -> SharedText {
+        let new = SharedText::from(text);
+        if let Some(known) = self.texts.get(&new) {
+            return known.clone();
+        }
+        if self.texts.len() >= self.let_go_at {
+            self.texts.retain(|held| Arc::strong_count(&held.0) > 1);
+            self.let_go_at = (2 * self.texts.len()).max(LET_GO);
+        }
+        self.texts.insert(new.clone());
+        new
+    }
     pub fn share(&mut self, text: &mut SharedText) {
-        match self.0.get(text) {
+        match self.texts.get(text) {
             Some(known) => *text = known.clone(),
-            None => drop(self.0.insert(text.clone())),
+            None => drop(self.texts.insert(text.clone())),
         }
     }
 }
@@ -68,6 +94,17 @@ impl Pool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn texts_that_nobody_holds_are_let_go() {
+        let mut pool = Pool::default();
+        let held = pool.get("2.4.1");
+        for n in 0..10 * LET_GO {
+            let _ = pool.get(&format!("build {n}"));
+        }
+        assert!(pool.texts.len() <= LET_GO);
+        assert!(std::ptr::eq(held.as_str(), pool.get("2.4.1").as_str()));
+    }
 
     #[test]
     fn equal_texts_become_one_text_of_one_word() {

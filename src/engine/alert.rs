@@ -152,7 +152,7 @@ impl Engine {
 
     /// How often it fired lately, and within how long that is.
     pub(super) fn flaps(&self, at: Timestamp, unit: UnitIx, rule: RuleIx) -> (u32, Duration) {
-        let firings = &self.units[unit.index()].firings;
+        let firings = &self.units[unit.index()].seldom().firings;
         let times = firings.iter().filter(|(r, t)| *r == rule && at.since(*t) < FLAP_WINDOW).count();
         (times as u32, FLAP_WINDOW)
     }
@@ -165,8 +165,9 @@ impl Engine {
         let wait = self.order_wait(unit, rule, counts);
         let keep = FLAP_WINDOW.max(rules.memory);
         let state = self.state(unit);
-        state.firings.retain(|(_, t)| at.since(*t) < keep);
-        state.firings.push((rule, at));
+        let firings = &mut state.seldom_mut().firings;
+        firings.retain(|(_, t)| at.since(*t) < keep);
+        firings.push((rule, at));
         let (times, _) = self.flaps(at, unit, rule);
         let state = self.state(unit);
         let alert = state.alert_mut(rule).expect("fire is called on an alert that exists");

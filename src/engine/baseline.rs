@@ -4,6 +4,7 @@
 //! Only `reset` (a new camera, a lens cleaned and commissioned anew) makes room for one.
 
 use serde::{Deserialize, Serialize};
+use thin_vec::ThinVec;
 
 use crate::domain::message::CameraMode;
 use crate::domain::{Component, Metric, Timestamp};
@@ -15,7 +16,7 @@ const TESTS: usize = 3;
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub(super) struct Baselines {
     /// Sorted by metric and mode.
-    entries: Vec<Entry>,
+    entries: ThinVec<Entry>,
 }
 
 /// 24 bytes.

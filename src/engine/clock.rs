@@ -17,10 +17,10 @@ const TRUSTED_MS: i64 = 120_000;
 
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub(super) struct Clock {
-    /// Our time of receipt minus the unit's time, for live messages.
-    skew_ms: Option<i64>,
+    /// What our clock showed when the unit's was at 1970: our time of receipt minus the unit's time, of live messages.
+    epoch: Option<Timestamp>,
     /// When messages began to look late, and how late they looked then.
-    late_run: Option<(Timestamp, i64)>,
+    late_run: Option<Box<(Timestamp, i64)>>,
 }
 
 /// When a message's readings were taken, and whether it waited in a buffer.
@@ -33,7 +33,7 @@ pub(super) struct Taken {
 impl Clock {
     /// Seconds, positive when the unit's clock is behind ours. None: not known yet.
     pub(super) fn skew_s(&self) -> Option<f64> {
-        self.skew_ms.map(|ms| ms as f64 / 1000.0)
+        self.epoch.map(|epoch| epoch.as_millis() as f64 / 1000.0)
     }
 
     /// `overtaken`: newer messages of the unit came before this one.
@@ -41,28 +41,22 @@ impl Clock {
         let Some(ts) = ts else { return Taken { at: now, late: false } };
         let distance = now.as_millis() - ts.as_millis();
         if overtaken {
-            let skew = self.skew_ms.unwrap_or(0);
+            let skew = self.epoch.map_or(0, Timestamp::as_millis);
             return Taken { at: Timestamp::from_millis(ts.as_millis().saturating_add(skew)).min(now), late: true };
         }
-        let skew = match self.skew_ms {
-            Some(skew) => skew,
-            None => {
-                self.skew_ms = Some(distance);
-                distance
-            }
-        };
+        let skew = self.epoch.get_or_insert(Timestamp::from_millis(distance)).as_millis();
         if distance > skew + LATE_MS {
-            let (since, first) = *self.late_run.get_or_insert((now, distance));
+            let (since, first) = **self.late_run.get_or_insert_with(|| Box::new((now, distance)));
             let steady = (distance - first).abs() <= SHIFT_JITTER_MS;
             if !steady {
-                self.late_run = Some((now, distance));
+                self.late_run = Some(Box::new((now, distance)));
             }
             if !(steady && now.since(since) >= SHIFT_AFTER) {
                 return Taken { at: Timestamp::from_millis(ts.as_millis().saturating_add(skew)).min(now), late: true };
             }
         }
         self.late_run = None;
-        self.skew_ms = Some(distance);
+        self.epoch = Some(Timestamp::from_millis(distance));
         let at = if distance.abs() <= TRUSTED_MS { ts.min(now) } else { now };
         Taken { at, late: false }
     }

@@ -41,7 +41,7 @@ impl Engine {
                 if let Some(alert) = state.alert(rule).filter(|a| a.is_active()) {
                     return Some(Span { began: alert.began, last: at });
                 }
-                let newest = state.firings.iter().rev().find(|(r, _)| *r == rule)?.1;
+                let newest = state.seldom().firings.iter().rev().find(|(r, _)| *r == rule)?.1;
                 Some(Span { began: newest, last: newest })
             }
             Sign::Known(KnownSign::OnBattery) => {
@@ -54,7 +54,7 @@ impl Engine {
                 let empty = state.supply.as_deref().is_some_and(|s| s.is_nearly_empty(died));
                 empty.then_some(Span { began: last, last: at })
             }
-            Sign::Known(KnownSign::Boot) => state.last_boot.map(|boot| Span { began: boot, last: boot }),
+            Sign::Known(KnownSign::Boot) => state.seldom().last_boot.map(|boot| Span { began: boot, last: boot }),
         }
     }
 }

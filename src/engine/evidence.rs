@@ -16,13 +16,13 @@ impl Engine {
         let mut lines = vec![format!("{fired} {what}")];
         let own = if let Reason::Beyond { metric, .. } = what { metric.as_str() } else { "" };
         for metric in bearing(self.rules.rule(rule).component).iter().filter(|m| m.name() != own) {
-            let sent = state.reading(*metric);
+            let sent = state.measured.reading(*metric);
             let known_at = sent.map(|r| r.at).or(state.last_heard).unwrap_or(at);
             let Some(value) = self.present_value(known_at, unit, *metric) else { continue };
             if growth(*metric).is_some() && value == 0.0 {
                 continue;
             }
-            let mode = state.tests.iter().find(|t| t.component == Component::Camera).and_then(|t| t.mode);
+            let mode = state.measured.test(Component::Camera).and_then(|t| t.mode);
             let mode = mode.filter(|_| metric.name().starts_with("camera."));
             let new = state.baseline(*metric, mode).map(|b| format!("; it was {} when new", metric.figure(b)));
             lines.push(format!("{known_at} {metric} {}{}", metric.figure(value), new.unwrap_or_default()));

@@ -135,15 +135,15 @@ impl Engine {
                 self.explain_forecast((at, unit, leaf), *metric, *side, *limit, (*within, *watch), &mut view);
             }
             Condition::Result { test, is, consecutive } => {
-                if let Some(last) = self.units[unit.index()].tests.iter().find(|t| t.component == *test) {
-                    let code = last.code.as_ref().map(|c| format!(" ({c})")).unwrap_or_default();
+                if let Some(last) = self.units[unit.index()].measured.test(*test) {
+                    let code = self.units[unit.index()].code(*test).map(|c| format!(" ({c})")).unwrap_or_default();
                     view.figures.push(Figure::new("last", format!("{}{code}, at {}", last.result, last.at)));
                     view.says = if last.result == *is { Says::Holds } else { Says::Not };
                 }
                 self.explain_row(unit, leaf, (*consecutive).max(1), &mut view);
             }
             Condition::Count { at_least, within, .. } => {
-                let events = self.units[unit.index()].events.iter().find(|(l, _)| *l == leaf);
+                let events = self.units[unit.index()].seldom().events.iter().find(|(l, _)| *l == leaf);
                 let inside = events.map_or(0, |(_, times)| times.iter().filter(|t| at.since(**t) < *within).count());
                 view.figures.push(Figure::new("counted", format!("{inside} of {at_least}")));
                 view.says = if inside >= *at_least as usize { Says::Holds } else { Says::Not };
@@ -166,7 +166,7 @@ impl Engine {
             Condition::All(_) | Condition::Any(_) => unreachable!("a leaf is not combined"),
         }
         // What the judge itself has noted counts more than what its figures look like.
-        if let Some(known) = self.units[unit.index()].signs.iter().find(|s| s.leaf == leaf) {
+        if let Some(known) = self.units[unit.index()].seldom().signs.iter().find(|s| s.leaf == leaf) {
             view.says = match known.verdict {
                 Verdict::Holds => Says::Holds,
                 Verdict::Between => Says::Between,
@@ -187,7 +187,7 @@ impl Engine {
         let last = match kind {
             Kind::Heartbeat => state.last_heard,
             Kind::Selftest | Kind::Power | Kind::Press | Kind::Status | Kind::Reply => {
-                state.last_of_kind.iter().find(|(k, _)| *k == kind).map(|(_, at)| *at)
+                state.seldom().last_of_kind.iter().find(|(k, _)| *k == kind).map(|(_, at)| *at)
             }
         };
         let Some(last) = last else {
@@ -209,9 +209,9 @@ impl Engine {
     fn value_of(&self, at: Timestamp, unit: UnitIx, metric: &MetricRef, view: &mut SignView) -> Option<f64> {
         let state = &self.units[unit.index()];
         let (value, when) = match metric {
-            MetricRef::Known(m) => (self.present_value(at, unit, *m), state.reading(*m).map(|r| r.at)),
+            MetricRef::Known(m) => (self.present_value(at, unit, *m), state.measured.reading(*m).map(|r| r.at)),
             MetricRef::Vendor(name) => {
-                let found = state.vendor.iter().find(|(n, _, _)| n == name);
+                let found = state.seldom().vendor.iter().find(|(n, _, _)| n == name);
                 (found.map(|(_, v, _)| *v), found.map(|(_, _, at)| *at))
             }
         };
@@ -227,8 +227,7 @@ impl Engine {
     /// The mode of the newest camera test: day and infrared pictures have baselines of their own.
     fn mode_of(&self, unit: UnitIx, metric: Metric) -> Option<CameraMode> {
         let is_camera = metric.name().starts_with("camera.");
-        let tests = &self.units[unit.index()].tests;
-        tests.iter().find(|t| is_camera && t.component == Component::Camera).and_then(|t| t.mode)
+        self.units[unit.index()].measured.test(Component::Camera).filter(|_| is_camera).and_then(|t| t.mode)
     }
 
     fn explain_baseline(&self, unit: UnitIx, metric: Metric, view: &mut SignView) -> Option<f64> {
@@ -245,7 +244,7 @@ impl Engine {
 
     fn explain_row(&self, unit: UnitIx, leaf: Leaf, consecutive: u32, view: &mut SignView) {
         if consecutive > 1 {
-            let rows = &self.units[unit.index()].in_a_row;
+            let rows = &self.units[unit.index()].seldom().in_a_row;
             let n = rows.iter().find(|(l, _)| *l == leaf).map_or(0, |(_, n)| *n);
             view.figures.push(Figure::new("in a row", format!("{n} of {consecutive}")));
         }

@@ -9,6 +9,7 @@
 //! 3 not so · 4 too few are left: those still affected are ordered on their own merits · 5 see `open_incident`
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::domain::effect::IncidentState;
@@ -46,13 +47,13 @@ const NO_GROUP: u32 = u32::MAX;
 #[derive(Debug)]
 pub(super) struct Group {
     pub name: GroupName,
-    pub members: Vec<UnitIx>,
+    pub members: Arc<[UnitIx]>,
     /// Members that were ever heard: the others prove nothing.
-    pub heard: usize,
+    pub heard: u32,
     /// Members whose alert is active.
-    pub active: usize,
+    pub active: u32,
     /// For rules with `within`: the active ones that began so recently, by when they began.
-    pub recent: BTreeSet<(Timestamp, UnitIx)>,
+    pub recent: Option<Box<BTreeSet<(Timestamp, UnitIx)>>>,
     pub settles_at: Option<Timestamp>,
     /// Boxed: of a hundred thousand groups hardly one has any.
     pub open: Option<Box<OpenIncident>>,
@@ -80,7 +81,7 @@ impl Groups {
                 if *kind != incident.group_by {
                     continue;
                 }
-                for m in members {
+                for m in members.iter() {
                     of[m.index()] = list.len() as u32;
                 }
                 list.push(Group {
@@ -88,7 +89,7 @@ impl Groups {
                     members: members.clone(),
                     heard: 0,
                     active: 0,
-                    recent: BTreeSet::new(),
+                    recent: None,
                     settles_at: None,
                     open: None,
                 });
@@ -107,7 +108,7 @@ impl Groups {
     }
     /// How many others share this with the unit, and were ever heard.
     pub(super) fn siblings(&self, incident: IncidentIx, unit: UnitIx) -> usize {
-        self.group_of(incident, unit).map_or(0, |group| self.get(incident, group).heard.saturating_sub(1))
+        self.group_of(incident, unit).map_or(0, |group| self.get(incident, group).heard.saturating_sub(1) as usize)
     }
     pub(super) fn get(&self, incident: IncidentIx, group: u32) -> &Group {
         &self.lists[incident.0 as usize][group as usize]
@@ -189,13 +190,19 @@ impl Group {
     /// Affected now, and the number they are compared with.
     fn share(&self, within: Option<Duration>) -> (usize, usize) {
         match within {
-            None => (self.active, self.heard),
+            None => (self.active as usize, self.heard as usize),
             // Those already silent before can no longer fall silent.
             Some(_) => {
-                let earlier = self.active.saturating_sub(self.recent.len());
-                (self.recent.len(), self.heard.saturating_sub(earlier))
+                let recent = self.recent().len();
+                let earlier = (self.active as usize).saturating_sub(recent);
+                (recent, (self.heard as usize).saturating_sub(earlier))
             }
         }
+    }
+
+    fn recent(&self) -> &BTreeSet<(Timestamp, UnitIx)> {
+        static NONE: BTreeSet<(Timestamp, UnitIx)> = BTreeSet::new();
+        self.recent.as_deref().unwrap_or(&NONE)
     }
 
     /// Like [`Group::reached`], by the units' number alone.
@@ -210,7 +217,7 @@ impl Group {
         if self.open.as_ref().is_some_and(|o| o.units.len() < rule.at_least as usize) {
             return still == 0;
         }
-        still < rule.at_least as usize || (still as f64) < rule.fraction * self.heard as f64 / 2.0
+        still < rule.at_least as usize || (still as f64) < rule.fraction * f64::from(self.heard) / 2.0
     }
 }
 
@@ -232,8 +239,9 @@ impl Engine {
         let rule = rules.incident(incident);
         let Some(within) = rule.within else { return };
         let group = self.groups.get_mut(incident, group);
-        while group.recent.first().is_some_and(|(began, _)| at.since(*began) > within) {
-            group.recent.pop_first();
+        let Some(recent) = &mut group.recent else { return };
+        while recent.first().is_some_and(|(began, _)| at.since(*began) > within) {
+            recent.pop_first();
         }
     }
 
@@ -289,7 +297,7 @@ impl Engine {
             let g = self.groups.get_mut(incident, group);
             g.active += 1;
             if r.within.is_some() {
-                g.recent.insert((at, unit));
+                g.recent.get_or_insert_default().insert((at, unit));
             }
             if let Some(open) = &mut g.open {
                 open.units.insert(unit);
@@ -320,7 +328,7 @@ impl Engine {
             let g = self.groups.get_mut(incident, group);
             g.active += 1;
             if r.within.is_some_and(|w| now.since(began) <= w) {
-                g.recent.insert((began, unit));
+                g.recent.get_or_insert_default().insert((began, unit));
             }
         }
     }
@@ -453,7 +461,7 @@ impl Engine {
                 near && state.presence == Presence::Silent && state.alert(rule).is_some_and(Alert::is_active)
             };
             let fallen: Vec<UnitIx> = g.members.iter().copied().filter(together).collect();
-            if fallen.len() < r.at_least as usize || (fallen.len() as f64) < r.fraction * g.heard as f64 {
+            if fallen.len() < r.at_least as usize || (fallen.len() as f64) < r.fraction * f64::from(g.heard) {
                 continue;
             }
             let mut only = GroupKinds::default();
@@ -488,7 +496,7 @@ impl Engine {
         match self.rules.incident(incident).within {
             None => g.members.iter().copied().filter(|u| self.is_affected(incident, *u)).collect(),
             Some(_) => {
-                let recent: BTreeSet<UnitIx> = g.recent.iter().map(|(_, u)| *u).collect();
+                let recent: BTreeSet<UnitIx> = g.recent().iter().map(|(_, u)| *u).collect();
                 recent.into_iter().collect()
             }
         }
@@ -546,7 +554,7 @@ impl Engine {
         let rule = rules.incident(incident);
         let (kind, name) = self.groups.name(&rules, incident, group);
         let held: Vec<RuleIx> = rule.inhibits.iter().filter_map(|id| rules.find(id)).collect();
-        for unit in self.groups.get(incident, group).members.clone() {
+        for unit in self.groups.get(incident, group).members.clone().iter().copied() {
             for r in &held {
                 let Some(alert) = self.units[unit.index()].alert(*r) else { continue };
                 // An order that is already out stays out: the crew may be on its way.
@@ -575,11 +583,11 @@ impl Engine {
             }
             let g = self.groups.get_mut(incident, group);
             g.active = g.active.saturating_sub(1);
-            if let Some(began) = alert.fired_at
-                && !g.recent.remove(&(began, unit))
+            if let (Some(began), Some(recent)) = (alert.fired_at, &mut g.recent)
+                && !recent.remove(&(began, unit))
                 && r.of.len() > 1
             {
-                g.recent.retain(|(_, u)| *u != unit);
+                recent.retain(|(_, u)| *u != unit);
             }
             let Some(open) = &self.groups.get(incident, group).open else { continue };
             let still = open.units.iter().filter(|u| self.is_affected(incident, **u)).count();
@@ -599,7 +607,7 @@ impl Engine {
         let units = self.ids(&open.units);
         self.emit(at, EffectKind::Incident { kind, name: name.clone(), state, units, reason: reason.clone() });
         let mut released = BTreeSet::new();
-        for unit in self.groups.get(incident, group).members.clone() {
+        for unit in self.groups.get(incident, group).members.clone().iter().copied() {
             for slot in 0..self.units[unit.index()].alerts.len() {
                 let alert = &self.units[unit.index()].alerts[slot];
                 if alert.held_by != Some((incident, group)) {

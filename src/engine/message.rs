@@ -1,17 +1,15 @@
 //! One message of one unit, taken apart: sign of life, numbers, clock, readings, tests, presses. Decides nothing itself;
 //! it calls those who do.
 
-use std::time::Duration;
-
 use crate::domain::message::{Body, CameraMode, Message, Outcome, Press, PressKind, Selftest, TestResult};
 use crate::domain::rule::{CountedEvent, OverdueEvent};
-use crate::domain::{EffectKind, Metric, Timestamp, UnitIx};
+use crate::domain::{EffectKind, Metric, SharedText, Timestamp, UnitIx, Version};
 
 use super::Engine;
 use super::clock::Taken;
 use super::sequence::Arrival;
 use super::timer::Timer;
-use super::unit_state::{TestState, grow_little};
+use super::unit_state::Interval;
 
 /// What a unit may call its heartbeat interval; outside, the fleet file's or the default counts.
 const INTERVAL_S: std::ops::RangeInclusive<f64> = 1.0..=86_400.0;
@@ -49,17 +47,20 @@ impl Engine {
         if let Body::Heartbeat(h) = &body
             && !taken.late
         {
-            let interval = h.interval_s.filter(|s| INTERVAL_S.contains(s)).map(Duration::from_secs_f64);
+            let interval = h.interval_s.filter(|s| INTERVAL_S.contains(s)).and_then(Interval::from_secs);
             if interval.is_some() && interval != self.units[unit.index()].interval {
                 self.units[unit.index()].interval = interval;
                 self.interval_changed(unit);
             }
             let state = &mut self.units[unit.index()];
-            if h.fw.is_some() && h.fw != state.firmware {
-                state.firmware.clone_from(&h.fw);
+            let news = |said: &Option<Version>, known: &Option<SharedText>| {
+                said.as_ref().is_some_and(|said| known.as_deref() != Some(said.as_str()))
+            };
+            if news(&h.fw, &state.firmware) {
+                state.firmware = h.fw.as_ref().map(|fw| self.versions.get(fw.as_str()));
             }
-            if h.hw.is_some() && h.hw != state.hardware {
-                state.hardware.clone_from(&h.hw);
+            if news(&h.hw, &state.hardware) {
+                state.hardware = h.hw.as_ref().map(|hw| self.versions.get(hw.as_str()));
             }
         }
         if is_sign_of_life {
@@ -68,7 +69,7 @@ impl Engine {
         if arrival == Arrival::NewBoot {
             self.count_event(now, unit, CountedEvent::Boot);
             if self.rules.boots_matter {
-                self.state(unit).last_boot = Some(now);
+                self.state(unit).seldom_mut().last_boot = Some(now);
             }
         }
         match &body {
@@ -101,7 +102,7 @@ impl Engine {
 
     pub(super) fn take_reading(&mut self, now: Timestamp, unit: UnitIx, metric: Metric, value: f64, taken: Taken) {
         self.show_reading(now, unit, metric, value);
-        if self.units[unit.index()].store_reading(metric, value, taken.at) && !taken.late {
+        if self.units[unit.index()].measured.store(metric, value, taken.at) && !taken.late {
             self.judge_metric(now, unit, metric, value, None);
         }
     }
@@ -125,11 +126,11 @@ impl Engine {
             if self.rules.for_vendor(name).is_empty() {
                 continue;
             }
-            let state = &mut self.units[unit.index()];
-            match state.vendor.iter_mut().find(|(n, _, _)| n == name) {
+            let vendor = &mut self.units[unit.index()].seldom_mut().vendor;
+            match vendor.iter_mut().find(|(n, _, _)| n == name) {
                 Some((_, _, at)) if taken.at < *at => continue,
                 Some((_, v, at)) => (*v, *at) = (*value, taken.at),
-                None => state.vendor.push((name.clone(), *value, taken.at)),
+                None => vendor.push((name.clone(), *value, taken.at)),
             }
             if taken.late {
                 continue;
@@ -145,34 +146,14 @@ impl Engine {
         for result in selftest.results {
             let component = result.component;
             let state = &mut self.units[unit.index()];
-            let slot = match state.tests.iter().position(|t| t.component == component) {
-                Some(slot) if taken.at < state.tests[slot].at => continue,
-                Some(slot) => slot,
-                None => {
-                    grow_little(&mut state.tests);
-                    state.tests.push(TestState {
-                        component,
-                        result: result.result,
-                        at: taken.at,
-                        code: None,
-                        mode: None,
-                        last_pass: None,
-                    });
-                    state.tests.len() - 1
-                }
-            };
-            let test = &mut state.tests[slot];
-            test.result = result.result;
-            test.at = taken.at;
-            test.code.clone_from(&result.code);
-            test.mode = result.mode.or(test.mode);
-            if result.result == Outcome::Pass {
-                test.last_pass = test.last_pass.max(Some(taken.at));
+            if !state.measured.store_test(component, result.result, result.mode, taken.at) {
+                continue;
             }
-            let mode = test.mode;
+            state.set_code(component, result.code.as_deref());
+            let mode = state.measured.test(component).and_then(|test| test.mode);
             for (metric, value) in &result.figures {
                 self.show_reading(now, unit, *metric, *value);
-                let _ = self.units[unit.index()].store_reading(*metric, *value, taken.at);
+                let _ = self.units[unit.index()].measured.store(*metric, *value, taken.at);
             }
             // A late test is as good as any: those that newer ones have overtaken were left out above.
             self.judge_figures(now, unit, &result, mode);
@@ -182,14 +163,13 @@ impl Engine {
             }
             self.judge_repair(now, unit, component, result.result, result.code.as_deref(), taken.at);
         }
+        self.done(now, unit, OverdueEvent::Selftest, taken.at);
         let state = &mut self.units[unit.index()];
-        state.last_selftest = state.last_selftest.max(Some(taken.at));
         if !state.proof_armed {
             state.proof_armed = true;
             self.timers.arm(taken.at + self.settings.selftest_valid, Timer::Proof(unit));
         }
         self.judge_growing(now, unit, Metric::SelftestAge);
-        self.done(now, unit, OverdueEvent::Selftest, taken.at);
         self.judge_readiness(now, unit, None);
     }
 
@@ -203,8 +183,7 @@ impl Engine {
         };
         for (metric, value) in &result.figures {
             if self.rules.is_baselined(*metric) && passed && !self.is_figure_excused(now, unit, *metric) {
-                let baselines = self.state(unit).baselines.get_or_insert_default();
-                let _ = baselines.learn(*metric, mode, *value, true, now);
+                let _ = self.state(unit).baselines.learn(*metric, mode, *value, true, now);
             }
             self.judge_metric(now, unit, *metric, *value, mode);
         }

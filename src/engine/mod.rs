@@ -18,6 +18,7 @@ mod diagnosis;
 mod evidence;
 mod explain;
 mod incident;
+mod measured;
 mod message;
 mod notices;
 #[allow(dead_code, reason = "health_history and lengths of cuts are for screens that are not there yet")]
@@ -45,6 +46,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::domain::event::{Action, Event, Hearing, MaintenanceScope};
+use crate::domain::text::Pool;
 use crate::domain::{Effect, EffectKind, Fleet, OrderId, RuleSet, Settings, Timestamp, UnitIx};
 
 use compiled::Compiled;
@@ -75,6 +77,8 @@ pub struct Engine {
     next_order: u32,
     maintenance: BTreeMap<MaintenanceScope, Timestamp>,
     dirty: Vec<UnitIx>,
+    /// Firmware and hardware, as units say them.
+    versions: Pool,
     out: Vec<Effect>,
 }
 
@@ -109,6 +113,7 @@ impl Engine {
             next_order: 1,
             maintenance: BTreeMap::new(),
             dirty: Vec::new(),
+            versions: Pool::default(),
             out: Vec::new(),
         }
     }

@@ -9,7 +9,7 @@ use crate::domain::{Reason, Timestamp, UnitIx};
 use super::compiled::{Leaf, RuleIx, silence_span};
 use super::sign::Verdict;
 use super::timer::Timer;
-use super::unit_state::Presence;
+use super::unit_state::{Interval, Presence};
 use super::{Engine, HearingState};
 
 /// Stands for the default presence deadline of units that no silent rule selects.
@@ -20,7 +20,8 @@ const SELFTEST_INTERVAL: Duration = Duration::from_secs(86_400);
 
 impl Engine {
     pub(super) fn heartbeat_interval(&self, unit: UnitIx) -> Duration {
-        self.units[unit.index()].interval.or(self.fleet.unit(unit).heartbeat).unwrap_or(self.settings.heartbeat)
+        let said = self.units[unit.index()].interval.map(Interval::span);
+        said.or(self.fleet.unit(unit).heartbeat).unwrap_or(self.settings.heartbeat)
     }
 
     /// A sign of life at `at`.
@@ -30,9 +31,10 @@ impl Engine {
         let before = std::mem::replace(&mut state.presence, Presence::Present);
         let last = state.last_heard.replace(at);
         if kind != Kind::Heartbeat && self.rules.silences().len() > 1 {
-            match state.last_of_kind.iter_mut().find(|(k, _)| *k == kind) {
+            let last_of_kind = &mut state.seldom_mut().last_of_kind;
+            match last_of_kind.iter_mut().find(|(k, _)| *k == kind) {
                 Some((_, last)) => *last = at,
-                None => state.last_of_kind.push((kind, at)),
+                None => last_of_kind.push((kind, at)),
             }
         }
         if state.first_heard.is_none() {
@@ -73,7 +75,7 @@ impl Engine {
     }
 
     fn arm_silences(&mut self, unit: UnitIx, presence_rule: Leaf, kind: Kind) {
-        if !self.units[unit.index()].armed.iter().any(|(r, _)| *r == presence_rule) {
+        if self.units[unit.index()].armed.is_none() {
             self.arm_silence(unit, presence_rule);
         }
         if self.rules.silences().len() <= 1 {
@@ -92,27 +94,47 @@ impl Engine {
                 let at = self.units[unit.index()].last_heard.expect("just heard");
                 self.take_verdict(at, unit, leaf, Verdict::Gone, Reason::HeardAgain { silence: Duration::ZERO });
             }
-            if !self.units[unit.index()].armed.iter().any(|(l, _)| *l == leaf) {
+            if self.armed(unit, leaf).is_none() {
                 self.arm_silence(unit, leaf);
             }
         }
     }
 
+    fn armed(&self, unit: UnitIx, leaf: Leaf) -> Option<Timestamp> {
+        let state = &self.units[unit.index()];
+        if leaf == self.presence_leaf(unit) {
+            return state.armed;
+        }
+        state.seldom().armed.iter().find(|(l, _)| *l == leaf).map(|(_, at)| *at)
+    }
+
+    fn set_armed(&mut self, unit: UnitIx, leaf: Leaf, at: Option<Timestamp>) {
+        let is_presence = leaf == self.presence_leaf(unit);
+        let state = self.state(unit);
+        if is_presence {
+            state.armed = at;
+            return;
+        }
+        let armed = &mut state.seldom_mut().armed;
+        armed.retain(|(l, _)| *l != leaf);
+        armed.extend(at.map(|at| (leaf, at)));
+    }
+
     fn arm_silence(&mut self, unit: UnitIx, leaf: Leaf) {
         if let Some(deadline) = self.silence_deadline(unit, leaf) {
-            let armed = &mut self.state(unit).armed;
-            if armed.is_empty() {
-                armed.reserve_exact(1);
-            }
-            armed.push((leaf, deadline));
+            self.set_armed(unit, leaf, Some(deadline));
             self.timers.arm(deadline, Timer::Silence(unit, leaf));
         }
     }
 
     /// The unit said another interval: its deadline may be earlier than the one in the queue.
     pub(super) fn interval_changed(&mut self, unit: UnitIx) {
-        let armed: Vec<Leaf> = self.units[unit.index()].armed.drain(..).map(|(l, _)| l).collect();
+        let presence = self.presence_leaf(unit);
+        let state = &self.units[unit.index()];
+        let mut armed: Vec<Leaf> = state.seldom().armed.iter().map(|(leaf, _)| *leaf).collect();
+        armed.extend(state.armed.map(|_| presence));
         for leaf in armed {
+            self.set_armed(unit, leaf, None);
             self.arm_silence(unit, leaf);
         }
     }
@@ -125,7 +147,7 @@ impl Engine {
         let (last, interval) = match condition {
             Some(Condition::Silent { kind: Kind::Heartbeat, .. }) | None => (state.last_heard?, heartbeat),
             Some(Condition::Silent { kind, .. }) => {
-                let last = state.last_of_kind.iter().find(|(k, _)| k == kind)?.1;
+                let last = state.seldom().last_of_kind.iter().find(|(k, _)| k == kind)?.1;
                 (last, if *kind == Kind::Selftest { SELFTEST_INTERVAL } else { heartbeat })
             }
             Some(_) => return None,
@@ -141,18 +163,18 @@ impl Engine {
     }
 
     pub(super) fn silence_due(&mut self, at: Timestamp, unit: UnitIx, leaf: Leaf) {
-        let Some(slot) = self.units[unit.index()].armed.iter().position(|(l, d)| *l == leaf && *d == at) else {
+        if self.armed(unit, leaf) != Some(at) {
             return;
-        };
+        }
         let deadline = self.silence_deadline(unit, leaf);
         if let Some(deadline) = deadline
             && deadline > at
         {
-            self.units[unit.index()].armed[slot].1 = deadline;
+            self.set_armed(unit, leaf, Some(deadline));
             self.timers.arm(deadline, Timer::Silence(unit, leaf));
             return;
         }
-        self.state(unit).armed.swap_remove(slot);
+        self.set_armed(unit, leaf, None);
         let is_presence = leaf == self.presence_leaf(unit);
         if let HearingState::Down { since, .. } = self.hearing {
             if is_presence && self.units[unit.index()].presence == Presence::Present {
@@ -203,7 +225,7 @@ impl Engine {
             match self.units[i].presence {
                 Presence::Unknown => {
                     let leaf = self.presence_leaf(unit);
-                    if !self.units[i].armed.iter().any(|(l, _)| *l == leaf) {
+                    if self.units[i].armed.is_none() {
                         self.arm_silence(unit, leaf);
                     }
                     let last = self.units[i].last_heard.expect("unknown units were heard before");

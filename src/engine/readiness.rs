@@ -15,9 +15,9 @@ impl Engine {
     /// `because`: what just happened, when that is the better reason for the change.
     pub(super) fn judge_readiness(&mut self, at: Timestamp, unit: UnitIx, because: Option<Reason>) {
         let (to, why) = self.readiness_now(at, unit);
-        // A million ready units need not keep what readiness itself says.
-        let kept = (to != Readiness::Ready).then(|| Box::new(why.clone()));
         let state = &self.units[unit.index()];
+        // A million units need not keep what readiness itself says.
+        let kept = (why != unsaid(state, to)).then(|| Box::new(why.clone()));
         let from = state.readiness;
         if from == to {
             if state.readiness_reason != kept && state.readiness_since.is_some() {
@@ -48,7 +48,7 @@ impl Engine {
     /// Why it is as ready as it is.
     pub(super) fn readiness_reason(&self, unit: UnitIx) -> Reason {
         let state = &self.units[unit.index()];
-        state.readiness_reason.as_deref().cloned().unwrap_or_else(|| proven(state))
+        state.readiness_reason.as_deref().cloned().unwrap_or_else(|| unsaid(state, state.readiness))
     }
 
     /// Worst first; the first that applies counts.
@@ -107,8 +107,8 @@ impl Engine {
     fn proof_missing(&self, at: Timestamp, unit: UnitIx) -> Option<Reason> {
         let state = &self.units[unit.index()];
         let missing: Vec<Component> =
-            state.tests.iter().filter(|t| t.last_pass.is_none()).map(|t| t.component).collect();
-        let Some(last) = state.last_selftest.filter(|_| !state.tests.is_empty()) else {
+            state.measured.tests().filter(|t| t.last_pass.is_none()).map(|t| t.component).collect();
+        let Some(last) = state.last_selftest.filter(|_| state.measured.tests().next().is_some()) else {
             return Some(Reason::NeverPassed { missing });
         };
         if !missing.is_empty() {
@@ -222,6 +222,14 @@ impl Engine {
     }
 }
 
+/// Why a unit of which no reason is kept is as ready as it is.
+fn unsaid(state: &UnitState, readiness: Readiness) -> Reason {
+    match readiness {
+        Readiness::Ready => proven(state),
+        _ => Reason::NeverPassed { missing: Vec::new() },
+    }
+}
+
 fn proven(state: &UnitState) -> Reason {
-    Reason::TestsPassed { components: state.tests.iter().map(|t| t.component).collect() }
+    Reason::TestsPassed { components: state.measured.tests().map(|t| t.component).collect() }
 }

@@ -5,36 +5,36 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt;
-use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use thin_vec::ThinVec;
 
 use crate::domain::event::MaintenanceScope;
-use crate::domain::message::Kind;
-use crate::domain::rule::{Condition, OverdueEvent};
+use crate::domain::message::{CameraMode, Kind, Outcome};
+use crate::domain::rule::Condition;
+use crate::domain::text::Pool;
 use crate::domain::{
-    AlertState, Effect, Fleet, GroupName, IncidentRuleId, Metric, Order, OrderId, OrderState, Readiness, Reason,
-    RuleId, RuleSet, Settings, Subject, Timestamp, UnitId, UnitIx, Version,
+    AlertState, Component, Effect, Fleet, GroupName, IncidentRuleId, Metric, Order, OrderId, OrderState, Readiness,
+    Reason, RuleId, RuleSet, Settings, Subject, Timestamp, UnitId, UnitIx,
 };
 
 use super::baseline::Baselines;
 use super::clock::Clock;
 use super::compiled::{IncidentIx, Leaf, RuleIx};
 use super::incident::OpenIncident;
-use super::presence::NO_RULE;
+use super::measured::{Measured, Test};
 use super::schedule::Schedule;
 use super::sequence::Sequence;
 use super::sign::{SignState, Verdict};
 use super::supply::Supply;
 use super::timer::Timer;
 use super::trend::Series;
-use super::unit_state::{Alert, GroupKinds, Phase, Presence, Reading, TestState, UnitState};
+use super::unit_state::{Alert, GroupKinds, Interval, Phase, Presence, Seldom, UnitState};
 use super::work_order::{CaseKey, OrderLife, OrderRecord};
 use super::{Engine, HearingState};
 
 /// Raised when an older program could not read what this one writes.
-const VERSION: u32 = 2;
+const VERSION: u32 = 3;
 
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Saved {
@@ -121,13 +121,14 @@ struct SavedUnit {
     first_heard: Option<Timestamp>,
     last_of_kind: Vec<(Kind, Timestamp)>,
     interval_s: Option<f64>,
-    /// None: the default presence deadline.
-    armed: Vec<Option<SavedLeaf>>,
+    /// Its presence deadline stands.
+    armed: bool,
+    armed_others: Vec<SavedLeaf>,
     sequence: Sequence,
     clock: Clock,
     readings: Vec<(Metric, f64, Timestamp)>,
     vendor: Vec<(Box<str>, f64, Timestamp)>,
-    tests: Vec<TestState>,
+    tests: Vec<SavedTest>,
     last_selftest: Option<Timestamp>,
     proof_armed: bool,
     in_a_row: Vec<(SavedLeaf, u32)>,
@@ -137,19 +138,29 @@ struct SavedUnit {
     #[serde(default)]
     series: Vec<(SavedLeaf, Series)>,
     #[serde(default)]
-    baselines: Option<Box<Baselines>>,
+    baselines: Baselines,
     #[serde(default)]
     supply: Option<Box<Supply>>,
     #[serde(default)]
     last_boot: Option<Timestamp>,
-    last_done: Vec<(OverdueEvent, Timestamp)>,
+    last_press_test: Option<Timestamp>,
     alerts: Vec<SavedAlert>,
     firings: Vec<(RuleId, Timestamp)>,
     readiness: Readiness,
     readiness_since: Option<Timestamp>,
     readiness_reason: Option<Reason>,
-    firmware: Option<Version>,
-    hardware: Option<Version>,
+    firmware: Option<Box<str>>,
+    hardware: Option<Box<str>>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct SavedTest {
+    component: Component,
+    result: Outcome,
+    at: Timestamp,
+    code: Option<Box<str>>,
+    mode: Option<CameraMode>,
+    last_pass: Option<Timestamp>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -235,6 +246,7 @@ impl Engine {
 
     fn save_unit(&self, unit: UnitIx) -> (UnitId, String) {
         let s = &self.units[unit.index()];
+        let seldom = s.seldom();
         let id = |rule: RuleIx| self.rules.rule(rule).id.clone();
         let place = |leaf: &Leaf| match leaf.n {
             0 => SavedLeaf::Whole(id(leaf.rule)),
@@ -244,28 +256,36 @@ impl Engine {
             presence: s.presence,
             last_heard: s.last_heard,
             first_heard: s.first_heard,
-            last_of_kind: s.last_of_kind.to_vec(),
-            interval_s: s.interval.map(|i| i.as_secs_f64()),
-            armed: s
-                .armed
-                .iter()
-                .map(|(l, _)| ((l.rule.0 as usize) < self.rules.set.rules.len()).then(|| place(l)))
-                .collect(),
+            last_of_kind: seldom.last_of_kind.to_vec(),
+            interval_s: s.interval.map(|i| i.span().as_secs_f64()),
+            armed: s.armed.is_some(),
+            armed_others: seldom.armed.iter().map(|(l, _)| place(l)).collect(),
             sequence: s.sequence.clone(),
             clock: s.clock.clone(),
-            readings: s.readings.iter().map(|r| (r.metric, r.value(), r.at)).collect(),
-            vendor: s.vendor.to_vec(),
-            tests: s.tests.to_vec(),
+            readings: s.measured.readings().map(|r| (r.metric, r.value, r.at)).collect(),
+            vendor: seldom.vendor.to_vec(),
+            tests: s
+                .measured
+                .tests()
+                .map(|t| SavedTest {
+                    component: t.component,
+                    result: t.result,
+                    at: t.at,
+                    code: s.code(t.component).map(Into::into),
+                    mode: t.mode,
+                    last_pass: t.last_pass,
+                })
+                .collect(),
             last_selftest: s.last_selftest,
             proof_armed: s.proof_armed,
-            in_a_row: s.in_a_row.iter().map(|(l, n)| (place(l), *n)).collect(),
-            events: s.events.iter().map(|(l, e)| (place(l), e.clone())).collect(),
-            signs: s.signs.iter().map(|s| (place(&s.leaf), s.verdict, s.reason.clone())).collect(),
+            in_a_row: seldom.in_a_row.iter().map(|(l, n)| (place(l), *n)).collect(),
+            events: seldom.events.iter().map(|(l, e)| (place(l), e.clone())).collect(),
+            signs: seldom.signs.iter().map(|s| (place(&s.leaf), s.verdict, s.reason.clone())).collect(),
             series: s.series.iter().map(|(l, series)| (place(l), series.clone())).collect(),
             baselines: s.baselines.clone(),
             supply: s.supply.clone(),
-            last_boot: s.last_boot,
-            last_done: s.last_done.to_vec(),
+            last_boot: seldom.last_boot,
+            last_press_test: s.last_press_test,
             alerts: s
                 .alerts
                 .iter()
@@ -287,12 +307,12 @@ impl Engine {
                     order: a.order,
                 })
                 .collect(),
-            firings: s.firings.iter().map(|(r, t)| (id(*r), *t)).collect(),
+            firings: seldom.firings.iter().map(|(r, t)| (id(*r), *t)).collect(),
             readiness: s.readiness,
             readiness_since: s.readiness_since,
             readiness_reason: s.readiness_reason.as_deref().cloned(),
-            firmware: s.firmware.clone(),
-            hardware: s.hardware.clone(),
+            firmware: s.firmware.as_deref().map(Into::into),
+            hardware: s.hardware.as_deref().map(Into::into),
         };
         (self.fleet.unit(unit).unit.clone(), json(&saved))
     }
@@ -361,28 +381,22 @@ impl Engine {
                 })
             })
             .collect();
-        let state = UnitState {
-            presence: s.presence,
-            last_heard: s.last_heard,
-            first_heard: s.first_heard,
+        let mut measured = Measured::default();
+        for (metric, value, at) in s.readings {
+            let _ = measured.store(metric, value, at);
+        }
+        let mut codes = ThinVec::new();
+        for t in s.tests {
+            codes.extend(t.code.map(|code| (t.component, code)));
+            let (component, result, at) = (t.component, t.result, t.at);
+            measured.keep_test(Test { component, result, at, mode: t.mode, last_pass: t.last_pass });
+        }
+        let seldom = Seldom {
             last_of_kind: s.last_of_kind.into(),
-            interval: s.interval_s.map(Duration::from_secs_f64),
             // Deadlines are worked out anew by `arm_restored`.
-            armed: s
-                .armed
-                .iter()
-                .filter_map(|leaf| match leaf {
-                    Some(leaf) => Some((place(leaf)?, Timestamp::MIN)),
-                    None => Some((NO_RULE, Timestamp::MIN)),
-                })
-                .collect(),
-            sequence: s.sequence,
-            clock: s.clock,
-            readings: s.readings.into_iter().map(|(metric, value, at)| Reading::new(metric, value, at)).collect(),
+            armed: s.armed_others.iter().filter_map(|leaf| Some((place(leaf)?, Timestamp::MIN))).collect(),
             vendor: s.vendor.into(),
-            tests: s.tests.into(),
-            last_selftest: s.last_selftest,
-            proof_armed: s.proof_armed,
+            codes,
             in_a_row: s.in_a_row.into_iter().filter_map(|(l, n)| Some((place(&l)?, n))).collect(),
             events: s.events.into_iter().filter_map(|(l, e)| Some((place(&l)?, e))).collect(),
             signs: s
@@ -390,23 +404,34 @@ impl Engine {
                 .into_iter()
                 .filter_map(|(l, verdict, reason)| Some(SignState { leaf: place(&l)?, verdict, reason }))
                 .collect(),
+            firings: s.firings.into_iter().filter_map(|(r, t)| Some((find(&r)?, t))).collect(),
+            last_boot: s.last_boot,
+        };
+        let shared = |text: Option<Box<str>>, versions: &mut Pool| text.map(|text| versions.get(&text));
+        self.units[unit.index()] = UnitState {
+            presence: s.presence,
+            readiness: s.readiness,
+            proof_armed: s.proof_armed,
+            dirty: false,
+            interval: s.interval_s.and_then(Interval::from_secs),
+            last_heard: s.last_heard,
+            first_heard: s.first_heard,
+            armed: s.armed.then_some(Timestamp::MIN),
+            sequence: s.sequence,
+            clock: s.clock,
+            measured,
+            last_selftest: s.last_selftest,
             series: s.series.into_iter().filter_map(|(l, series)| Some((place(&l)?, series))).collect(),
             baselines: s.baselines,
             supply: s.supply,
-            last_boot: s.last_boot,
-            last_done: s.last_done.into(),
+            last_press_test: s.last_press_test,
             alerts,
-            firings: s.firings.into_iter().filter_map(|(r, t)| Some((find(&r)?, t))).collect(),
-            readiness: s.readiness,
             readiness_since: s.readiness_since,
             readiness_reason: s.readiness_reason.map(Box::new),
-            firmware: s.firmware,
-            hardware: s.hardware,
-            dirty: false,
+            firmware: shared(s.firmware, &mut self.versions),
+            hardware: shared(s.hardware, &mut self.versions),
+            seldom: (!seldom.is_empty()).then(|| Box::new(seldom)),
         };
-        let mut state = state;
-        state.readings.sort_by_key(|r| r.metric);
-        self.units[unit.index()] = state;
     }
 
     fn restore_global(&mut self, g: SavedGlobal) {
@@ -489,7 +514,7 @@ impl Engine {
                 }
             }
             let rules = self.rules.clone();
-            for (leaf, times) in &self.units[i].events {
+            for (leaf, times) in &self.units[i].seldom().events {
                 if let (Some(Condition::Count { within, .. }), Some(oldest)) = (rules.sign(*leaf, unit), times.front())
                     && self.units[i].knows(*leaf)
                 {

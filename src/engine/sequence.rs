@@ -17,19 +17,60 @@ const BOOT_RESET_MESSAGES: u8 = 3;
 
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub(super) struct Sequence {
-    boot: u32,
-    highest: u64,
-    /// Bit n: `highest - n` was seen.
-    seen: u128,
-    /// How many numbers the window has covered since the boot, at most [`WINDOW`].
-    span: u32,
-    started: bool,
-    /// Messages of lower boots since the last one of the present boot.
-    lower_boots: u8,
+    /// When the present boot was last heard. None: nothing was.
     present_boot_at: Option<Timestamp>,
     newest_ts: Option<Timestamp>,
-    /// The boot before, so that its buffered messages are told apart from repeats.
-    previous: Option<(u32, u64, u128)>,
+    present: Window,
+    boot: u32,
+    /// How many numbers the window has covered since the boot, at most [`WINDOW`].
+    span: u8,
+    /// Messages of lower boots since the last one of the present boot.
+    lower_boots: u8,
+    /// The boot before, so that its buffered messages are told apart from repeats. Let go when the present boot has
+    /// filled its window: what is repeated is repeated within minutes.
+    previous: Option<Box<(u32, Window)>>,
+}
+
+/// The newest numbers of one boot.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+struct Window {
+    highest: u64,
+    /// Bit n of the whole: `highest - n` was seen. The lower half first; a `u128` would have to lie on a sixteenth byte.
+    halves: [u64; 2],
+}
+
+impl Window {
+    fn from(seq: u64) -> Window {
+        Window { highest: seq, halves: [1, 0] }
+    }
+    fn seen(&self) -> u128 {
+        u128::from(self.halves[1]) << 64 | u128::from(self.halves[0])
+    }
+    fn see(&mut self, seen: u128) {
+        self.halves = [seen as u64, (seen >> 64) as u64];
+    }
+    /// Steps past the highest number so far. None: it is not past it.
+    fn advance(&mut self, seq: u64) -> Option<u64> {
+        let step = seq.checked_sub(self.highest).filter(|step| *step > 0)?;
+        let seen = if step >= u64::from(WINDOW) { 0 } else { self.seen() << step };
+        self.see(seen | 1);
+        self.highest = seq;
+        Some(step)
+    }
+    /// A number that is not past the highest.
+    fn look_back(&mut self, seq: u64) -> Arrival {
+        let back = self.highest - seq;
+        if back >= u64::from(WINDOW) {
+            // Too old to know. A repeat of it does no harm: late readings never overwrite newer ones.
+            return Arrival::Late;
+        }
+        let bit = 1u128 << back;
+        if self.seen() & bit != 0 {
+            return Arrival::Duplicate;
+        }
+        self.see(self.seen() | bit);
+        Arrival::Late
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,16 +87,16 @@ pub(super) enum Arrival {
 
 impl Sequence {
     pub(super) fn boot(&self) -> Option<u32> {
-        self.started.then_some(self.boot)
+        self.present_boot_at.map(|_| self.boot)
     }
 
     pub(super) fn arrive(&mut self, now: Timestamp, boot: u32, seq: u64, ts: Option<Timestamp>) -> Arrival {
-        if !self.started {
+        if self.present_boot_at.is_none() {
             self.begin(now, boot, seq, ts);
             return Arrival::New;
         }
         if boot > self.boot {
-            self.previous = Some((self.boot, self.highest, self.seen));
+            self.previous = Some(Box::new((self.boot, self.present)));
             self.begin(now, boot, seq, ts);
             return Arrival::NewBoot;
         }
@@ -72,10 +113,8 @@ impl Sequence {
     }
 
     fn begin(&mut self, now: Timestamp, boot: u32, seq: u64, ts: Option<Timestamp>) {
-        self.started = true;
         self.boot = boot;
-        self.highest = seq;
-        self.seen = 1;
+        self.present = Window::from(seq);
         // Joined in mid-boot: what came before us is not loss.
         self.span = 1;
         self.lower_boots = 0;
@@ -89,46 +128,29 @@ impl Sequence {
     }
 
     fn within_boot(&mut self, seq: u64) -> Arrival {
-        if seq > self.highest {
-            let step = seq - self.highest;
-            self.seen = if step >= u64::from(WINDOW) { 0 } else { self.seen << step };
-            self.seen |= 1;
-            self.span = self.span.saturating_add(step.min(u64::from(WINDOW)) as u32).min(WINDOW);
-            self.highest = seq;
+        if let Some(step) = self.present.advance(seq) {
+            self.span = (u64::from(self.span) + step.min(u64::from(WINDOW))).min(u64::from(WINDOW)) as u8;
+            if u32::from(self.span) == WINDOW {
+                self.previous = None;
+            }
             return Arrival::New;
         }
-        let back = self.highest - seq;
-        if back >= u64::from(WINDOW) {
-            // Too old to know. A repeat of it does no harm: late readings never overwrite newer ones.
-            return Arrival::Late;
+        let arrival = self.present.look_back(seq);
+        let back = self.present.highest - seq;
+        if arrival == Arrival::Late && back < u64::from(WINDOW) {
+            self.span = self.span.max(back as u8 + 1);
         }
-        let bit = 1u128 << back;
-        if self.seen & bit != 0 {
-            return Arrival::Duplicate;
-        }
-        self.seen |= bit;
-        self.span = self.span.max(back as u32 + 1);
-        Arrival::Late
+        arrival
     }
 
     fn lower_boot(&mut self, now: Timestamp, boot: u32, seq: u64, ts: Option<Timestamp>) -> Arrival {
-        if let Some((previous, highest, seen)) = &mut self.previous
-            && *previous == boot
+        if let Some(previous) = &mut self.previous
+            && previous.0 == boot
         {
-            if seq > *highest {
-                let step = seq - *highest;
-                *seen = if step >= u64::from(WINDOW) { 1 } else { *seen << step | 1 };
-                *highest = seq;
-                return Arrival::Late;
-            }
-            let back = *highest - seq;
-            if back < u64::from(WINDOW) {
-                if *seen & (1u128 << back) != 0 {
-                    return Arrival::Duplicate;
-                }
-                *seen |= 1u128 << back;
-            }
-            return Arrival::Late;
+            return match previous.1.advance(seq) {
+                Some(_) => Arrival::Late,
+                None => previous.1.look_back(seq),
+            };
         }
         self.lower_boots = self.lower_boots.saturating_add(1);
         let for_good = self.lower_boots >= BOOT_RESET_MESSAGES
@@ -148,12 +170,13 @@ impl Sequence {
     /// Percent of the window's messages that never came. None: fewer than 16 to judge by.
     pub(super) fn loss_pct(&self) -> Option<f64> {
         const ENOUGH: u32 = 16;
-        if self.span < ENOUGH {
+        let span = u32::from(self.span);
+        if span < ENOUGH {
             return None;
         }
-        let mask = if self.span >= WINDOW { u128::MAX } else { (1u128 << self.span) - 1 };
-        let got = (self.seen & mask).count_ones();
-        Some(f64::from(self.span - got.min(self.span)) * 100.0 / f64::from(self.span))
+        let mask = if span >= WINDOW { u128::MAX } else { (1u128 << span) - 1 };
+        let got = (self.present.seen() & mask).count_ones();
+        Some(f64::from(span - got.min(span)) * 100.0 / f64::from(span))
     }
 }
 

@@ -10,6 +10,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use thin_vec::ThinVec;
 
 use crate::domain::message::{CameraMode, Outcome};
 use crate::domain::rule::{
@@ -21,7 +22,7 @@ use super::Engine;
 use super::compiled::{Leaf, RuleIx};
 use super::timer::Timer;
 use super::trend::Series;
-use super::unit_state::{Presence, UnitState, grow_little};
+use super::unit_state::{Presence, UnitState};
 
 /// A rate is a slope over so many points at most: enough to outvote an odd one.
 const RATE_POINTS: u32 = 12;
@@ -233,7 +234,7 @@ impl Engine {
         limits.iter().any(|l| match &l.metric {
             MetricRef::Known(m) => self.present_value(at, unit, *m).is_some_and(|v| l.side.beyond(v, l.limit)),
             MetricRef::Vendor(name) => {
-                let vendor = &self.units[unit.index()].vendor;
+                let vendor = &self.units[unit.index()].seldom().vendor;
                 vendor.iter().any(|(n, v, _)| n == name && l.side.beyond(*v, l.limit))
             }
         })
@@ -243,9 +244,9 @@ impl Engine {
     pub(super) fn present_value(&self, at: Timestamp, unit: UnitIx, metric: Metric) -> Option<f64> {
         match growth(metric) {
             Some(growth) => self.grown(at, unit, metric, growth),
-            None => {
-                self.derived(at, unit, metric).or_else(|| self.units[unit.index()].reading(metric).map(|r| r.value()))
-            }
+            None => self
+                .derived(at, unit, metric)
+                .or_else(|| self.units[unit.index()].measured.reading(metric).map(|r| r.value)),
         }
     }
 
@@ -405,15 +406,15 @@ impl Engine {
             }
             let wanted = (*at_least).max(1) as usize;
             let now = self.now.unwrap_or(at);
-            let state = self.state(unit);
-            let slot = match state.events.iter().position(|(l, _)| l == leaf) {
+            let events = &mut self.state(unit).seldom_mut().events;
+            let slot = match events.iter().position(|(l, _)| l == leaf) {
                 Some(slot) => slot,
                 None => {
-                    state.events.push((*leaf, VecDeque::new()));
-                    state.events.len() - 1
+                    events.push((*leaf, VecDeque::new()));
+                    events.len() - 1
                 }
             };
-            let times = &mut state.events[slot].1;
+            let times = &mut events[slot].1;
             // Late events come out of order; the window is judged in the order they happened.
             let place = times.partition_point(|t| *t <= at);
             times.insert(place, at);
@@ -433,7 +434,7 @@ impl Engine {
     pub(super) fn uncount_event(&mut self, at: Timestamp, unit: UnitIx, event: CountedEvent) {
         let rules = self.rules.clone();
         for leaf in rules.for_counted(event) {
-            if let Some((_, times)) = self.state(unit).events.iter_mut().find(|(l, _)| l == leaf) {
+            if let Some((_, times)) = self.state(unit).seldom_mut().events.iter_mut().find(|(l, _)| l == leaf) {
                 times.pop_back();
             }
             self.count_due(at, unit, *leaf);
@@ -444,7 +445,7 @@ impl Engine {
         let rules = self.rules.clone();
         let Some(Condition::Count { event, at_least, within }) = rules.sign(leaf, unit) else { return };
         let state = &self.units[unit.index()];
-        let Some((_, times)) = state.events.iter().find(|(l, _)| *l == leaf) else { return };
+        let Some((_, times)) = state.seldom().events.iter().find(|(l, _)| *l == leaf) else { return };
         let inside = times.iter().filter(|t| at.since(**t) < *within).count();
         if inside < *at_least as usize && state.knows(leaf) {
             let reason = Reason::CountedFewer { event: *event, count: inside as u32, within: *within };
@@ -496,17 +497,12 @@ impl Engine {
     /// It happened at `done_at`, and we know it at `at`.
     pub(super) fn done(&mut self, at: Timestamp, unit: UnitIx, event: OverdueEvent, done_at: Timestamp) {
         let state = self.state(unit);
-        let first = match state.last_done.iter_mut().find(|(e, _)| *e == event) {
-            Some((_, last)) => {
-                *last = done_at.max(*last);
-                false
-            }
-            None => {
-                grow_little(&mut state.last_done);
-                state.last_done.push((event, done_at));
-                true
-            }
+        let last = match event {
+            OverdueEvent::Selftest => &mut state.last_selftest,
+            OverdueEvent::PressTest => &mut state.last_press_test,
         };
+        let first = last.is_none();
+        *last = (*last).max(Some(done_at));
         let rules = self.rules.clone();
         for leaf in rules.for_overdue(event) {
             let Some(Condition::Overdue { every, from, .. }) = rules.sign(*leaf, unit) else { continue };
@@ -526,7 +522,12 @@ impl Engine {
         let rules = self.rules.clone();
         let Some(demand) = rules.demand(leaf.rule, unit) else { return };
         let (verdict, reason) = if demand.condition.is_combined() {
-            let signs = &mut self.state(unit).signs;
+            let state = self.state(unit);
+            let mut none = ThinVec::new();
+            let signs = match (verdict, &state.seldom) {
+                (Verdict::Gone, None) => &mut none,
+                (_, _) => &mut state.seldom_mut().signs,
+            };
             signs.retain(|s| s.leaf != leaf);
             if verdict != Verdict::Gone {
                 signs.push(SignState { leaf, verdict, reason: reason.clone() });
@@ -611,11 +612,13 @@ pub(super) fn growth(metric: Metric) -> Option<Growth> {
 impl UnitState {
     /// Something could end: the rule's alert stands, or this sign of a combined condition was seen.
     pub(super) fn knows(&self, leaf: Leaf) -> bool {
-        self.alert(leaf.rule).is_some() || self.signs.iter().any(|s| s.leaf == leaf)
+        self.alert(leaf.rule).is_some() || self.seldom().signs.iter().any(|s| s.leaf == leaf)
     }
     fn holds(&self, leaf: Leaf) -> bool {
         // Of a condition that is not combined, the alert is the sign.
-        self.signs.iter().any(|s| s.leaf == leaf && s.verdict == Verdict::Holds)
-            || (leaf.n == 0 && !self.signs.iter().any(|s| s.leaf.rule == leaf.rule) && self.alert(leaf.rule).is_some())
+        self.seldom().signs.iter().any(|s| s.leaf == leaf && s.verdict == Verdict::Holds)
+            || (leaf.n == 0
+                && !self.seldom().signs.iter().any(|s| s.leaf.rule == leaf.rule)
+                && self.alert(leaf.rule).is_some())
     }
 }

@@ -6,6 +6,7 @@
 //!         └─────────▶ Feeder (who else has mains) ──▶ schedule ──▶ expected time to mains ─▶ margin, local cut ──▶ sign
 //! ```
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -31,7 +32,7 @@ pub(super) struct Supply {
     counted: Option<bool>,
     /// The newest cut that emptied the battery.
     #[serde(default)]
-    emptied: Option<Emptied>,
+    emptied: Option<Box<Emptied>>,
     /// Of its last power message.
     #[serde(default)]
     boot: Option<u32>,
@@ -67,15 +68,18 @@ impl Supply {
         self.battery.is_nearly_empty(at)
     }
 
+    fn emptied(&self) -> Option<Emptied> {
+        self.emptied.as_deref().copied()
+    }
     /// None: it is in another cut now.
     fn emptied_lately(&self) -> Option<Emptied> {
-        self.emptied.filter(|e| self.cut_began().is_none_or(|began| began == e.cut_began))
+        self.emptied().filter(|e| self.cut_began().is_none_or(|began| began == e.cut_began))
     }
 
     /// Minutes that the battery carries or carried its unit in the cut that began about then. None: nothing tells.
     fn carries(&self, cut_began: Timestamp, now: Timestamp) -> Option<f64> {
         let same = |began: Timestamp| began.since(cut_began).max(cut_began.since(began)) <= SAME_CUT;
-        if let Some(emptied) = self.emptied.filter(|e| same(e.cut_began)) {
+        if let Some(emptied) = self.emptied().filter(|e| same(e.cut_began)) {
             return Some(emptied.after.as_secs_f64() / 60.0);
         }
         let began = self.cut_began().filter(|began| same(*began))?;
@@ -97,7 +101,7 @@ const NO_FEEDER: u32 = u32::MAX;
 #[derive(Debug)]
 pub(super) struct Feeder {
     pub name: GroupName,
-    members: Vec<UnitIx>,
+    members: Arc<[UnitIx]>,
     /// Members that are heard and have mains, or have none.
     with: usize,
     without: usize,
@@ -118,7 +122,7 @@ impl Feeders {
             if *kind != GroupKind::Feeder {
                 continue;
             }
-            for m in members {
+            for m in members.iter() {
                 of_unit[m.index()] = list.len() as u32;
             }
             list.push(Feeder {
@@ -216,10 +220,10 @@ impl Engine {
 
     fn battery_emptied(&mut self, at: Timestamp, unit: UnitIx, cut_began: Timestamp, last: Timestamp) {
         let Some(supply) = &mut self.state(unit).supply else { return };
-        if supply.emptied.is_some_and(|e| e.cut_began == cut_began) {
+        if supply.emptied().is_some_and(|e| e.cut_began == cut_began) {
             return;
         }
-        supply.emptied = Some(Emptied { cut_began, after: last.since(cut_began), proven: false });
+        supply.emptied = Some(Box::new(Emptied { cut_began, after: last.since(cut_began), proven: false }));
         self.judge_wanted(at, unit, &[Metric::BatteryCarried, Metric::CarriedRatio, Metric::CarriedShare]);
         self.count_event(at, unit, CountedEvent::BatteryEmpty);
     }
@@ -235,14 +239,14 @@ impl Engine {
     }
 
     fn prove_emptied(&mut self, unit: UnitIx) {
-        if let Some(Emptied { proven, .. }) = self.state(unit).supply.as_mut().and_then(|s| s.emptied.as_mut()) {
+        if let Some(Emptied { proven, .. }) = self.state(unit).supply.as_mut().and_then(|s| s.emptied.as_deref_mut()) {
             *proven = true;
         }
     }
 
     /// It is the same start of the unit as before: its battery never gave out, whatever its silence looked like.
     fn battery_held(&mut self, at: Timestamp, unit: UnitIx) {
-        let emptied = self.units[unit.index()].supply.as_deref().and_then(|s| s.emptied);
+        let emptied = self.units[unit.index()].supply.as_deref().and_then(|s| s.emptied());
         if emptied.is_some_and(|e| !e.proven) {
             self.state(unit).supply.as_mut().expect("just seen").emptied = None;
             self.uncount_event(at, unit, CountedEvent::BatteryEmpty);
@@ -306,7 +310,7 @@ impl Engine {
             }
             Metric::CarriedShare => {
                 let supply = state.supply.as_deref()?;
-                let began = supply.cut_began().or(supply.emptied.map(|e| e.cut_began))?;
+                let began = supply.cut_began().or(supply.emptied().map(|e| e.cut_began))?;
                 let others = self.others_carry(now, unit, began)?;
                 Some(100.0 * supply.carries(began, now)? / others.max(1.0))
             }
@@ -449,11 +453,9 @@ impl Engine {
         let rules = self.rules.clone();
         let is_meant = |c: Component| component.is_none_or(|only| only == c);
         let state = self.state(ix);
-        if let Some(baselines) = &mut state.baselines {
-            match component {
-                Some(component) => baselines.reset(component),
-                None => **baselines = Baselines::default(),
-            }
+        match component {
+            Some(component) => state.baselines.reset(component),
+            None => state.baselines = Baselines::default(),
         }
         // A trend of the old part says nothing of the new one.
         state.series.retain(|(leaf, _)| !is_meant(rules.rule(leaf.rule).component));

@@ -10,6 +10,7 @@
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use thin_vec::{ThinVec, thin_vec};
 
 use crate::domain::Timestamp;
 use crate::domain::rule::Side;
@@ -48,7 +49,7 @@ pub(super) struct Series {
     /// The points count seconds from here. None: no point yet.
     base: Option<Timestamp>,
     /// In the order of time; the last is of the open slot.
-    points: Vec<(u32, f32)>,
+    points: ThinVec<(u32, f32)>,
     slot: Slot,
 }
 
@@ -58,7 +59,7 @@ struct Slot {
     first_s: u32,
     last_s: u32,
     /// Every `stride`-th value, as they came.
-    values: Vec<f32>,
+    values: ThinVec<f32>,
     stride: u32,
     skipped: u32,
 }
@@ -86,7 +87,7 @@ impl Series {
             spacing_s: seconds(spacing),
             keep_s: seconds(keep),
             base: None,
-            points: Vec::new(),
+            points: ThinVec::new(),
             slot: Slot::default(),
         }
     }
@@ -128,7 +129,9 @@ impl Series {
     }
 
     fn open_slot(&mut self, at_s: u32, value: f32) {
-        self.slot = Slot { first_s: at_s, last_s: at_s, values: vec![value], stride: 1, skipped: 0 };
+        self.slot = Slot { first_s: at_s, last_s: at_s, values: thin_vec![value], stride: 1, skipped: 0 };
+        // A fleet's second day must not double what its first took.
+        self.points.reserve_exact(1);
         self.points.push((at_s, value));
         let keep_s = self.keep_s;
         self.points.retain(|p| at_s - p.0.min(at_s) <= keep_s);

@@ -1,18 +1,21 @@
 //! What the engine remembers of one unit. Small: a million of these are held at once. Never decides.
 
 use std::collections::VecDeque;
+use std::num::NonZeroU32;
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use thin_vec::ThinVec;
 
-use crate::domain::message::{CameraMode, Kind, Outcome};
+use crate::domain::message::{CameraMode, Kind};
 use crate::domain::rule::OverdueEvent;
-use crate::domain::{Component, GroupKind, Metric, OrderId, Readiness, Reason, Timestamp, Version};
+use crate::domain::{Component, GroupKind, Metric, OrderId, Readiness, Reason, SharedText, Timestamp};
 
 use super::baseline::Baselines;
 use super::clock::Clock;
 use super::compiled::{IncidentIx, Leaf, RuleIx};
+use super::measured::Measured;
 use super::sequence::Sequence;
 use super::sign::SignState;
 use super::supply::Supply;
@@ -21,50 +24,90 @@ use super::trend::Series;
 #[derive(Debug)]
 pub(super) struct UnitState {
     pub presence: Presence,
+    pub readiness: Readiness,
+    pub proof_armed: bool,
+    /// Changed since the last checkpoint.
+    pub dirty: bool,
+    /// As the unit last said.
+    pub interval: Option<Interval>,
     /// Any sign of life, by our clock.
     pub last_heard: Option<Timestamp>,
     pub first_heard: Option<Timestamp>,
-    /// Only kinds that some silent rule watches, other than heartbeat.
-    pub last_of_kind: ThinVec<(Kind, Timestamp)>,
-    /// As the unit last said.
-    pub interval: Option<Duration>,
-    /// Silence deadlines that stand in the queue.
-    pub armed: ThinVec<(Leaf, Timestamp)>,
+    /// The presence deadline that stands in the queue.
+    pub armed: Option<Timestamp>,
     pub sequence: Sequence,
     pub clock: Clock,
-    /// Sorted by metric.
-    pub readings: ThinVec<Reading>,
+    pub measured: Measured,
+    pub last_selftest: Option<Timestamp>,
+    /// What rates and forecasts are drawn from.
+    pub series: ThinVec<(Leaf, Series)>,
+    pub baselines: Baselines,
+    /// Battery and mains. None: it never spoke of them.
+    pub supply: Option<Box<Supply>>,
+    pub last_press_test: Option<Timestamp>,
+    pub alerts: ThinVec<Alert>,
+    pub readiness_since: Option<Timestamp>,
+    /// None: ready, or never heard, and that says it.
+    pub readiness_reason: Option<Box<Reason>>,
+    pub firmware: Option<SharedText>,
+    pub hardware: Option<SharedText>,
+    /// None: nothing of it.
+    pub seldom: Option<Box<Seldom>>,
+}
+
+/// What few units have, or need only under some rules.
+#[derive(Debug, Default)]
+pub(super) struct Seldom {
+    /// Only kinds that some silent rule watches, other than heartbeat.
+    pub last_of_kind: ThinVec<(Kind, Timestamp)>,
+    /// Silence deadlines that stand in the queue, other than the presence rule's.
+    pub armed: ThinVec<(Leaf, Timestamp)>,
     /// Vendor metrics that some rule names.
     pub vendor: ThinVec<(Box<str>, f64, Timestamp)>,
-    /// In the order first reported.
-    pub tests: ThinVec<TestState>,
-    pub last_selftest: Option<Timestamp>,
-    pub proof_armed: bool,
+    /// What a test said when it did not pass.
+    pub codes: ThinVec<(Component, Box<str>)>,
     /// Violations in a row, for rules that ask for more than one.
     pub in_a_row: ThinVec<(Leaf, u32)>,
     /// The newest events of each count rule, at most as many as it asks for.
     pub events: ThinVec<(Leaf, VecDeque<Timestamp>)>,
     /// What combined conditions know of their signs.
     pub signs: ThinVec<SignState>,
-    /// What rates and forecasts are drawn from.
-    pub series: ThinVec<(Leaf, Series)>,
-    pub baselines: Option<Box<Baselines>>,
-    /// Battery and mains. None: it never spoke of them.
-    pub supply: Option<Box<Supply>>,
-    /// Only kept when some diagnosis looks at it.
-    pub last_boot: Option<Timestamp>,
-    pub last_done: ThinVec<(OverdueEvent, Timestamp)>,
-    pub alerts: ThinVec<Alert>,
     /// When alerts began to fire lately: what flapping is judged by.
     pub firings: ThinVec<(RuleIx, Timestamp)>,
-    pub readiness: Readiness,
-    pub readiness_since: Option<Timestamp>,
-    /// None: ready, and that says it.
-    pub readiness_reason: Option<Box<Reason>>,
-    pub firmware: Option<Version>,
-    pub hardware: Option<Version>,
-    /// Changed since the last checkpoint.
-    pub dirty: bool,
+    /// Only kept when some diagnosis looks at it.
+    pub last_boot: Option<Timestamp>,
+}
+
+impl Seldom {
+    pub(super) fn is_empty(&self) -> bool {
+        let Seldom { last_of_kind, armed, vendor, codes, in_a_row, events, signs, firings, last_boot } = self;
+        last_of_kind.is_empty()
+            && armed.is_empty()
+            && vendor.is_empty()
+            && codes.is_empty()
+            && in_a_row.is_empty()
+            && events.is_empty()
+            && signs.is_empty()
+            && firings.is_empty()
+            && last_boot.is_none()
+    }
+}
+
+static NOTHING: LazyLock<Seldom> = LazyLock::new(Seldom::default);
+
+/// How often a unit reports: milliseconds, in four bytes with its absence.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Interval(NonZeroU32);
+
+impl Interval {
+    /// None: not between a millisecond and seven weeks.
+    pub(super) fn from_secs(s: f64) -> Option<Interval> {
+        // `as` clamps, and makes zero of what is no number.
+        NonZeroU32::new((s * 1000.0).round() as u32).map(Interval)
+    }
+    pub(super) fn span(self) -> Duration {
+        Duration::from_millis(u64::from(self.0.get()))
+    }
 }
 
 /// ```text
@@ -80,37 +123,6 @@ pub(super) enum Presence {
     Present,
     Silent,
     Unknown,
-}
-
-/// 16 bytes: two dozen of them are most of what a unit takes.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Reading {
-    pub at: Timestamp,
-    value: f32,
-    pub metric: Metric,
-}
-
-impl Reading {
-    pub(super) fn new(metric: Metric, value: f64, at: Timestamp) -> Self {
-        Reading { at, value: value as f32, metric }
-    }
-    /// As it was written: `11.42`, not the 11.420000076 that lies nearest in single precision.
-    pub(super) fn value(&self) -> f64 {
-        self.value.to_string().parse().expect("Rust reads the floats it writes")
-    }
-    fn renew(&mut self, value: f64, at: Timestamp) {
-        (self.value, self.at) = (value as f32, at);
-    }
-}
-
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(super) struct TestState {
-    pub component: Component,
-    pub result: Outcome,
-    pub at: Timestamp,
-    pub code: Option<Box<str>>,
-    pub mode: Option<CameraMode>,
-    pub last_pass: Option<Timestamp>,
 }
 
 /// ```text
@@ -177,42 +189,28 @@ impl Default for UnitState {
     fn default() -> Self {
         UnitState {
             presence: Presence::Never,
+            readiness: Readiness::Unproven,
+            proof_armed: false,
+            dirty: false,
+            interval: None,
             last_heard: None,
             first_heard: None,
-            last_of_kind: ThinVec::new(),
-            interval: None,
-            armed: ThinVec::new(),
+            armed: None,
             sequence: Sequence::default(),
             clock: Clock::default(),
-            readings: ThinVec::new(),
-            vendor: ThinVec::new(),
-            tests: ThinVec::new(),
+            measured: Measured::default(),
             last_selftest: None,
-            proof_armed: false,
-            in_a_row: ThinVec::new(),
-            events: ThinVec::new(),
-            signs: ThinVec::new(),
             series: ThinVec::new(),
-            baselines: None,
+            baselines: Baselines::default(),
             supply: None,
-            last_boot: None,
-            last_done: ThinVec::new(),
+            last_press_test: None,
             alerts: ThinVec::new(),
-            firings: ThinVec::new(),
-            readiness: Readiness::Unproven,
             readiness_since: None,
-            readiness_reason: Some(Box::new(Reason::NeverPassed { missing: Vec::new() })),
+            readiness_reason: None,
             firmware: None,
             hardware: None,
-            dirty: false,
+            seldom: None,
         }
-    }
-}
-
-/// Lists that reach their size within a day and keep it: doubling would leave half of it empty, a million times.
-pub(super) fn grow_little<T>(list: &mut ThinVec<T>) {
-    if list.len() == list.capacity() {
-        list.reserve_exact(2);
     }
 }
 
@@ -223,31 +221,32 @@ impl UnitState {
     pub(super) fn alert_mut(&mut self, rule: RuleIx) -> Option<&mut Alert> {
         self.alerts.iter_mut().find(|a| a.rule == rule)
     }
-    /// False: a newer reading of this metric is known.
-    pub(super) fn store_reading(&mut self, metric: Metric, value: f64, at: Timestamp) -> bool {
-        match self.readings.binary_search_by_key(&metric, |r| r.metric) {
-            Ok(i) => {
-                let reading = &mut self.readings[i];
-                if at < reading.at {
-                    return false;
-                }
-                reading.renew(value, at);
-            }
-            Err(i) => {
-                grow_little(&mut self.readings);
-                self.readings.insert(i, Reading::new(metric, value, at));
-            }
-        }
-        true
+    pub(super) fn seldom(&self) -> &Seldom {
+        self.seldom.as_deref().unwrap_or_else(|| &NOTHING)
     }
-    pub(super) fn reading(&self, metric: Metric) -> Option<&Reading> {
-        self.readings.binary_search_by_key(&metric, |r| r.metric).ok().map(|i| &self.readings[i])
+    pub(super) fn seldom_mut(&mut self) -> &mut Seldom {
+        self.seldom.get_or_insert_default()
     }
     pub(super) fn done_at(&self, event: OverdueEvent) -> Option<Timestamp> {
-        self.last_done.iter().find(|(e, _)| *e == event).map(|(_, at)| *at)
+        match event {
+            OverdueEvent::Selftest => self.last_selftest,
+            OverdueEvent::PressTest => self.last_press_test,
+        }
     }
     pub(super) fn baseline(&self, metric: Metric, mode: Option<CameraMode>) -> Option<f64> {
-        Some(self.baselines.as_ref()?.baseline(metric, mode)?.value)
+        Some(self.baselines.baseline(metric, mode)?.value)
+    }
+    /// What the newest test of this component said beside its result.
+    pub(super) fn code(&self, component: Component) -> Option<&str> {
+        self.seldom().codes.iter().find(|(c, _)| *c == component).map(|(_, code)| &**code)
+    }
+    pub(super) fn set_code(&mut self, component: Component, code: Option<&str>) {
+        if code.is_none() && self.seldom.is_none() {
+            return;
+        }
+        let codes = &mut self.seldom_mut().codes;
+        codes.retain(|(c, _)| *c != component);
+        codes.extend(code.map(|code| (component, code.into())));
     }
     pub(super) fn series_mut(&mut self, leaf: Leaf, fresh: impl FnOnce() -> Series) -> &mut Series {
         let slot = match self.series.iter().position(|(l, _)| *l == leaf) {
@@ -263,19 +262,23 @@ impl UnitState {
     }
     /// Violations in a row after this one; `hit` false ends the row.
     pub(super) fn count_in_a_row(&mut self, leaf: Leaf, hit: bool) -> u32 {
-        let found = self.in_a_row.iter().position(|(l, _)| *l == leaf);
+        if !hit && self.seldom.is_none() {
+            return 0;
+        }
+        let rows = &mut self.seldom_mut().in_a_row;
+        let found = rows.iter().position(|(l, _)| *l == leaf);
         match (found, hit) {
             (Some(i), true) => {
-                self.in_a_row[i].1 = self.in_a_row[i].1.saturating_add(1);
-                self.in_a_row[i].1
+                rows[i].1 = rows[i].1.saturating_add(1);
+                rows[i].1
             }
             (None, true) => {
-                grow_little(&mut self.in_a_row);
-                self.in_a_row.push((leaf, 1));
+                rows.reserve_exact(1);
+                rows.push((leaf, 1));
                 1
             }
             (Some(i), false) => {
-                self.in_a_row.swap_remove(i);
+                rows.swap_remove(i);
                 0
             }
             (None, false) => 0,

@@ -57,7 +57,7 @@ impl Engine {
         let mut siblings = Vec::new();
         for kind in [GroupKind::Uplink, GroupKind::Feeder] {
             let members = row.group(kind).and_then(|name| self.fleet.groups().get(&(kind, name)));
-            for sibling in members.into_iter().flatten().filter(|m| **m != unit) {
+            for sibling in members.into_iter().flat_map(|m| m.iter()).filter(|m| **m != unit) {
                 siblings.push(SiblingView {
                     unit: self.fleet.unit(*sibling).unit.clone(),
                     shares: kind,
@@ -66,12 +66,12 @@ impl Engine {
             }
         }
         let mut readings: Vec<ReadingView> = s
-            .readings
-            .iter()
+            .measured
+            .readings()
             .map(|r| ReadingView {
                 metric: r.metric.name().to_owned(),
-                value: r.value(),
-                text: r.metric.figure(r.value()),
+                value: r.value,
+                text: r.metric.figure(r.value),
                 at: r.at,
             })
             .collect();
@@ -85,7 +85,7 @@ impl Engine {
         readings.extend(derived.filter(|(m, value)| growth(*m).is_none() || *value != 0.0).map(|(m, value)| {
             ReadingView { metric: m.name().to_owned(), value, text: m.figure(value), at: derived_at }
         }));
-        readings.extend(s.vendor.iter().map(|(name, value, at)| ReadingView {
+        readings.extend(s.seldom().vendor.iter().map(|(name, value, at)| ReadingView {
             metric: format!("x.{name}"),
             value: *value,
             text: crate::domain::metric::plain_number(*value),
@@ -95,20 +95,20 @@ impl Engine {
             row: self.unit_row(unit, self.open_orders_of(id)),
             address: row.address.to_string(),
             contact: row.contact.to_string(),
-            firmware: s.firmware.clone().map(String::from),
-            hardware: s.hardware.clone().map(String::from),
+            firmware: s.firmware.as_deref().map(str::to_owned),
+            hardware: s.hardware.as_deref().map(str::to_owned),
             boot: s.sequence.boot(),
             loss_pct: s.sequence.loss_pct(),
             silent_at: (s.presence == Presence::Present).then(|| self.silent_at(unit)).flatten(),
             readings,
             tests: s
-                .tests
-                .iter()
+                .measured
+                .tests()
                 .map(|t| TestView {
                     component: t.component,
                     result: t.result,
                     at: t.at,
-                    code: t.code.as_deref().map(str::to_owned),
+                    code: s.code(t.component).map(str::to_owned),
                 })
                 .collect(),
             alerts: s.alerts.iter().map(|a| self.alert_row(unit, a)).collect(),

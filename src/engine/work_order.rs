@@ -668,7 +668,7 @@ impl Engine {
         let Subject::Unit { component, .. } = &self.orders[&id].order.subject else { return Some(Vec::new()) };
         let mut passed = Vec::new();
         for unit in self.ordered_units(id) {
-            match self.units[unit.index()].tests.iter().find(|t| t.component == *component) {
+            match self.units[unit.index()].measured.test(*component) {
                 None => {}
                 Some(t) if t.last_pass.is_some_and(|p| p > repaired) && t.result == Outcome::Pass => {
                     passed = vec![*component];

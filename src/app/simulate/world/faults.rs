@@ -14,7 +14,7 @@ impl World {
         let circuit = fault.kind.circuit();
         let group = |world: &World, kind: GroupKind, name: &str| -> Vec<UnitIx> {
             let name = GroupName::parse(name).expect("names of groups obey the rule of group names");
-            world.fleet.groups().get(&(kind, name)).cloned().unwrap_or_default()
+            world.fleet.groups().get(&(kind, name)).map(|members| members.to_vec()).unwrap_or_default()
         };
         if let Some(circuit) = circuit {
             let names = match circuit {
