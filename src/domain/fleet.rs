@@ -114,9 +114,34 @@ impl Fleet {
     /// None: not in this fleet (quarantine it).
     pub fn find(&self, id: &str) -> Option<UnitIx> {
         let hash = hash(id);
-        let first = self.places.partition_point(|(h, _)| *h < hash);
-        let same = self.places[first..].iter().take_while(|(h, _)| *h == hash);
+        let same = self.places[self.first_place(hash)..].iter().take_while(|(h, _)| *h == hash);
         same.map(|(_, ix)| *ix).find(|ix| self.unit(*ix).unit.as_str() == id)
+    }
+    /// Hashes are spread evenly, so the first guess is nearly right: halving would jump through all of a million.
+    fn first_place(&self, hash: u32) -> usize {
+        let len = self.places.len();
+        let is_before = |at: usize| self.places[at].0 < hash;
+        let (mut low, mut high) = (0, len);
+        let mut at = (u64::from(hash) * len as u64 >> 32) as usize;
+        let mut step = 1;
+        // Away from the guess, in growing steps, until it lies between two of them.
+        while low < high && at < high {
+            if is_before(at) {
+                low = at + 1;
+                at += step;
+            } else {
+                high = at;
+                if at < low + step {
+                    break;
+                }
+                at -= step;
+            }
+            step *= 2;
+            if low > 0 && high < len {
+                break;
+            }
+        }
+        low + self.places[low..high].partition_point(|(h, _)| *h < hash)
     }
     pub fn unit(&self, ix: UnitIx) -> &Unit {
         &self.units[ix.index()]
@@ -161,6 +186,39 @@ impl Unit {
         }
         for text in [site_type, model, contact] {
             pool.share(text);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn fleet(hashes: Vec<u32>) -> Fleet {
+        let places = hashes.into_iter().enumerate().map(|(i, h)| (h, UnitIx(i as u32))).collect();
+        Fleet { places, ..Fleet::default() }
+    }
+
+    proptest! {
+        /// Even ones, and ones that are not: all in one place, many alike.
+        #[test]
+        fn the_first_place_of_a_hash_is_found_from_any_guess(
+            mut hashes in prop_oneof![
+                proptest::collection::vec(any::<u32>(), 0..300),
+                proptest::collection::vec(0..40u32, 0..300),
+                proptest::collection::vec(u32::MAX - 40..=u32::MAX, 0..300),
+            ],
+            other in any::<u32>(),
+        ) {
+            hashes.sort_unstable();
+            let asked: Vec<u32> = hashes.iter().copied().chain([other, 0, u32::MAX]).collect();
+            let fleet = fleet(hashes);
+            for hash in asked {
+                let expected = fleet.places.partition_point(|(h, _)| *h < hash);
+                prop_assert_eq!(fleet.first_place(hash), expected);
+            }
         }
     }
 }

@@ -57,7 +57,7 @@ impl Body {
         }
     }
 
-    /// Every figure of this message that has a place in the metric catalogue; yes is 1, no is 0. A self-test gives the
+    /// In the catalogue's order: every figure of this message that has a place in the metric catalogue; yes is 1, no is 0. A self-test gives the
     /// figures of all its results: whether an inconclusive one counts is the reader's judgement.
     pub fn readings(&self, mut f: impl FnMut(Metric, f64)) {
         let mut all = |figures: &[(Metric, Option<f64>)]| {
@@ -72,9 +72,9 @@ impl Body {
                 (Metric::ControllerUptime, h.uptime_s),
                 (Metric::LinkRssi, h.rssi_dbm),
                 (Metric::EnclosureTemperature, h.temp_c),
+                (Metric::EnclosureTamper, h.tamper.map(f64::from)),
                 (Metric::DiskFree, h.disk_free_pct),
                 (Metric::MemoryFree, h.mem_free_pct),
-                (Metric::EnclosureTamper, h.tamper.map(f64::from)),
             ]),
             Body::Power(p) => all(&[
                 (Metric::MainsPresent, p.mains.map(f64::from)),

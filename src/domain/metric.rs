@@ -86,6 +86,7 @@ metrics! {
     BatteryCarried "battery.carried" "min" 0.0 1e6 "how long the battery carried the unit in the cut that emptied it";
     CarriedRatio "battery.carried_ratio" "" 0.0 1e4 "battery.carried as a part of the feeder's longest usual cut";
     CarriedShare "battery.carried_share" "%" 0.0 1e6 "how long the battery carries the unit in a cut, as a part of what the feeder's others carry";
+    FeederLit "power.feeder_lit_minutes" "min" 0.0 1e9 "how long most of the unit's feeder has had mains again";
     LocalCutMinutes "power.local_cut_minutes" "min" 0.0 1e6 "how long it has been without mains while its feeder's others had it";
     NotCharging "charger.idle_minutes" "min" 0.0 1e6 "how long a battery that is not full has had mains and no charge";
 }
@@ -145,7 +146,8 @@ impl Metric {
             | Metric::CutRatio
             | Metric::BatteryCarried
             | Metric::CarriedRatio
-            | Metric::CarriedShare => Origin::Derived,
+            | Metric::CarriedShare
+            | Metric::FeederLit => Origin::Derived,
             Metric::SelftestAge
             | Metric::PressAge
             | Metric::CutMinutes
@@ -217,6 +219,7 @@ impl Metric {
             | Metric::BatteryCarried
             | Metric::CarriedRatio
             | Metric::CarriedShare
+            | Metric::FeederLit
             | Metric::LocalCutMinutes
             | Metric::NotCharging => false,
         }

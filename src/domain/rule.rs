@@ -333,6 +333,8 @@ pub struct Diagnosis {
     pub id: DiagnosisId,
     /// In the order in which they began.
     pub seen: Vec<Sign>,
+    /// Every one of these is true now, too.
+    pub when: Vec<Limit>,
     /// From the last moment at which the first was seen to the beginning of the last.
     pub within: Duration,
     /// The surest first; together 100. The order is on the first one's component.

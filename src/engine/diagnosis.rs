@@ -21,7 +21,9 @@ impl Engine {
     pub(super) fn diagnose(&self, at: Timestamp, unit: UnitIx, rule: RuleIx) -> Option<&Diagnosis> {
         let id = &self.rules.rule(rule).id;
         self.rules.set.diagnoses.iter().find(|d| {
-            d.seen.last().is_some_and(|last| matches!(last, Sign::Rule(r) if r == id)) && self.is_seen(at, unit, d)
+            d.seen.last().is_some_and(|last| matches!(last, Sign::Rule(r) if r == id))
+                && self.is_seen(at, unit, d)
+                && self.are_all_beyond(at, unit, &d.when)
         })
     }
 

@@ -418,13 +418,17 @@ impl Engine {
     fn one_is_enough(&self, at: Timestamp, incident: IncidentIx, group: u32) -> bool {
         let rule = self.rules.incident(incident);
         let limits = &rule.one_is_enough_if;
+        if limits.is_empty() {
+            return false;
+        }
+        let mut affected = self.affected(incident, group);
         if rule.group_by == GroupKind::Feeder {
             let member = self.groups.get(incident, group).members.first();
-            if member.and_then(|m| self.feeders.of(*m)).is_none_or(|f| f.cut_since.is_none()) {
-                return false;
-            }
+            let Some(cut) = member.and_then(|m| self.feeders.of(*m)).and_then(|f| f.cut_since) else { return false };
+            // What emptied a battery weeks ago says nothing of this cut.
+            affected.retain(|unit| self.is_in_cut(*unit, cut));
         }
-        !limits.is_empty() && self.affected(incident, group).iter().any(|unit| self.is_any_beyond(at, *unit, limits))
+        affected.iter().any(|unit| self.is_any_beyond(at, *unit, limits))
     }
 
     /// An order on this alert is due: does something that became known meanwhile make it the group's?

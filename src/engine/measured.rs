@@ -51,6 +51,46 @@ struct KeptReading {
     at: Instant,
 }
 
+/// Stores readings of one instant.
+pub(super) struct Storing<'a> {
+    measured: &'a mut Measured,
+    at: Timestamp,
+    place: Option<Instant>,
+    /// Where the next metric probably stands: a message has the same readings in the same order each time.
+    next: usize,
+}
+
+impl Storing<'_> {
+    /// False: a newer reading of this metric is known.
+    pub(super) fn store(&mut self, metric: Metric, value: f64) -> bool {
+        let Measured { instants, readings, .. } = &*self.measured;
+        let found = match readings.get(self.next) {
+            Some(reading) if reading.metric == metric => Ok(self.next),
+            Some(_) | None => readings.binary_search_by_key(&metric, |r| r.metric),
+        };
+        if let Ok(i) = found
+            && self.at < instants[usize::from(readings[i].at)]
+        {
+            return false;
+        }
+        let at = match self.place {
+            Some(place) => place,
+            None => *self.place.insert(self.measured.instant(self.at)),
+        };
+        let kept = KeptReading { value: (value as f32).to_ne_bytes(), metric, at };
+        let readings = &mut self.measured.readings;
+        match found {
+            Ok(i) => readings[i] = kept,
+            Err(i) => {
+                readings.reserve_exact(1);
+                readings.insert(i, kept);
+            }
+        }
+        self.next = found.unwrap_or_else(|i| i) + 1;
+        true
+    }
+}
+
 #[derive(Debug, Clone, Copy)]
 struct KeptTest {
     component: Component,
@@ -61,24 +101,9 @@ struct KeptTest {
 }
 
 impl Measured {
-    /// False: a newer reading of this metric is known.
-    pub(super) fn store(&mut self, metric: Metric, value: f64, at: Timestamp) -> bool {
-        let value = (value as f32).to_ne_bytes();
-        match self.readings.binary_search_by_key(&metric, |r| r.metric) {
-            Ok(i) => {
-                if at < self.instants[usize::from(self.readings[i].at)] {
-                    return false;
-                }
-                let at = self.instant(at);
-                self.readings[i] = KeptReading { value, metric, at };
-            }
-            Err(i) => {
-                let at = self.instant(at);
-                self.readings.reserve_exact(1);
-                self.readings.insert(i, KeptReading { value, metric, at });
-            }
-        }
-        true
+    /// For the readings of one message, best in the metrics' order.
+    pub(super) fn at(&mut self, at: Timestamp) -> Storing<'_> {
+        Storing { measured: self, at, place: None, next: 0 }
     }
 
     /// `mode` None: as before. False: a newer result of this test is known.
@@ -187,7 +212,7 @@ mod tests {
             for (metric, value, at) in stored {
                 let (metric, at) = (Metric::ALL[metric], Timestamp::from_millis(at));
                 let newer = expected.get(&metric).is_none_or(|(_, known)| at >= *known);
-                prop_assert_eq!(measured.store(metric, f64::from(value), at), newer);
+                prop_assert_eq!(measured.at(at).store(metric, f64::from(value)), newer);
                 if newer {
                     expected.insert(metric, (value, at));
                 }

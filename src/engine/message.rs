@@ -76,7 +76,7 @@ impl Engine {
             // Its figures are taken test by test, each with its result.
             Body::Selftest(_) => {}
             Body::Heartbeat(_) | Body::Power(_) | Body::Press(_) | Body::Status(_) | Body::Reply(_) => {
-                body.readings(|metric, value| self.take_reading(now, unit, metric, value, taken))
+                self.take_readings(now, unit, &body, taken)
             }
         }
         if let (Body::Power(power), false) = (&body, taken.late) {
@@ -100,11 +100,23 @@ impl Engine {
         }
     }
 
-    pub(super) fn take_reading(&mut self, now: Timestamp, unit: UnitIx, metric: Metric, value: f64, taken: Taken) {
-        self.show_reading(now, unit, metric, value);
-        if self.units[unit.index()].measured.store(metric, value, taken.at) && !taken.late {
-            self.judge_metric(now, unit, metric, value, None);
-        }
+    /// All figures of a message are known before any is judged: one may excuse another.
+    fn take_readings(&mut self, now: Timestamp, unit: UnitIx, body: &Body, taken: Taken) {
+        // Bit n: the nth figure is the newest of its metric.
+        let (mut newest, mut n) = (0u32, 0);
+        let mut storing = self.units[unit.index()].measured.at(taken.at);
+        body.readings(|metric, value| {
+            newest |= u32::from(storing.store(metric, value)) << n;
+            n += 1;
+        });
+        n = 0;
+        body.readings(|metric, value| {
+            self.show_reading(now, unit, metric, value);
+            if newest & 1 << n != 0 && !taken.late {
+                self.judge_metric(now, unit, metric, value, None);
+            }
+            n += 1;
+        });
     }
 
     pub(super) fn judge_metric(
@@ -151,9 +163,12 @@ impl Engine {
             }
             state.set_code(component, result.code.as_deref());
             let mode = state.measured.test(component).and_then(|test| test.mode);
+            let mut storing = state.measured.at(taken.at);
+            for (metric, value) in &result.figures {
+                let _ = storing.store(*metric, *value);
+            }
             for (metric, value) in &result.figures {
                 self.show_reading(now, unit, *metric, *value);
-                let _ = self.units[unit.index()].measured.store(*metric, *value, taken.at);
             }
             // A late test is as good as any: those that newer ones have overtaken were left out above.
             self.judge_figures(now, unit, &result, mode);

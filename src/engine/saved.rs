@@ -383,7 +383,7 @@ impl Engine {
             .collect();
         let mut measured = Measured::default();
         for (metric, value, at) in s.readings {
-            let _ = measured.store(metric, value, at);
+            let _ = measured.at(at).store(metric, value);
         }
         let mut codes = ThinVec::new();
         for t in s.tests {

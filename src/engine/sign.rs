@@ -231,13 +231,19 @@ impl Engine {
     }
 
     pub(super) fn is_any_beyond(&self, at: Timestamp, unit: UnitIx, limits: &[Limit]) -> bool {
-        limits.iter().any(|l| match &l.metric {
-            MetricRef::Known(m) => self.present_value(at, unit, *m).is_some_and(|v| l.side.beyond(v, l.limit)),
+        limits.iter().any(|l| self.is_beyond(at, unit, l))
+    }
+    pub(super) fn are_all_beyond(&self, at: Timestamp, unit: UnitIx, limits: &[Limit]) -> bool {
+        limits.iter().all(|l| self.is_beyond(at, unit, l))
+    }
+    fn is_beyond(&self, at: Timestamp, unit: UnitIx, limit: &Limit) -> bool {
+        match &limit.metric {
+            MetricRef::Known(m) => self.present_value(at, unit, *m).is_some_and(|v| limit.side.beyond(v, limit.limit)),
             MetricRef::Vendor(name) => {
                 let vendor = &self.units[unit.index()].seldom().vendor;
-                vendor.iter().any(|(n, v, _)| n == name && l.side.beyond(*v, l.limit))
+                vendor.iter().any(|(n, v, _)| n == name && limit.side.beyond(*v, limit.limit))
             }
-        })
+        }
     }
 
     /// The newest value, of what grows by itself as of `at`.

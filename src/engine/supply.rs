@@ -314,6 +314,10 @@ impl Engine {
                 let others = self.others_carry(now, unit, began)?;
                 Some(100.0 * supply.carries(began, now)? / others.max(1.0))
             }
+            Metric::FeederLit => {
+                let since = self.feeders.of(unit)?.lit_since?;
+                Some(now.since(since).as_secs_f64() / 60.0)
+            }
             Metric::CutRatio => {
                 let longest = self.feeders.of(unit)?.schedule.longest_usual()?.as_secs_f64();
                 let began = state.supply.as_deref()?.cut_began();
@@ -337,6 +341,12 @@ impl Engine {
     pub(super) fn judge_derived(&mut self, now: Timestamp, unit: UnitIx, metric: Metric, value: f64) {
         self.show_reading(now, unit, metric, value);
         self.judge_metric(now, unit, metric, value, None);
+    }
+
+    /// Is this the cut that it is in, or was in when it was last heard?
+    pub(super) fn is_in_cut(&self, unit: UnitIx, cut_since: Timestamp) -> bool {
+        let began = self.units[unit.index()].supply.as_deref().and_then(Supply::cut_began);
+        began.is_some_and(|began| began + SAME_CUT >= cut_since)
     }
 
     pub(super) fn is_on_battery(&self, unit: UnitIx) -> bool {

@@ -10,7 +10,7 @@ use super::{LONGEST_WINDOW, order};
 use crate::domain::DiagnosisId;
 use crate::domain::rule::{Diagnosis, KnownSign, Sign};
 
-const KEYS: &[&str] = &["id", "seen", "within", "suspects", "action", "parts"];
+const KEYS: &[&str] = &["id", "seen", "when", "within", "suspects", "action", "parts"];
 
 /// A cut of load-shedding rarely lasts longer: what lies farther apart has not one cause.
 const WITHIN: Duration = Duration::from_secs(6 * HOUR.as_secs());
@@ -33,6 +33,7 @@ pub fn diagnosis(id: Option<&str>, block: &Block<'_>, known: &KnownRules) -> Opt
             "say which signs, in the order in which they begin, such as seen = [\"on-battery\", \"unit-silent\"]",
         )
         .and_then(|item| seen(&item, known));
+    let when = super::condition::limits(block, "when", "battery.carried_share\", above = 80");
     let within = match block.get("within") {
         Some(item) => item.span(MINUTE..=LONGEST_WINDOW),
         None => Some(WITHIN),
@@ -50,6 +51,7 @@ pub fn diagnosis(id: Option<&str>, block: &Block<'_>, known: &KnownRules) -> Opt
     Some(Diagnosis {
         id: DiagnosisId::parse(id?).ok()?,
         seen: seen?,
+        when: when?,
         within: within?,
         suspects: suspects?,
         action: action?,
@@ -119,7 +121,9 @@ pub fn must_be_reachable(blocks: &[(Option<String>, Block<'_>)], diagnoses: &[Op
     for (i, (later, (_, block))) in diagnoses.iter().zip(blocks).enumerate() {
         let (Some(later), Some(item)) = (later, block.get("seen")) else { continue };
         let earlier = diagnoses[..i].iter().zip(blocks).find_map(|(earlier, (_, block))| {
-            let earlier = earlier.as_ref().filter(|e| e.within >= later.within && is_part(&e.seen, &later.seen))?;
+            let asks_no_more =
+                |e: &&Diagnosis| e.when.is_empty() && e.within >= later.within && is_part(&e.seen, &later.seen);
+            let earlier = earlier.as_ref().filter(asks_no_more)?;
             Some((earlier, block.get("id")?.line))
         });
         if let Some((earlier, line)) = earlier {

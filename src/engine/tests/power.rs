@@ -13,8 +13,11 @@ struct Cut {
     at: i64,
     /// How fast A1's volts fall, in volts a minute; the others' hardly do.
     falls: f64,
+    others_fall: f64,
     boot: u32,
     dead: bool,
+    /// One after the other from then on, a minute apart.
+    others_die: Option<i64>,
 }
 
 const BEGINS: i64 = 2 * HOUR;
@@ -23,7 +26,7 @@ impl Cut {
     fn new(falls: f64) -> Cut {
         let mut rig = Rig::with(default_rules());
         rig.hearing(0, Hearing::Start);
-        let mut cut = Cut { rig, at: 0, falls, boot: 1, dead: false };
+        let mut cut = Cut { rig, at: 0, falls, others_fall: 0.001, boot: 1, dead: false, others_die: None };
         cut.go(BEGINS, None);
         cut
     }
@@ -38,13 +41,15 @@ impl Cut {
     fn go(&mut self, until: i64, dark: Option<i64>) {
         while self.at < until {
             for unit in ALL {
-                if unit == "A1" && self.dead {
+                let nth = i64::from(unit.as_bytes()[1] - b'1');
+                let gone = self.others_die.is_some_and(|from| self.at >= from + nth * MINUTE);
+                if unit == "A1" && self.dead || unit.starts_with('A') && nth > 0 && gone {
                     continue;
                 }
                 let power = (self.at % (5 * MINUTE) == 0 || dark == Some(self.at)).then(|| {
                     let here = dark.filter(|_| unit.starts_with('A'));
                     let minutes = here.map(|since| (self.at - since) as f64 / 60.0);
-                    let fall = if unit == "A1" { self.falls } else { 0.001 };
+                    let fall = if unit == "A1" { self.falls } else { self.others_fall };
                     Body::Power(Power {
                         mains: Some(here.is_none()),
                         battery_v: Some(minutes.map_or(13.7, |m| 12.7 - fall * m)),
@@ -83,6 +88,26 @@ fn a_battery_that_ran_empty_is_ordered_although_the_button_is_back_with_the_main
     assert!(said.contains("alert A1 battery-ran-out firing"), "{said}");
     assert_eq!(said.matches("saddar opened").count(), 1, "{said}");
     assert!(!said.contains("saddar closed"), "the battery is as empty as before: {said}");
+}
+
+#[test]
+fn a_button_that_does_not_come_back_with_its_feeder_after_a_cut_that_emptied_all_has_no_mains() {
+    for comes_back in [true, false] {
+        let mut cut = Cut::new(0.05);
+        cut.others_fall = 0.05;
+        cut.go(BEGINS + 26 * MINUTE, Some(BEGINS));
+        (cut.dead, cut.others_die) = (true, Some(cut.at));
+        cut.go(BEGINS + 2 * HOUR, Some(BEGINS));
+        assert_eq!(cut.rig.said("order "), "", "the feeder's cut outlasts its batteries");
+        (cut.others_die, cut.rig.boot) = (None, 2);
+        (cut.dead, cut.boot) = (!comes_back, 2);
+        cut.go(BEGINS + 4 * HOUR, None);
+        let said = cut.rig.said("order ");
+        match comes_back {
+            true => assert_eq!(said, ""),
+            false => assert!(said.contains("A1 mains P1 saddar opened") && said.lines().count() == 1, "{said}"),
+        }
+    }
 }
 
 #[test]
