@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::hash::{DefaultHasher, Hasher};
+use std::hash::BuildHasher;
 use std::str::FromStr;
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
+use foldhash::fast::FixedState;
 use serde::{Deserialize, Serialize};
 
 use super::component::words;
@@ -60,10 +61,9 @@ words!(
     }
 );
 
+/// The same in every run; the ids are the operator's own, so nobody can choose them to collide.
 fn hash(id: &str) -> u32 {
-    let mut hasher = DefaultHasher::new();
-    hasher.write(id.as_bytes());
-    hasher.finish() as u32
+    (FixedState::default().hash_one(id.as_bytes()) >> 32) as u32
 }
 
 /// Units in the order of their ids, with their groups.
@@ -122,7 +122,7 @@ impl Fleet {
         let len = self.places.len();
         let is_before = |at: usize| self.places[at].0 < hash;
         let (mut low, mut high) = (0, len);
-        let mut at = (u64::from(hash) * len as u64 >> 32) as usize;
+        let mut at = ((u64::from(hash) * len as u64) >> 32) as usize;
         let mut step = 1;
         // Away from the guess, in growing steps, until it lies between two of them.
         while low < high && at < high {

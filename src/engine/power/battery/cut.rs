@@ -129,11 +129,11 @@ impl Stretch {
 }
 
 /// A prediction within a cut may leave what was learned this far behind: a cell can fail from one cut to the next.
-pub(super) const IN_CUT_SD: f64 = 0.072;
+pub(super) const IN_CUT_SD: f64 = 0.04;
 /// The more of the fall has happened, the more this cut speaks for itself.
-pub(super) const LATE_SD: f64 = 0.11;
+pub(super) const LATE_SD: f64 = 0.077;
 /// How far the present volts may lie from the curve: it must end at the disconnect voltage, so it must pass here.
-pub(super) const PRESENT_SD: f64 = 0.020;
+pub(super) const PRESENT_SD: f64 = 0.014;
 
 /// The belief at `amps` after the stretches of this cut.
 pub(super) fn fit(
@@ -157,9 +157,9 @@ pub(super) fn fit(
     let seen_of = |s: &Stretch, noise: f64| {
         let drawn = f64::from(s.ah) * scale;
         let since = f64::from(s.ah) * hours_each;
-        let surface = 0.35 * (-since / 0.15).exp() + 0.03 * (-drawn / (0.04 * capacity)).exp();
+        let surface = 0.5 * (-since / 0.22).exp() + 0.03 * (-drawn / (0.04 * capacity)).exp();
         // What was long ago says less about the end than what was just now.
-        let far = 0.020 * ((now - drawn) / (0.51 * capacity)).min(2.0);
+        let far = 0.006 * ((now - drawn) / (0.5 * capacity)).min(2.0);
         Seen {
             drawn_ah: start + drawn,
             volts: f64::from(s.volts),

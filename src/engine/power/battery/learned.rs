@@ -46,8 +46,8 @@ pub(super) fn warmth(celsius: Option<f32>) -> f64 {
 }
 
 /// What a shape cannot know however many cuts it sees (log capacity), and what a battery changes from cut to cut.
-pub(super) const LEAST_SD: f32 = 0.030;
-pub(super) const CHANGE_SD: f64 = 0.04;
+pub(super) const LEAST_SD: f32 = 0.042;
+pub(super) const CHANGE_SD: f64 = 0.034;
 /// What a new battery of the same kind may differ by, or an old one that was only cleaned.
 const RENEWED_SD: f64 = 0.3;
 
@@ -86,7 +86,7 @@ impl Learned {
             self.commissioned_var = (var_c * (1.0 - share * told)) as f32;
             self.changed_var = (var_d * (1.0 - (1.0 - share) * told)) as f32;
         }
-        let settled = back.settled(LEAST_SD, 0.040, 0.90).shifted(0.0, CHANGE_SD);
+        let settled = back.settled(LEAST_SD, 0.047, 0.9).shifted(0.0, CHANGE_SD);
         self.kept = Kept::of(&settled);
         self.capacity_ah = settled.capacity_ah() as f32;
         self.cuts = self.cuts.saturating_add(1);

@@ -1,4 +1,5 @@
-//! Lead-acid batteries as differently as the literature models them. The judge's constants were tuned on half of them.
+//! Lead-acid batteries as differently as the literature models them. Which shapes the judge thinks likely was weighed against
+//! all of them; weighed against seven alone (`TUNED`, `Sealed`, `Polynomial`) it did nearly as well on the other seven.
 
 use super::dice::Dice;
 
@@ -25,12 +26,22 @@ pub(super) enum Family {
     Diffusion,
     /// Flooded battery: rest 11.9 to 12.65, low resistance, stratified: it falls off in the last fifth.
     Flooded,
+    /// The maker's open-circuit table of a deep-cycle battery (Trojan) and a resistance that grows as it empties.
+    OpenCircuit,
+    /// Ceraolo 2000: open-circuit line, ohms that grow with the charge gone, and `−ln` of the charge left.
+    Ceraolo,
+    /// Constant-current curves of a small sealed battery (after Panasonic LC-R127R2), over the part of its time.
+    Sealed,
+    /// A polynomial in the part drawn, as regressions on measured discharges end up with.
+    Polynomial,
 }
 
 pub(super) const TUNED: [Family; 5] =
     [Family::Shepherd, Family::Kinetic, Family::Linear, Family::Simulator, Family::Peukert];
 pub(super) const HELD_OUT: [Family; 5] =
     [Family::ShepherdExponential, Family::Copetti, Family::Datasheet, Family::Diffusion, Family::Flooded];
+/// Written after the judge's model of the curve.
+pub(super) const NEWER: [Family; 4] = [Family::OpenCircuit, Family::Ceraolo, Family::Sealed, Family::Polynomial];
 
 #[derive(Debug, Clone)]
 pub(super) struct Cell {
@@ -114,7 +125,8 @@ impl Cell {
             Family::Peukert | Family::Linear | Family::Shepherd | Family::Flooded => self.peukert,
             Family::ShepherdExponential | Family::Diffusion => 1.0 + 0.5 * (self.peukert - 1.0),
             Family::Simulator => 1.2,
-            Family::Copetti | Family::Kinetic | Family::Datasheet => 1.0,
+            Family::OpenCircuit | Family::Ceraolo | Family::Polynomial => 1.0 + 0.7 * (self.peukert - 1.0),
+            Family::Copetti | Family::Kinetic | Family::Datasheet | Family::Sealed => 1.0,
         }
     }
 
@@ -240,6 +252,67 @@ impl Cell {
                 let s = (1.0 - x).max(0.0);
                 let rest = 11.85 + 0.1 * t0 + (0.75 + 0.1 * t1) * s.powf(0.8 + 0.4 * t2);
                 rest - 0.6 * r * amps * (1.0 + x) - 0.9 * ((0.2 - s).max(0.0) / 0.2).powi(2)
+            }
+            Family::OpenCircuit => {
+                const REST: [(f64, f64); 12] = [
+                    (-0.03, 10.6),
+                    (0.0, 11.35),
+                    (0.1, 11.51),
+                    (0.2, 11.66),
+                    (0.3, 11.81),
+                    (0.4, 11.96),
+                    (0.5, 12.10),
+                    (0.6, 12.24),
+                    (0.7, 12.37),
+                    (0.8, 12.50),
+                    (0.9, 12.62),
+                    (1.0, 12.73),
+                ];
+                let s = 1.0 - x;
+                let emptiness = 0.8 + 0.1 * t0 / (s.max(0.0) + 0.04) + 0.4 * t1 * x;
+                along(&REST, s) + 0.1 * (t2 - 0.5) - r * amps * emptiness
+            }
+            Family::Ceraolo => {
+                // His KE of 0.58 mV/K for a 2 V cell and its scatter: 0.8 to 1.1 V from full to empty.
+                let s = (1.0 - x / (1.02 + 0.1 * t0)).max(0.004);
+                // Below a twentieth the acid in the plates is gone.
+                let rest = 12.6 + 0.25 * t1 - (0.8 + 0.3 * t2) * (1.0 - s) - 30.0 * (0.05 - s).max(0.0);
+                rest - r * (0.6 * amps * (1.0 + 0.3 * (1.0 - s)) - (0.4 * self.rc[0] + 0.6 * self.rc[1]) * s.ln())
+            }
+            Family::Sealed => {
+                // Hours to 10.5 V at the rate: 20 h at C/20, 3 h at C/4.
+                const RATES: [(f64, f64); 5] = [(0.02, 1.03), (0.05, 1.0), (0.1, 0.94), (0.25, 0.79), (0.4, 0.68)];
+                const TWENTIETH: [(f64, f64); 9] = [
+                    (0.0, 12.9),
+                    (0.1, 12.78),
+                    (0.25, 12.63),
+                    (0.5, 12.33),
+                    (0.7, 12.03),
+                    (0.82, 11.8),
+                    (0.91, 11.5),
+                    (0.97, 11.05),
+                    (1.0, 10.5),
+                ];
+                const QUARTER: [(f64, f64); 9] = [
+                    (0.0, 12.55),
+                    (0.1, 12.46),
+                    (0.25, 12.32),
+                    (0.5, 12.03),
+                    (0.7, 11.74),
+                    (0.82, 11.5),
+                    (0.91, 11.2),
+                    (0.97, 10.85),
+                    (1.0, 10.5),
+                ];
+                let rate = amps / ah;
+                let part = self.out / (ah * (0.96 + 0.08 * t1) * along(&RATES, rate));
+                let mix = ((rate / 0.05).ln() / 5.0_f64.ln()).clamp(-0.3, 1.3);
+                let (a, b) = (along(&TWENTIETH, part), along(&QUARTER, part));
+                a + mix * (b - a) - (self.ohms_age - 1.0) * 0.3 * r * amps + 0.14 * (t0 - 0.5)
+            }
+            Family::Polynomial => {
+                let rest = 12.62 + 0.25 * t0 - (0.55 + 0.4 * t1) * x;
+                rest - 0.5 * t2 * x * x - (0.35 + 0.4 * t0) * x.powi(6) - r * amps
             }
         };
         loaded + self.surface
