@@ -97,6 +97,26 @@ fn one_unit_and_one_order_fill_a_screen() {
 }
 
 #[test]
+fn a_mail_is_looked_at_tried_again_and_dropped() {
+    let running = Running::start(Fake::new(), None);
+    let unsent = fine(&running.url(), &["outbox", "list"]);
+    assert!(unsent.contains("wo-000043.2@example.org") && !unsent.contains("wo-000042.1"), "{unsent}");
+    let in_one_line = unsent.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(in_one_line.contains("(550 5.1.1 no such user here)"), "what the server said is whole: {unsent}");
+    assert!(unsent.lines().all(|line| line.len() <= 80), "{unsent}");
+    assert!(fine(&running.url(), &["outbox", "list", "--all"]).contains("wo-000042.1"));
+    let shown = fine(&running.url(), &["outbox", "show", "wo-000043.2@example.org"]);
+    for part in ["wo-000043.2@example.org", "city-north, crew@example.org", "no heartbeat for 8 min", "DO: look at it."] {
+        assert!(shown.contains(part), "{part:?} in\n{shown}");
+    }
+    assert!(fine(&running.url(), &["outbox", "retry", "wo-000043.2@example.org"]).contains("is tried now"));
+    assert!(fine(&running.url(), &["outbox", "retry", "--refused"]).contains("1 refused mail"));
+    assert!(fine(&running.url(), &["outbox", "drop", "<wo-000043.2@example.org>"]).contains("will not be sent"));
+    let sent = run(&running.url(), &["outbox", "drop", "wo-000042.1@example.org"]);
+    assert!(!sent.status.success() && String::from_utf8_lossy(&sent.stderr).contains("was sent"));
+}
+
+#[test]
 fn json_is_the_apis_own_shape_and_nothing_else() {
     let fake = Fake::new();
     let running = Running::start(fake.clone(), None);
@@ -112,6 +132,8 @@ fn json_is_the_apis_own_shape_and_nothing_else() {
         &["alerts"],
         &["incidents"],
         &["outbox"],
+        &["outbox", "show", "wo-000043.2@example.org"],
+        &["outbox", "retry", "--refused"],
         &["refusals"],
         &["fleet", "quarantine"],
         &["orders", "set", "42", "repaired"],
@@ -134,7 +156,7 @@ fn csv_has_a_header_and_the_texts_unharmed() {
     assert_eq!(reader.headers().unwrap().iter().take(4).collect::<Vec<_>>(), ["unit", "name", "site", "site_type"]);
     let names: Vec<String> = reader.records().map(|r| r.unwrap()[1].to_owned()).collect();
     assert_eq!(names, units().iter().map(|u| u.name.clone()).collect::<Vec<_>>());
-    for arguments in [&["alerts"][..], &["incidents"], &["outbox"], &["refusals"], &["orders", "show", "42"]] {
+    for arguments in [&["alerts"][..], &["incidents"], &["outbox", "list"], &["refusals"], &["orders", "show", "42"]] {
         let text = fine(&running.url(), &[arguments, &["-o", "csv"]].concat());
         assert_eq!(csv::Reader::from_reader(text.as_bytes()).records().count(), 1, "{arguments:?}: {text}");
     }

@@ -8,8 +8,10 @@ use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::time::Duration;
 
-use buttonwatch::domain::view::{Ask, AskError};
-use buttonwatch::domain::{City, Component, CrewId, MaintenanceScope, OrderId, OrderMove, SiteId, Timestamp, UnitId};
+use buttonwatch::domain::view::{Ask, AskError, MailMove};
+use buttonwatch::domain::{
+    City, Component, CrewId, MaintenanceScope, MessageId, OrderId, OrderMove, SiteId, Timestamp, UnitId,
+};
 use buttonwatch::io::http::{Http, HttpError, Service};
 use fake_service::{Fake, Running};
 use proptest::prelude::*;
@@ -97,6 +99,10 @@ fn post(at: SocketAddr, path: &str, body: &Value) -> Reply {
     send(at, "POST", path, &[("Content-Type", "application/json")], body.to_string().as_bytes())
 }
 
+fn mail(id: &str) -> MessageId {
+    MessageId::parse(id).unwrap()
+}
+
 fn unit(id: &str) -> UnitId {
     UnitId::parse(id).unwrap()
 }
@@ -128,6 +134,8 @@ fn every_get_asks_its_own_question() {
         ("quarantine", Ask::Quarantine, "/0/messages", json!(2881)),
         ("refusals", Ask::Refusals, "/0/kind", json!("not-json")),
         ("outbox", Ask::Outbox, "/0/state", json!("sent")),
+        ("outbox/wo-000043.2@example.org", Ask::Mail(mail("<wo-000043.2@example.org>")), "/to_address", json!("crew@example.org")),
+        ("outbox/%3Cwo-000043.2%40example.org%3E", Ask::Mail(mail("<wo-000043.2@example.org>")), "/tries", json!(1)),
     ];
     for (path, ask, pointer, want) in cases {
         let reply = get(running.at, &format!("/api/v1/{path}"));
@@ -175,6 +183,12 @@ fn every_post_gives_its_own_instruction() {
                 by: "Gul".to_owned(),
             },
         ),
+        (
+            "outbox/wo-000043.2@example.org",
+            json!({"set": "dropped", "by": "Gul"}),
+            Ask::SetMail { mail: mail("<wo-000043.2@example.org>"), to: MailMove::Dropped, by: "Gul".to_owned() },
+        ),
+        ("outbox", json!({"retry": "refused", "by": "Gul"}), Ask::RetryMails { by: "Gul".to_owned() }),
         (
             "quarantine/MRD-001/accept",
             json!({"site": "Mardan", "crew": "north", "city": "Mardan", "by": "Gul"}),
@@ -458,12 +472,13 @@ fn when_it_stops_requests_under_way_end_and_the_port_is_free() {
         fn metrics(&self) -> String {
             String::new()
         }
+        fn link_used(&self, _: buttonwatch::domain::view::LinkUse) {}
         fn ready(&self) -> Result<(), Vec<String>> {
             Ok(())
         }
     }
     let service = Arc::new(Slow(entered, gate.clone()));
-    let http = runtime.block_on(Http::start("127.0.0.1:0".parse().unwrap(), service, None)).unwrap();
+    let http = runtime.block_on(Http::start("127.0.0.1:0".parse().unwrap(), service, None, fake_service::door())).unwrap();
     let at = http.local_addr();
     let client = std::thread::spawn(move || get(at, "/api/v1/alerts"));
     wait_entered.recv_timeout(GENEROUS).unwrap();

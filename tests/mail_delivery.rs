@@ -96,7 +96,7 @@ fn render(notice: &Notice, to: &[Mailbox]) -> Mail {
     }]);
     let from = mailbox("Buttonwatch\r\nX-Evil: yes", "buttonwatch@buttons.example");
     let zone = chrono_tz::Asia::Karachi;
-    render_notice(notice, &MailContext { fleet: &fleet, zone, base_url: None, from: &from, to })
+    render_notice(notice, &MailContext { fleet: &fleet, zone, base_url: None, links: &[], from: &from, to })
 }
 
 fn message() -> Message {

@@ -343,6 +343,28 @@ fn a_failed_mail_waits_for_its_time_and_a_refused_one_for_the_operator() {
 }
 
 #[test]
+fn a_dropped_mail_is_never_sent_unless_somebody_wants_it_after_all() {
+    let dir = folder();
+    let mut store = open(dir.path());
+    let mails = [notice("wo-000001.1", 10), notice("wo-000001.2", 20)];
+    let mut batch = Batch::new(at(20));
+    batch.notices.extend(&mails);
+    store.commit(batch).expect("commits");
+    let [first, second] = mails.each_ref().map(|mail| &mail.message_id);
+    assert!(store.outbox_drop(first, "dropped by Gul").expect("changes"));
+    // A try that was under way fails: that does not bring it back.
+    store.outbox_mark_failed(first, at(21), "451 try later", Some(at(22))).expect("marks");
+    store.outbox_mark_failed(first, at(21), "550 no such user", None).expect("marks");
+    let row = store.outbox_row(first).expect("reads").expect("it stays in sight");
+    assert_eq!((row.state.as_str(), row.last_error.as_deref()), ("dropped", Some("dropped by Gul")));
+    assert_eq!(store.outbox_due(at(99), 10).expect("reads").len(), 1);
+    store.outbox_mark_sent(second, at(22)).expect("marks");
+    assert!(!store.outbox_drop(second, "too late").expect("asks"), "a sent mail cannot be called back");
+    assert!(store.outbox_retry_now(first).expect("changes"));
+    assert_eq!(store.outbox_due(at(99), 10).expect("reads").len(), 1);
+}
+
+#[test]
 fn alerts_and_incidents_are_open_until_they_are_not_and_stay_in_the_history() {
     let dir = folder();
     let mut store = open(dir.path());

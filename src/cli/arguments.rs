@@ -9,7 +9,9 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::app::arguments::BusArg;
-use crate::domain::{City, Component, CrewId, Metric, OrderId, OrderMove, RuleId, SiteId, Timestamp, UnitId};
+use crate::domain::{
+    City, Component, CrewId, InvalidId, MessageId, Metric, OrderId, OrderMove, RuleId, SiteId, Timestamp, UnitId,
+};
 
 use super::exit::EXIT_HELP;
 use super::filter::Filter;
@@ -78,8 +80,8 @@ pub enum Verb {
     /// The rules file and the metrics that rules may name
     #[command(subcommand)]
     Rules(RulesVerb),
-    /// The mails: waiting, sent and refused
-    Outbox(Listing),
+    /// The mails: list, look at one, try again, drop
+    Outbox(Outbox),
     /// Input that was refused, by kind, with the newest example of each
     Refusals(Listing),
     /// Check what the service needs and say what to do
@@ -270,6 +272,58 @@ pub enum OrdersVerb {
         #[command(flatten)]
         who: Who,
     },
+}
+
+#[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub struct Outbox {
+    #[command(subcommand)]
+    pub verb: Option<OutboxVerb>,
+    #[command(flatten)]
+    pub listing: Listing,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum OutboxVerb {
+    /// The mails that wait, were refused or dropped; with --all also those that were sent
+    List {
+        /// Sent ones too
+        #[arg(long)]
+        all: bool,
+        #[command(flatten)]
+        listing: Listing,
+    },
+    /// One mail as it goes out, and what became of it
+    Show {
+        /// As `outbox list` shows it: wo-000042.1795251600000@example.org
+        #[arg(value_parser = mail_id)]
+        mail: MessageId,
+    },
+    /// Try a mail again now; --refused tries all that were refused
+    #[command(group = clap::ArgGroup::new("which").required(true).args(["mail", "refused"]))]
+    Retry {
+        /// As `outbox list` shows it
+        #[arg(value_parser = mail_id)]
+        mail: Option<MessageId>,
+        /// All that were refused
+        #[arg(long)]
+        refused: bool,
+        #[command(flatten)]
+        who: Who,
+    },
+    /// Never send a mail that was not sent yet
+    Drop {
+        /// As `outbox list` shows it
+        #[arg(value_parser = mail_id)]
+        mail: MessageId,
+        #[command(flatten)]
+        who: Who,
+    },
+}
+
+/// With or without the `< >` that stand around it in a mail.
+fn mail_id(text: &str) -> Result<MessageId, InvalidId> {
+    MessageId::parse(&format!("<{}>", text.trim_matches(['<', '>'])))
 }
 
 #[derive(Debug, Args)]

@@ -6,17 +6,22 @@ use std::io::Read;
 use std::path::Path;
 use std::time::Duration;
 
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
 
 use crate::domain::view::{
-    AlertRow, AvailabilityRow, GroupAvailability, ImportPlan, IncidentRow, OrderView, OutboxRow, QuarantineRow,
-    RefusalRow, UnitCard, UnitHistory, UnitRow,
+    AlertRow, AvailabilityRow, GroupAvailability, ImportPlan, IncidentRow, MailMove, MailView, OrderView, OutboxRow,
+    QuarantineRow, RefusalRow, Retried, UnitCard, UnitHistory, UnitRow,
 };
-use crate::domain::{Component, MaintenanceScope, Timestamp, UnitId};
-use crate::io::http::{AcceptBody, CSV_BYTES_MAX, MaintenanceBody, RebaselineBody, SetOrderBody};
+use crate::domain::{Component, MaintenanceScope, MessageId, Timestamp, UnitId};
+use crate::io::http::{
+    AcceptBody, CSV_BYTES_MAX, MaintenanceBody, RebaselineBody, RefusedMails, RetryMailsBody, SetMailBody, SetOrderBody,
+};
 use crate::render::table::{self, PlanLine};
 
-use super::arguments::{Accept, Availability, By, Listing, Maintenance, OrdersVerb, Output, Who};
+use super::arguments::{
+    Accept, Availability, By, Listing, Maintenance, OrdersVerb, Outbox, OutboxVerb, Output, Who,
+};
 use super::client::Client;
 use super::exit::{Exit, Failure};
 use super::filter::pick;
@@ -110,10 +115,46 @@ pub fn refusals(client: &Client, screen: &Screen, listing: &Listing) -> Done {
     screen.rows(&rows, || table::refusals(&rows, &screen.look(all.now)))
 }
 
-pub fn outbox(client: &Client, screen: &Screen, listing: &Listing) -> Done {
-    let all = client.get::<Vec<OutboxRow>>("outbox")?;
-    let rows = pick(all.value, &listing.filters).map_err(Failure::usage)?;
-    screen.rows(&rows, || table::outbox(&rows, &screen.look(all.now)))
+/// `outbox` alone lists all of it.
+pub fn outbox(client: &Client, screen: &Screen, outbox: &Outbox) -> Done {
+    let path = |mail: &MessageId| {
+        let id = mail.as_str().trim_matches(['<', '>']);
+        format!("outbox/{}", utf8_percent_encode(id, NON_ALPHANUMERIC))
+    };
+    let list = |all: bool, listing: &Listing| {
+        let rows = client.get::<Vec<OutboxRow>>("outbox")?;
+        let now = rows.now;
+        let shown = rows.value.into_iter().filter(|row| all || row.state != "sent").collect();
+        let rows = pick(shown, &listing.filters).map_err(Failure::usage)?;
+        screen.rows(&rows, || table::outbox(&rows, &screen.look(now)))
+    };
+    let Some(verb) = &outbox.verb else { return list(true, &outbox.listing) };
+    match verb {
+        OutboxVerb::List { all, listing } => list(*all, listing),
+        OutboxVerb::Show { mail } => {
+            let mail = client.get::<MailView>(&path(mail))?;
+            screen.one(&mail.value, || table::mail(&mail.value, &screen.look(mail.now)))
+        }
+        OutboxVerb::Retry { mail: Some(mail), who, .. } => {
+            let body = SetMailBody { set: MailMove::Waiting, by: name(who) };
+            let done = client.post_json::<Value>(&path(mail), &body)?;
+            told(screen, &done.value, || format!("{mail} is tried now; `outbox show` says what became of it."))
+        }
+        OutboxVerb::Retry { mail: None, who, .. } => {
+            let body = RetryMailsBody { retry: RefusedMails::Refused, by: name(who) };
+            let done = client.post_json::<Retried>("outbox", &body)?;
+            let value = serde_json::to_value(done.value).unwrap_or_default();
+            told(screen, &value, || match done.value.retried {
+                0 => "No mail was refused.".to_owned(),
+                n => format!("{n} refused mails are tried now; `outbox list` says what became of them."),
+            })
+        }
+        OutboxVerb::Drop { mail, who } => {
+            let body = SetMailBody { set: MailMove::Dropped, by: name(who) };
+            let done = client.post_json::<Value>(&path(mail), &body)?;
+            told(screen, &done.value, || format!("{mail} is dropped: it will not be sent."))
+        }
+    }
 }
 
 pub fn orders(client: &Client, screen: &Screen, verb: &OrdersVerb) -> Done {

@@ -75,7 +75,7 @@ fn carry_out(cli: Cli) -> Result<(), Failure> {
         Verb::Incidents(listing) => ask::incidents(&client()?, &screen, &listing),
         Verb::Orders(verb) => ask::orders(&client()?, &screen, &verb),
         Verb::Maintenance(args) => ask::maintenance(&client()?, &screen, &args),
-        Verb::Outbox(listing) => ask::outbox(&client()?, &screen, &listing),
+        Verb::Outbox(outbox) => ask::outbox(&client()?, &screen, &outbox),
         Verb::Refusals(listing) => ask::refusals(&client()?, &screen, &listing),
         Verb::Rules(RulesVerb::Metrics) => rules_metrics(&screen),
         Verb::Completions { shell } => {

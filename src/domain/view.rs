@@ -2,16 +2,17 @@
 //! screens all read these.
 
 use std::fmt;
+use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
 use super::availability::Times;
-use super::component::Component;
+use super::component::{Component, words};
 use super::effect::{AlertState, IncidentState};
 use super::event::{MaintenanceScope, OrderMove};
 use super::explain::Explained;
 use super::fleet::GroupKind;
-use super::ids::{City, CrewId, FeederId, GroupName, OrderId, RuleId, SiteId, UnitId, UplinkId};
+use super::ids::{City, CrewId, FeederId, GroupName, MessageId, OrderId, RuleId, SiteId, UnitId, UplinkId};
 use super::message::Outcome;
 use super::order::{Change, Order, OrderState, Subject, Suspect};
 use super::readiness::Readiness;
@@ -73,7 +74,40 @@ pub enum Ask {
     },
     Refusals,
     Outbox,
+    /// One mail as it goes out.
+    Mail(MessageId),
+    /// An unsent mail is tried at once, or never again.
+    SetMail {
+        mail: MessageId,
+        to: MailMove,
+        by: String,
+    },
+    /// All that were refused are tried again.
+    RetryMails {
+        by: String,
+    },
 }
+
+words!(
+    /// What an operator can do with an unsent mail.
+    MailMove {
+        Waiting = "waiting",
+        Dropped = "dropped",
+    }
+);
+
+words!(
+    /// What became of a link of a crew's mail that somebody used.
+    LinkUse {
+        Shown = "shown",
+        Moved = "moved",
+        Altered = "altered",
+        Expired = "expired",
+        /// A form that was sent twice, or after the order had moved on.
+        Replayed = "replayed",
+        WrongMethod = "wrong-method",
+    }
+);
 
 #[derive(Debug, Clone, PartialEq)]
 pub enum Answer {
@@ -91,6 +125,8 @@ pub enum Answer {
     Import(ImportPlan),
     Refusals(Vec<RefusalRow>),
     Outbox(Vec<OutboxRow>),
+    Mail(Box<MailView>),
+    Retried(Retried),
     Done,
 }
 
@@ -322,12 +358,30 @@ pub struct OutboxRow {
     pub to: String,
     pub orders: Vec<OrderId>,
     pub decided_at: Timestamp,
-    /// `waiting`, `sent`, `refused`.
+    /// `waiting`, `sent`, `refused`, `dropped`.
     pub state: String,
     pub tries: u32,
     pub next_try_at: Option<Timestamp>,
     pub sent_at: Option<Timestamp>,
     pub last_error: Option<String>,
+}
+
+/// One mail of the outbox, as it goes out.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MailView {
+    #[serde(flatten)]
+    pub row: OutboxRow,
+    /// Why it was decided.
+    pub reason: String,
+    pub to_address: String,
+    pub subject: String,
+    pub text: String,
+    pub html: String,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Retried {
+    pub retried: usize,
 }
 
 /// A work order as programs and people read it: every reason is a sentence, every field is always there.

@@ -9,14 +9,15 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use buttonwatch::domain::view::{Answer, Ask, AskError, ImportPlan, OrderView, UnitCard, UnitRow};
+use buttonwatch::domain::view::{Answer, Ask, AskError, ImportPlan, LinkUse, OrderView, UnitCard, UnitRow};
 use buttonwatch::domain::{OrderId, Timestamp, UnitId};
-use buttonwatch::io::http::{Http, HttpError, Service};
+use buttonwatch::io::http::{CrewDoor, Http, HttpError, Links, Service};
 use serde_json::{Value, json};
 
 /// What a test can change about it.
 pub struct Fake {
     pub asked: Mutex<Vec<Ask>>,
+    pub links_used: Mutex<Vec<LinkUse>>,
     /// Answered instead of everything.
     pub refuse_with: Mutex<Option<AskError>>,
     pub not_ready: Mutex<Vec<String>>,
@@ -32,6 +33,7 @@ impl Fake {
     pub fn with_units(units: Vec<UnitRow>) -> Arc<Fake> {
         Arc::new(Fake {
             asked: Mutex::default(),
+            links_used: Mutex::default(),
             refuse_with: Mutex::default(),
             not_ready: Mutex::default(),
             panic: Mutex::new(false),
@@ -150,14 +152,48 @@ impl Fake {
                 "message_id": "<wo-000042.1@example.org>", "kind": "order-opened", "to": "city-north",
                 "orders": ["WO-000042"], "decided_at": ago(390), "state": "sent", "tries": 1,
                 "next_try_at": null, "sent_at": ago(389), "last_error": null,
+            })), read(json!({
+                "message_id": "<wo-000043.2@example.org>", "kind": "order-opened", "to": "city-north",
+                "orders": ["WO-000043"], "decided_at": ago(300), "state": "refused", "tries": 1,
+                "next_try_at": null, "sent_at": null,
+                "last_error": "mail.example.org:587 refused every recipient: crew@example.org (550 5.1.1 no such user here); correct the addresses",
             }))]),
+            Ask::Mail(mail) | Ask::SetMail { mail, .. } if mail.as_str() == "<wo-000043.2@example.org>" => {
+                Answer::Mail(Box::new(read(json!({
+                    "message_id": mail, "kind": "order-opened", "to": "city-north", "orders": ["WO-000043"],
+                    "decided_at": ago(300), "state": "waiting", "tries": 1, "next_try_at": null, "sent_at": null,
+                    "last_error": "550 no such user", "reason": "no heartbeat for 8 min",
+                    "to_address": "crew@example.org", "subject": "[P1] WO-000043 PSH-001 uplink",
+                    "text": "PSH-001 Qissa Khwani: no heartbeat.\n\nDO: look at it.\n", "html": "<p>PSH-001</p>",
+                }))))
+            }
+            Ask::Mail(mail) => return Err(AskError::NotFound(format!("There is no mail {mail}."))),
+            Ask::SetMail { mail, .. } => return Err(AskError::Conflict(format!("{mail} was sent."))),
+            Ask::RetryMails { .. } => Answer::Retried(read(json!({"retried": 1}))),
         })
     }
+}
+
+/// With a key that every test knows.
+pub fn links() -> Links {
+    Links::new([7; 32])
+}
+
+pub fn door() -> CrewDoor {
+    CrewDoor { links: links(), zone_of: Box::new(|_| chrono_tz::Asia::Karachi), now }
+}
+
+pub fn now() -> Timestamp {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+    Timestamp::from_millis(since.as_millis() as i64)
 }
 
 impl Service for Fake {
     fn ask(&self, ask: Ask) -> Pin<Box<dyn Future<Output = Result<Answer, AskError>> + Send + '_>> {
         Box::pin(async move { self.answer(ask) })
+    }
+    fn link_used(&self, how: LinkUse) {
+        self.links_used.lock().unwrap().push(how);
     }
     fn metrics(&self) -> String {
         "# TYPE buttonwatch_units gauge\nbuttonwatch_units{readiness=\"ready\"} 1\n".to_owned()
@@ -182,7 +218,7 @@ impl Running {
 
     pub fn on(listen: &str, service: Arc<dyn Service>, token: Option<&str>) -> Result<Running, HttpError> {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-        let http = runtime.block_on(Http::start(listen.parse().unwrap(), service, token.map(str::to_owned)))?;
+        let http = runtime.block_on(Http::start(listen.parse().unwrap(), service, token.map(str::to_owned), door()))?;
         Ok(Running { at: http.local_addr(), http: Some(http), runtime })
     }
 

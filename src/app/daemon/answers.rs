@@ -5,8 +5,10 @@ use std::collections::BTreeMap;
 
 use crate::config::fleet::check_fleet;
 use crate::domain::event::{Action, MaintenanceScope};
-use crate::domain::view::{Answer, Ask, AskError, Health, ImportPlan, OrderView, UnitChange};
-use crate::domain::{Component, EffectKind, OrderId, SharedText, Timestamp, Unit, UnitId};
+use crate::domain::view::{
+    Answer, Ask, AskError, Health, ImportPlan, MailMove, MailView, OrderView, Retried, UnitChange,
+};
+use crate::domain::{Component, EffectKind, MessageId, OrderId, SharedText, Timestamp, Unit, UnitId};
 use crate::wire::recording::What;
 
 use super::history;
@@ -107,7 +109,52 @@ impl Judge {
             Ask::ImportFleet { csv, dry_run, by } => self.import(now, &csv, dry_run, &by),
             Ask::Refusals => Ok(Answer::Refusals(self.fresh.refusals.values().cloned().collect())),
             Ask::Outbox => Ok(Answer::Outbox(self.store.outbox_all().map_err(unreadable)?)),
+            Ask::Mail(id) => self.mail(&id),
+            Ask::SetMail { mail, to, by } => self.set_mail(&mail, to, &by),
+            Ask::RetryMails { by } => {
+                let all = self.store.outbox_all().map_err(unreadable)?;
+                let mut retried = 0;
+                for row in all.iter().filter(|row| row.state == "refused") {
+                    let Ok(id) = MessageId::parse(&row.message_id) else { continue };
+                    retried += usize::from(self.store.outbox_retry_now(&id).map_err(unreadable)?);
+                }
+                tracing::info!("{by} has {retried} refused mails tried again");
+                self.outbox.notify_one();
+                Ok(Answer::Retried(Retried { retried }))
+            }
         }
+    }
+
+    fn mail(&self, id: &MessageId) -> Result<Answer, AskError> {
+        let (row, notice) =
+            (self.store.outbox_row(id).map_err(unreadable)?, self.store.notice(id).map_err(unreadable)?);
+        let (Some(row), Some(notice)) = (row, notice) else {
+            return Err(AskError::NotFound(format!("there is no mail {id}; `outbox list` shows those there are")));
+        };
+        let mail = self.office.render(&notice, self.engine.fleet());
+        Ok(Answer::Mail(Box::new(MailView {
+            row,
+            reason: notice.reason,
+            to_address: mail.to.iter().map(|to| to.address.as_str()).collect::<Vec<_>>().join(", "),
+            subject: mail.subject,
+            text: mail.text,
+            html: mail.html,
+        })))
+    }
+
+    fn set_mail(&mut self, id: &MessageId, to: MailMove, by: &str) -> Result<Answer, AskError> {
+        let changed = match to {
+            MailMove::Waiting => self.store.outbox_retry_now(id),
+            MailMove::Dropped => self.store.outbox_drop(id, &format!("dropped by {by}")),
+        };
+        if !changed.map_err(unreadable)? {
+            // It is not there, or it is out already: which of the two?
+            self.mail(id)?;
+            return Err(AskError::Conflict(format!("mail {id} was sent; a sent mail cannot be called back")));
+        }
+        tracing::info!("{by} sets mail {id} to {to}");
+        self.outbox.notify_one();
+        self.mail(id)
     }
 
     fn no_such_unit(&self, id: &UnitId) -> AskError {

@@ -1,6 +1,7 @@
 //! What the ways in need from `buttonwatch.toml`: passwords, keys, certificates. Owns reading those files.
 
 use std::fs;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,6 +11,7 @@ use tokio::sync::mpsc;
 use crate::config::service::{External as Broker, Login, ServiceConfig};
 use crate::io::gateway::passwords::PasswordFile;
 use crate::io::gateway::{GatewayConfig, GatewayHandle, Identity, TlsFiles};
+use crate::io::http::Links;
 use crate::io::mqtt::{ExternalConfig, ExternalIdentity, ExternalTls};
 use crate::wire::signature::{Signing, parse_keys};
 
@@ -35,6 +37,39 @@ pub(super) fn gateway_config(
     out.max_packet = own.max_packet_bytes as usize;
     out.connect_timeout = own.connect_timeout;
     Ok(out)
+}
+
+/// The key that crews' links are signed with: made at the first start, and kept in the data folder. Without it, older
+/// mails' links open nothing any more.
+pub(super) fn links(config: &ServiceConfig) -> Result<Links, ServeError> {
+    let path = config.data.join("links.key");
+    let name = path.display().to_string();
+    let remedy = "give the service's user the right to read and write it";
+    let text = match fs::read_to_string(&path) {
+        Ok(text) => text,
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
+            let mut key = [0; Links::KEY_BYTES];
+            getrandom::fill(&mut key).map_err(|e| ServeError(format!("the system gives no random numbers: {e}")))?;
+            let text = hex::encode(key);
+            write_secret(&path, &text).map_err(|e| ServeError(format!("{name}: {e}; {remedy}")))?;
+            text
+        }
+        Err(e) => return Err(ServeError(format!("{name}: {e}; {remedy}"))),
+    };
+    let key = hex::decode(text.trim()).ok().and_then(|key| key.try_into().ok());
+    let broken = "is not a key of 64 hexadecimal digits; remove it, and a new one is made (links in older mails end)";
+    key.map(Links::new).ok_or_else(|| ServeError(format!("{name}: {broken}")))
+}
+
+/// Whole or not at all, and for the service's own user only.
+fn write_secret(path: &Path, text: &str) -> std::io::Result<()> {
+    let folder = path.parent().unwrap_or(Path::new("."));
+    fs::create_dir_all(folder)?;
+    let mut file = tempfile::NamedTempFile::new_in(folder)?;
+    file.write_all(text.as_bytes())?;
+    file.as_file().sync_all()?;
+    file.persist(path)?;
+    Ok(())
 }
 
 /// Err: the file cannot be read, or every line of it that is wrong.

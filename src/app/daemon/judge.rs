@@ -28,6 +28,7 @@ use crate::wire::refusal::{Refusal, RefusalKind};
 
 use super::bus_feed;
 use super::metrics::Metrics;
+use super::post_office::PostOffice;
 use crate::app::clock;
 
 /// A few thousand: the commit's fixed cost is spread, and nobody waits long for its ack.
@@ -74,6 +75,8 @@ pub struct Judge {
     pub decided: broadcast::Sender<Arc<Effect>>,
     /// Rung when mails were decided.
     pub outbox: Arc<Notify>,
+    /// Shows mails as they go out.
+    pub office: Arc<PostOffice>,
     /// Tells the gateway which units exist.
     pub known: Arc<super::KnownUnits>,
     pub settings: crate::domain::Settings,

@@ -33,12 +33,12 @@ use tokio::sync::{Notify, broadcast, mpsc, oneshot};
 use crate::config::alerts::check_alerts;
 use crate::config::service::ServiceConfig;
 use crate::domain::event::Hearing;
-use crate::domain::view::{Answer, Ask, AskError};
-use crate::domain::{Effect, Fleet, RuleSet, Timestamp, Unit, UnitId};
+use crate::domain::view::{Answer, Ask, AskError, LinkUse};
+use crate::domain::{Effect, Fleet, Recipient, RuleSet, Timestamp, Unit, UnitId};
 use crate::engine::{Engine, Saved};
 use crate::io::bus::{Bus, BusConfig};
 use crate::io::gateway::Gateway;
-use crate::io::http::{Http, Service};
+use crate::io::http::{CrewDoor, Http, Service};
 use crate::io::mqtt::External;
 use crate::io::store::{Loaded, Store, StoreOptions, StoreReader};
 use crate::wire::decode::Decoder;
@@ -175,7 +175,10 @@ impl Handle {
             | Ask::Accept { .. }
             | Ask::ImportFleet { .. }
             | Ask::Refusals
-            | Ask::Outbox) => self.ask_judge(present).await,
+            | Ask::Outbox
+            | Ask::Mail(_)
+            | Ask::SetMail { .. }
+            | Ask::RetryMails { .. }) => self.ask_judge(present).await,
         }
     }
 
@@ -215,6 +218,10 @@ impl Service for Handle {
         self.metrics.text()
     }
 
+    fn link_used(&self, how: LinkUse) {
+        self.metrics.crew_links.with_label_values(&[how.as_str()]).inc();
+    }
+
     fn ready(&self) -> Result<(), Vec<String>> {
         let mut missing = Vec::new();
         if self.control.is_closed() {
@@ -238,7 +245,8 @@ pub async fn start(parts: Parts) -> Result<Running, ServeError> {
     let store = Store::open(&config.data, StoreOptions::default()).map_err(ServeError::of)?;
     let reader = Arc::new(store.reader().map_err(ServeError::of)?);
     let histories = Arc::new(store.reader().map_err(ServeError::of)?);
-    let office = PostOffice::new(&config)?;
+    let links = entry::links(&config)?;
+    let office = Arc::new(PostOffice::new(&config, links.clone())?);
 
     let settings = config.settings();
     let loaded = store.load().map_err(ServeError::of)?;
@@ -268,6 +276,7 @@ pub async fn start(parts: Parts) -> Result<Running, ServeError> {
         commands: commands_in,
         decided: decided.clone(),
         outbox: Arc::clone(&outbox_ring),
+        office: Arc::clone(&office),
         known: Arc::clone(&known),
         settings,
         rules_toml,
@@ -323,7 +332,13 @@ pub async fn start(parts: Parts) -> Result<Running, ServeError> {
         external: external.is_some(),
         decided,
     };
-    let http = Http::start(config.http.listen, Arc::new(handle.clone()), token).await.map_err(ServeError::of)?;
+    let zones = config.clone();
+    let crew = CrewDoor {
+        links,
+        zone_of: Box::new(move |crew| zones.time_zone_of(&Recipient::Crew(crew.clone()))),
+        now: clock::now,
+    };
+    let http = Http::start(config.http.listen, Arc::new(handle.clone()), token, crew).await.map_err(ServeError::of)?;
 
     let (tell_end, ended) = oneshot::channel();
     std::thread::Builder::new()

@@ -20,7 +20,7 @@ const LOOK_EVERY: Duration = Duration::from_secs(5);
 
 pub async fn run(
     reader: Arc<StoreReader>,
-    office: PostOffice,
+    office: Arc<PostOffice>,
     fleet: Arc<dyn Fn() -> Arc<Fleet> + Send + Sync>,
     control: mpsc::Sender<Control>,
     ring: Arc<Notify>,

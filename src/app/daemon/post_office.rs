@@ -8,10 +8,11 @@ use lettre::address::Address;
 use lettre::message::Mailbox as LettreMailbox;
 
 use crate::config::service::{MailTransport, ServiceConfig, SmtpTls as TlsSetting};
-use crate::domain::{Fleet, Notice, Timestamp};
+use crate::domain::{Fleet, Notice, Order, OrderId, Recipient, Timestamp};
+use crate::io::http::Links;
 use crate::io::smtp::{DEFAULT_TIMEOUT, Post, SmtpConfig, SmtpLogin, SmtpTls, retry_delay, to_message};
 use crate::io::store::MailOutcome;
-use crate::render::mail::{MailContext, Mailbox, render_notice};
+use crate::render::mail::{Mail, MailContext, Mailbox, render_notice};
 
 use super::ServeError;
 use super::entry::read_password;
@@ -23,12 +24,16 @@ pub struct PostOffice {
     config: ServiceConfig,
     from: Mailbox,
     base_url: Option<String>,
+    links: Links,
     post: Post,
 }
 
+/// From the decision on: an order that waits for a part for a month is told of again before.
+const LINK_LASTS: Duration = Duration::from_secs(30 * 86_400);
+
 impl PostOffice {
     /// Err: a file named in `[mail]` cannot be read.
-    pub fn new(config: &ServiceConfig) -> Result<Self, ServeError> {
+    pub fn new(config: &ServiceConfig, links: Links) -> Result<Self, ServeError> {
         let post = match (&config.mail.transport, config.mail_folder()) {
             (MailTransport::Smtp(smtp), _) => {
                 let login = match &smtp.login {
@@ -63,20 +68,32 @@ impl PostOffice {
         };
         // Only an address that people were given leads them back here; a loopback one does not.
         let base_url = config.http.public_url.as_ref().map(|_| config.public_url());
-        Ok(PostOffice { from: mailbox(&config.mail.from, None), base_url, post, config: config.clone() })
+        Ok(PostOffice { from: mailbox(&config.mail.from, None), base_url, links, post, config: config.clone() })
     }
 
-    /// What became of one try.
-    pub async fn send(&self, notice: &Notice, fleet: &Fleet, tries: u32, now: Timestamp) -> MailOutcome {
+    /// The mail, the same each time.
+    pub fn render(&self, notice: &Notice, fleet: &Fleet) -> Mail {
         let to = [mailbox(&self.config.mail_address(&notice.to), Some(notice.to.to_string()))];
+        // A crew can move its orders on; whoever else hears of them only reads.
+        let may_move = matches!(notice.to, Recipient::Crew(_));
+        let base = self.base_url.as_deref().filter(|_| may_move).map(|base| base.trim_end_matches('/'));
+        let link = |base: &str, order: &Order| (order.id, format!("{base}{}", self.links.path(order.id, notice.at + LINK_LASTS)));
+        let open = notice.orders.iter().filter(|order| order.state.is_open());
+        let links: Vec<(OrderId, String)> = base.map(|base| open.map(|order| link(base, order)).collect()).unwrap_or_default();
         let context = MailContext {
             fleet,
+            links: &links,
             zone: self.config.time_zone_of(&notice.to),
             base_url: self.base_url.as_deref(),
             from: &self.from,
             to: &to,
         };
-        let message = match to_message(&render_notice(notice, &context)) {
+        render_notice(notice, &context)
+    }
+
+    /// What became of one try.
+    pub async fn send(&self, notice: &Notice, fleet: &Fleet, tries: u32, now: Timestamp) -> MailOutcome {
+        let message = match to_message(&self.render(notice, fleet)) {
             Ok(message) => message,
             Err(e) => return MailOutcome::Refused { error: e.to_string() },
         };

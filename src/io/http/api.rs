@@ -13,9 +13,9 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use serde::{Deserialize, Serialize};
 
-use crate::domain::view::{Answer, Ask};
+use crate::domain::view::{Answer, Ask, MailMove};
 use crate::domain::{
-    City, Component, CrewId, InvalidId, MaintenanceScope, OrderId, OrderMove, SiteId, Timestamp, UnitId,
+    City, Component, CrewId, InvalidId, MaintenanceScope, MessageId, OrderId, OrderMove, SiteId, Timestamp, UnitId,
 };
 
 use super::Service;
@@ -31,10 +31,11 @@ const NOTE_CHARS_MAX: usize = 2_000;
 const UNITS: &str = "GET /api/v1/units lists the units there are.";
 const ORDERS: &str = "GET /api/v1/orders?closed=true lists the orders there are.";
 const QUARANTINED: &str = "GET /api/v1/quarantine lists the units that wait to be accepted.";
+const MAILS: &str = "GET /api/v1/outbox lists the mails there are.";
 const PLACES: &str = "GET /api/v1/units lists the units with their sites and crews.";
 const PATHS: &str = "The paths are /healthz, /readyz, /metrics and, under /api/v1: units, units/{unit}, units/{unit}/rules, units/{unit}/history, \
                      units/{unit}/rebaseline, availability, alerts, incidents, \
-                     orders, orders/{order}, quarantine, quarantine/{unit}/accept, refusals, outbox, health, \
+                     orders, orders/{order}, quarantine, quarantine/{unit}/accept, refusals, outbox, outbox/{mail}, health, \
                      maintenance, fleet. docs/api.md describes them.";
 
 #[derive(Clone)]
@@ -62,7 +63,8 @@ pub fn router(service: Arc<dyn Service>, guard: Guard) -> Router {
         .route("/quarantine/{unit}/accept", post(accept))
         .route("/fleet", post(import_fleet))
         .route("/refusals", get(refusals))
-        .route("/outbox", get(outbox));
+        .route("/outbox", get(outbox).post(retry_mails))
+        .route("/outbox/{mail}", get(mail).post(set_mail));
     Router::new()
         .route("/healthz", get(healthz))
         .route("/readyz", get(readyz))
@@ -188,6 +190,8 @@ fn answer_json(answer: &Answer) -> Response {
         Answer::Import(a) => json(StatusCode::OK, a),
         Answer::Refusals(a) => json(StatusCode::OK, a),
         Answer::Outbox(a) => json(StatusCode::OK, a),
+        Answer::Mail(a) => json(StatusCode::OK, a),
+        Answer::Retried(a) => json(StatusCode::OK, a),
         Answer::Done => json(StatusCode::OK, &Done { done: true }),
     }
 }
@@ -253,6 +257,54 @@ async fn refusals(State(api): State<Api>, uri: Uri) -> Result<Response, Problem>
 async fn outbox(State(api): State<Api>, uri: Uri) -> Result<Response, Problem> {
     Query::of(&uri)?.end(&[])?;
     Ok(ask(api, Ask::Outbox, PATHS).await)
+}
+
+async fn mail(State(api): State<Api>, path: OnePath, uri: Uri) -> Result<Response, Problem> {
+    Query::of(&uri)?.end(&[])?;
+    let mail = id(path, mail_id, MAILS)?;
+    Ok(ask(api, Ask::Mail(mail), MAILS).await)
+}
+
+/// With or without the `< >` that stand around it in a mail.
+fn mail_id(text: &str) -> Result<MessageId, InvalidId> {
+    MessageId::parse(&format!("<{}>", text.trim_matches(['<', '>'])))
+}
+
+/// `POST outbox/{mail}`.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SetMailBody {
+    pub set: MailMove,
+    pub by: String,
+}
+
+async fn set_mail(State(api): State<Api>, path: OnePath, uri: Uri, request: Instruction) -> Result<Response, Problem> {
+    Query::of(&uri)?.end(&[])?;
+    let mail = id(path, mail_id, MAILS)?;
+    let body: SetMailBody = request.json(r#"{"set":"waiting","by":"name"}"#)?;
+    let by = name(&body.by)?;
+    Ok(ask(api, Ask::SetMail { mail, to: body.set, by }, MAILS).await)
+}
+
+/// `POST outbox`: all that were refused.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RetryMailsBody {
+    pub retry: RefusedMails,
+    pub by: String,
+}
+
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RefusedMails {
+    Refused,
+}
+
+async fn retry_mails(State(api): State<Api>, uri: Uri, request: Instruction) -> Result<Response, Problem> {
+    Query::of(&uri)?.end(&[])?;
+    let body: RetryMailsBody = request.json(r#"{"retry":"refused","by":"name"}"#)?;
+    let by = name(&body.by)?;
+    Ok(ask(api, Ask::RetryMails { by }, MAILS).await)
 }
 
 /// `POST orders/{order}`.

@@ -3,8 +3,10 @@
 
 mod api;
 mod body;
+mod crew;
 mod door;
 mod guard;
+mod links;
 pub mod problem;
 
 use std::fmt;
@@ -18,10 +20,14 @@ use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
-use crate::domain::view::{Answer, Ask, AskError};
+use crate::domain::view::{Answer, Ask, AskError, LinkUse};
 
-pub use api::{AcceptBody, MaintenanceBody, RebaselineBody, SetOrderBody};
+pub use api::{
+    AcceptBody, MaintenanceBody, RebaselineBody, RefusedMails, RetryMailsBody, SetMailBody, SetOrderBody,
+};
 pub use body::CSV_BYTES_MAX;
+pub use crew::CrewDoor;
+pub use links::{BadLink, Links};
 pub use problem::Problem;
 
 use guard::{Guard, TOKEN_LENGTH_MIN};
@@ -31,6 +37,8 @@ pub trait Service: Send + Sync + 'static {
     fn ask(&self, ask: Ask) -> Pin<Box<dyn Future<Output = Result<Answer, AskError>> + Send + '_>>;
     /// Prometheus text. May block for milliseconds.
     fn metrics(&self) -> String;
+    /// Somebody used a link of a mail: to be counted.
+    fn link_used(&self, how: LinkUse);
     /// Err: what is missing before it can do its whole job (store open, fleet loaded, hearing).
     fn ready(&self) -> Result<(), Vec<String>>;
 }
@@ -51,6 +59,7 @@ impl Http {
         listen: SocketAddr,
         service: Arc<dyn Service>,
         token: Option<String>,
+        crew: CrewDoor,
     ) -> Result<Http, HttpError> {
         match &token {
             Some(token) => check_token(token)?,
@@ -60,7 +69,7 @@ impl Http {
         let listener = TcpListener::bind(listen).await.map_err(|error| HttpError::of_bind(listen, error))?;
         let address = listener.local_addr().map_err(|error| HttpError::of_bind(listen, error))?;
         let door = door::Door::new(listener, door::PLACES, door::PATIENCE);
-        let router = api::router(service, Guard::new(token.as_deref()));
+        let router = api::router(Arc::clone(&service), Guard::new(token.as_deref())).merge(crew::router(service, crew));
         let (stop, stopped) = oneshot::channel::<()>();
         let serving = tokio::spawn(async move {
             // `stopped` also ends when the Http is dropped.

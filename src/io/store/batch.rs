@@ -323,19 +323,19 @@ fn write_mail_result(db: &Connection, result: &MailResult<'_>) -> Result<(), Fau
         MailOutcome::Sent => db
             .prepare_cached(
                 "UPDATE outbox SET state = 'sent', sent_at = ?2, tries = tries + 1, next_try_at = NULL, last_error = NULL
-                 WHERE message_id = ?1 AND state <> 'sent'",
+                 WHERE message_id = ?1 AND state NOT IN ('sent', 'dropped')",
             )?
             .execute(params![id, at])?,
         MailOutcome::TryAgain { at: next, error } => db
             .prepare_cached(
                 "UPDATE outbox SET state = 'waiting', tries = tries + 1, next_try_at = ?2, last_error = ?3
-                 WHERE message_id = ?1 AND state <> 'sent'",
+                 WHERE message_id = ?1 AND state NOT IN ('sent', 'dropped')",
             )?
             .execute(params![id, next.as_millis(), error])?,
         MailOutcome::Refused { error } => db
             .prepare_cached(
                 "UPDATE outbox SET state = 'refused', tries = tries + 1, next_try_at = NULL, last_error = ?2
-                 WHERE message_id = ?1 AND state <> 'sent'",
+                 WHERE message_id = ?1 AND state NOT IN ('sent', 'dropped')",
             )?
             .execute(params![id, error])?,
     };

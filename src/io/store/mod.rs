@@ -285,6 +285,14 @@ impl Store {
         Ok(changed > 0)
     }
 
+    /// Nobody wants it any more: it stays in sight, with `why`. False: there is no such unsent mail.
+    pub fn outbox_drop(&mut self, message_id: &MessageId, why: &str) -> Result<bool, StoreError> {
+        let sql = "UPDATE outbox SET state = 'dropped', next_try_at = NULL, last_error = ?2
+                   WHERE message_id = ?1 AND state <> 'sent'";
+        let changed = self.db.execute(sql, params![message_id.as_str(), why]).at(&self.path, "change the outbox")?;
+        Ok(changed > 0)
+    }
+
     fn mark(&mut self, result: MailResult<'_>) -> Result<(), StoreError> {
         let mut batch = Batch::new(result.at);
         batch.mail_results.push(result);

@@ -152,10 +152,15 @@ impl StoreReader {
 
     /// The whole outbox in the order of decision.
     pub fn outbox_all(&self) -> Result<Vec<OutboxRow>, StoreError> {
-        let sql =
+        self.outbox_where("true", [])
+    }
+
+    fn outbox_where(&self, what: &str, values: impl rusqlite::Params) -> Result<Vec<OutboxRow>, StoreError> {
+        let sql = format!(
             "SELECT message_id, kind, recipient, orders, decided_at, state, tries, next_try_at, sent_at, last_error
-                   FROM outbox ORDER BY decided_at, rowid";
-        self.ask("read the outbox", sql, [], |r| {
+             FROM outbox WHERE {what} ORDER BY decided_at, rowid"
+        );
+        self.ask("read the outbox", &sql, values, |r| {
             Ok(OutboxRow {
                 message_id: r.get(0)?,
                 kind: r.get(1)?,
@@ -169,6 +174,11 @@ impl StoreReader {
                 last_error: r.get(9)?,
             })
         })
+    }
+
+    /// One mail of the outbox.
+    pub fn outbox_row(&self, message_id: &MessageId) -> Result<Option<OutboxRow>, StoreError> {
+        Ok(self.outbox_where("message_id = ?1", params![message_id.as_str()])?.into_iter().next())
     }
 
     /// The decision behind a mail: what `outbox show` renders.

@@ -76,8 +76,13 @@ fn a_full_disk_fails_the_whole_commit_and_says_so() {
     store.commit(batch(b"{\"at\":\"2026-11-21T09:00:00.000Z\"}\n")).expect("commits");
     let pages: i64 = store.db.pragma_query_value(None, "page_count", |r| r.get(0)).expect("a count");
     store.db.pragma_update(None, "max_page_count", pages + 2).expect("set");
-    // lz4 finds nothing to save in these.
-    let noise: Vec<u8> = (0..200_000u64).map(|i| (i.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 56) as u8).collect();
+    // lz4 finds nothing to save in these (a linear congruential generator's top bytes).
+    let mut state = 1u64;
+    let mut byte = || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 56) as u8
+    };
+    let noise: Vec<u8> = (0..200_000).map(|_| byte()).collect();
     let error = store.commit(batch(&noise)).expect_err("no room");
     assert!(matches!(error, StoreError::DiskFull { .. }), "{error:?}");
     assert!(error.to_string().contains("free space on that disk"), "{error}");

@@ -111,7 +111,7 @@ fn spans(spans: &[Span]) -> String {
     parts.concat()
 }
 
-fn escaped(text: &str) -> String {
+pub(in crate::render) fn escaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len() + 8);
     for c in text.chars() {
         match c {

@@ -16,6 +16,7 @@ use chrono_tz::Tz;
 
 use crate::domain::{Fleet, MessageId, Notice, OrderId, Priority, Timestamp};
 
+pub(in crate::render) use html::escaped;
 pub use local_time::LocalTime;
 
 /// What the words need beside the notice itself.
@@ -26,6 +27,8 @@ pub struct MailContext<'a> {
     pub zone: Tz,
     /// Where people reach the service from outside, without a slash at the end. None: mails have no links to it.
     pub base_url: Option<&'a str>,
+    /// The page of each order of the notice that its reader may open and move on. Without, its plain page is named.
+    pub links: &'a [(OrderId, String)],
     pub from: &'a Mailbox,
     /// The people behind the notice's recipient.
     pub to: &'a [Mailbox],

@@ -94,15 +94,18 @@ impl Writer<'_> {
         if let Some(base) = self.context.base_url {
             let link = |text: String, url: String| Span::Link { text, url, in_text: true };
             let mut pages = ours("See also: ");
+            let signed = |order: &Order| self.context.links.iter().find(|(id, _)| *id == order.id);
             match self.notice.orders.as_slice() {
                 [] => pages.push(link("Buttonwatch".into(), base.to_owned())),
                 orders => {
-                    for order in orders {
+                    for order in orders.iter().filter(|order| signed(order).is_none()) {
                         pages.extend([link(order.id.to_string(), order_url(base, order.id)), Span::Ours(" ".into())]);
                     }
                 }
             }
-            footer.push(pages);
+            if pages.len() > 1 {
+                footer.push(pages);
+            }
         }
         let zone = self.time.zone_text(self.notice.at);
         footer.push(ours(format!("Sent by Buttonwatch. All times are {zone}.")));
@@ -194,6 +197,11 @@ impl Writer<'_> {
             if !order.parts.is_empty() {
                 self.heading("Bring");
                 self.blocks.push(Block::List(order.parts.iter().map(|p| vec![name(p)]).collect()));
+            }
+            if let Some((_, url)) = self.context.links.iter().find(|(id, _)| *id == order.id) {
+                self.heading("Tell us");
+                let text = "I take it / On my way / Repaired".to_owned();
+                self.blocks.push(Block::Paragraph(vec![Span::Link { text, url: url.clone(), in_text: true }]));
             }
         }
         self.place(order, incident);

@@ -23,7 +23,7 @@ pub use cell::{clean, fit, width};
 pub use fleet::{import_plan, quarantine, unit_card, unit_list};
 pub use order::{order_detail, order_list};
 pub use record::{PlanLine, Record, csv};
-pub use service::{metrics, outbox, refusals};
+pub use service::{mail, metrics, outbox, refusals};
 pub use trouble::{alerts, incidents};
 pub use when::{in_local_time, local_and_age};
 

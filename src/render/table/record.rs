@@ -4,7 +4,7 @@ use std::fmt::Display;
 
 use crate::domain::metric::MetricFacts;
 use crate::domain::view::{
-    AlertRow, AvailabilityRow, GroupAvailability, ImportPlan, IncidentRow, OrderView, OutboxRow, QuarantineRow,
+    AlertRow, AvailabilityRow, GroupAvailability, ImportPlan, IncidentRow, MailView, OrderView, OutboxRow, QuarantineRow,
     RefusalRow, StretchRow, UnitCard, UnitRow,
 };
 use crate::domain::{AlertState, Component, GroupKind, IncidentState, OrderState, Priority, Readiness, Severity};
@@ -344,6 +344,18 @@ impl Record for OutboxRow {
             maybe(&self.sent_at),
             maybe(&self.last_error),
         ]
+    }
+}
+
+impl Record for MailView {
+    const FIELDS: &'static [&'static str] = &[
+        "message_id", "kind", "to", "orders", "decided_at", "state", "tries", "next_try_at", "sent_at", "last_error",
+        "reason", "to_address", "subject", "text", "html",
+    ];
+    fn values(&self) -> Vec<String> {
+        let mut values = self.row.values();
+        values.extend([&self.reason, &self.to_address, &self.subject, &self.text, &self.html].map(Clone::clone));
+        values
     }
 }
 

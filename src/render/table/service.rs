@@ -1,14 +1,14 @@
 //! What the service says of itself: refused input, the outbox, the catalogue of metrics.
 
 use crate::domain::metric::{MetricFacts, plain_number};
-use crate::domain::view::{OutboxRow, RefusalRow};
+use crate::domain::view::{MailView, OutboxRow, RefusalRow};
 
 use super::Look;
-use super::cell::{Pad, Paint, lay};
+use super::cell::{Pad, Paint, lay, show, wrap};
 use super::grid::{Column, Grid, cell, painted};
-use super::page::text_of;
+use super::page::{Page, text_of};
 use super::trouble::counted;
-use super::when::{age, in_local_time};
+use super::when::{age, in_local_time, local_and_age};
 
 /// Each kind with its newest example below it.
 pub fn refusals(rows: &[RefusalRow], look: &Look) -> String {
@@ -55,13 +55,13 @@ pub fn outbox(rows: &[OutboxRow], look: &Look) -> String {
         Column::whole("DECIDED"),
         Column::whole("TRIES").right(),
         Column::whole("NEXT TRY").spare(1),
-        Column::cut("LAST ERROR", 16),
     ]);
     for row in rows {
         // The store's words; a word of a newer service is shown as it is.
         let paint = match row.state.as_str() {
             "waiting" => Paint::Warn,
             "refused" => Paint::Bad,
+            "dropped" => Paint::Faint,
             _ => Paint::Plain,
         };
         let orders: Vec<String> = row.orders.iter().map(|o| o.to_string()).collect();
@@ -73,14 +73,57 @@ pub fn outbox(rows: &[OutboxRow], look: &Look) -> String {
             cell(age(look.now, row.decided_at)),
             cell(row.tries.to_string()),
             cell(row.next_try_at.map(|at| age(look.now, at)).unwrap_or_default()),
-            cell(row.last_error.as_deref().unwrap_or_default()),
         ]);
     }
-    let mut lines = grid.lines(look);
+    let mut lines = Vec::new();
+    for (i, line) in grid.lines(look).into_iter().enumerate() {
+        lines.push(line);
+        let Some(row) = i.checked_sub(1).and_then(|i| rows.get(i)) else { continue };
+        let below = |text: &str| lay(&format!("  {text}"), Paint::Faint, look.width, Pad::None, look);
+        lines.push(below(bare_id(&row.message_id)));
+        // Whole: what a mail server said is the only clue there is.
+        let error = row.last_error.iter().flat_map(|error| wrap(error, look.width.saturating_sub(2).max(20)));
+        lines.extend(error.map(|line| below(&line)));
+    }
     let not_sent = rows.iter().filter(|r| r.sent_at.is_none()).count();
     lines.push(String::new());
     lines.push(super::fit(&format!("{}, {not_sent} not sent.", counted(rows.len(), "mail")), look.width));
     text_of(lines)
+}
+
+/// As it is typed: without `< >`, which a shell would take for itself.
+fn bare_id(message_id: &str) -> &str {
+    message_id.trim_matches(['<', '>'])
+}
+
+/// One mail: what became of it, then its text as the reader gets it.
+pub fn mail(mail: &MailView, look: &Look) -> String {
+    let row = &mail.row;
+    let paint = match row.state.as_str() {
+        "waiting" => Paint::Warn,
+        "refused" => Paint::Bad,
+        _ => Paint::Plain,
+    };
+    let mut page = Page::new(look);
+    page.title(bare_id(&row.message_id), &row.state, paint);
+    page.field("To", &format!("{}, {}", row.to, mail.to_address));
+    page.field("Why", &in_local_time(look, &mail.reason));
+    page.field("Decided", &local_and_age(look, row.decided_at));
+    if let Some(sent) = row.sent_at {
+        page.field("Sent", &local_and_age(look, sent));
+    }
+    let tries = match row.next_try_at {
+        Some(next) => format!("{}, the next {}", row.tries, age(look.now, next)),
+        None => row.tries.to_string(),
+    };
+    page.field("Tries", &tries);
+    page.field("Last error", row.last_error.as_deref().unwrap_or_default());
+    page.field("Subject", &mail.subject);
+    page.section("TEXT");
+    for line in mail.text.lines() {
+        page.line(show(line, Paint::Plain, look));
+    }
+    page.end()
 }
 
 /// Every metric that a rule may name, its meaning below it: a name that is cut cannot be copied into a rule.
