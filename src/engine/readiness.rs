@@ -226,7 +226,12 @@ impl Engine {
 fn unsaid(state: &UnitState, readiness: Readiness) -> Reason {
     match readiness {
         Readiness::Ready => proven(state),
-        _ => Reason::NeverPassed { missing: Vec::new() },
+        Readiness::Impaired
+        | Readiness::NotReady
+        | Readiness::Silent
+        | Readiness::Unknown
+        | Readiness::Unproven
+        | Readiness::Maintenance => Reason::NeverPassed { missing: Vec::new() },
     }
 }
 
