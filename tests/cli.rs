@@ -106,7 +106,8 @@ fn a_mail_is_looked_at_tried_again_and_dropped() {
     assert!(unsent.lines().all(|line| line.len() <= 80), "{unsent}");
     assert!(fine(&running.url(), &["outbox", "list", "--all"]).contains("wo-000042.1"));
     let shown = fine(&running.url(), &["outbox", "show", "wo-000043.2@example.org"]);
-    for part in ["wo-000043.2@example.org", "city-north, crew@example.org", "no heartbeat for 8 min", "DO: look at it."] {
+    for part in ["wo-000043.2@example.org", "city-north, crew@example.org", "no heartbeat for 8 min", "DO: look at it."]
+    {
         assert!(shown.contains(part), "{part:?} in\n{shown}");
     }
     assert!(fine(&running.url(), &["outbox", "retry", "wo-000043.2@example.org"]).contains("is tried now"));

@@ -48,7 +48,15 @@ fn a_link_shows_its_order_and_changes_nothing() {
     let running = Running::start(fake.clone(), Some("0123456789abcdef0123456789abcdef"));
     let page = get(running.at, &link(42, 600));
     assert_eq!(page.status, 200, "{}", page.body);
-    for part in ["WO-000042", "PSH-001", "I take it", "On my way", "Repaired", "name=\"seen\" value=\"1\"", "width=device-width"] {
+    for part in [
+        "WO-000042",
+        "PSH-001",
+        "I take it",
+        "On my way",
+        "Repaired",
+        "name=\"seen\" value=\"1\"",
+        "width=device-width",
+    ] {
         assert!(page.body.contains(part), "{part:?} in {}", page.body);
     }
     for header in ["cache-control: no-store", "referrer-policy: no-referrer", "default-src 'none'"] {

@@ -134,7 +134,12 @@ fn every_get_asks_its_own_question() {
         ("quarantine", Ask::Quarantine, "/0/messages", json!(2881)),
         ("refusals", Ask::Refusals, "/0/kind", json!("not-json")),
         ("outbox", Ask::Outbox, "/0/state", json!("sent")),
-        ("outbox/wo-000043.2@example.org", Ask::Mail(mail("<wo-000043.2@example.org>")), "/to_address", json!("crew@example.org")),
+        (
+            "outbox/wo-000043.2@example.org",
+            Ask::Mail(mail("<wo-000043.2@example.org>")),
+            "/to_address",
+            json!("crew@example.org"),
+        ),
         ("outbox/%3Cwo-000043.2%40example.org%3E", Ask::Mail(mail("<wo-000043.2@example.org>")), "/tries", json!(1)),
     ];
     for (path, ask, pointer, want) in cases {
@@ -478,7 +483,8 @@ fn when_it_stops_requests_under_way_end_and_the_port_is_free() {
         }
     }
     let service = Arc::new(Slow(entered, gate.clone()));
-    let http = runtime.block_on(Http::start("127.0.0.1:0".parse().unwrap(), service, None, fake_service::door())).unwrap();
+    let http =
+        runtime.block_on(Http::start("127.0.0.1:0".parse().unwrap(), service, None, fake_service::door())).unwrap();
     let at = http.local_addr();
     let client = std::thread::spawn(move || get(at, "/api/v1/alerts"));
     wait_entered.recv_timeout(GENEROUS).unwrap();

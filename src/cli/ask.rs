@@ -19,9 +19,7 @@ use crate::io::http::{
 };
 use crate::render::table::{self, PlanLine};
 
-use super::arguments::{
-    Accept, Availability, By, Listing, Maintenance, OrdersVerb, Outbox, OutboxVerb, Output, Who,
-};
+use super::arguments::{Accept, Availability, By, Listing, Maintenance, OrdersVerb, Outbox, OutboxVerb, Output, Who};
 use super::client::Client;
 use super::exit::{Exit, Failure};
 use super::filter::pick;

@@ -41,21 +41,21 @@ pub(super) struct Measured {
 }
 
 /// A place in `instants`. There are fewer metrics and tests than a byte can tell apart.
-type Instant = u8;
+type Place = u8;
 
 /// Bytes, not a float: it would have to lie on a fourth byte.
 #[derive(Debug, Clone, Copy)]
 struct KeptReading {
     value: [u8; 4],
     metric: Metric,
-    at: Instant,
+    at: Place,
 }
 
 /// Stores readings of one instant.
 pub(super) struct Storing<'a> {
     measured: &'a mut Measured,
     at: Timestamp,
-    place: Option<Instant>,
+    place: Option<Place>,
     /// Where the next metric probably stands: a message has the same readings in the same order each time.
     next: usize,
 }
@@ -96,8 +96,8 @@ struct KeptTest {
     component: Component,
     result: Outcome,
     mode: Option<CameraMode>,
-    at: Instant,
-    last_pass: Option<Instant>,
+    at: Place,
+    last_pass: Option<Place>,
 }
 
 impl Measured {
@@ -168,12 +168,12 @@ impl Measured {
     }
 
     /// Its place. One that nothing points at any more is used again.
-    fn instant(&mut self, at: Timestamp) -> Instant {
+    fn instant(&mut self, at: Timestamp) -> Place {
         if let Some(place) = self.instants.iter().position(|known| *known == at) {
-            return place as Instant;
+            return place as Place;
         }
         let mut used = [0u64; 4];
-        let mut mark = |at: Instant| used[usize::from(at) / 64] |= 1 << (at % 64);
+        let mut mark = |at: Place| used[usize::from(at) / 64] |= 1 << (at % 64);
         self.readings.iter().for_each(|r| mark(r.at));
         for test in &self.tests {
             mark(test.at);
@@ -186,7 +186,7 @@ impl Measured {
             self.instants.len() - 1
         });
         self.instants[place] = at;
-        Instant::try_from(place).expect("metrics and tests are fewer than 256")
+        Place::try_from(place).expect("metrics and tests are fewer than 256")
     }
 }
 

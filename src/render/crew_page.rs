@@ -22,7 +22,13 @@ pub enum Flash {
 }
 
 /// `card`: of the order's unit. None: the order is on an incident, or the unit is gone.
-pub fn order(order: &OrderView, card: Option<&UnitCard>, time: &LocalTime, now: Timestamp, flash: Option<Flash>) -> String {
+pub fn order(
+    order: &OrderView,
+    card: Option<&UnitCard>,
+    time: &LocalTime,
+    now: Timestamp,
+    flash: Option<Flash>,
+) -> String {
     let repaired = repaired_at(order);
     let test = repaired.and_then(|at| test_after(order, card, at));
     let waits = repaired.is_some_and(|at| test.is_none() && is_tested(order, card) && now.since(at) < LOOK_FOR);
@@ -33,7 +39,8 @@ pub fn order(order: &OrderView, card: Option<&UnitCard>, time: &LocalTime, now: 
         order.priority, order.order, order.state
     ));
     match flash {
-        Some(Flash::Done) => out.push_str(&format!("<p class=\"good\" role=\"status\">Thank you. The order is now {}.</p>\n", order.state)),
+        Some(Flash::Done) => out
+            .push_str(&format!("<p class=\"good\" role=\"status\">Thank you. The order is now {}.</p>\n", order.state)),
         Some(Flash::ChangedMeanwhile) => out.push_str(
             "<p class=\"bad\" role=\"alert\">Nothing was changed: the order has moved on since you opened this page. \
              This is how it stands now.</p>\n",
@@ -218,7 +225,9 @@ fn after_repair(
                 }
                 Outcome::Fail => {
                     let code = test.code.as_deref().map_or(String::new(), |c| format!(" ({})", escaped(c)));
-                    format!("<p class=\"bad\" role=\"alert\"><b>Test failed</b>{code} at {at}. It is not repaired yet.</p>\n")
+                    format!(
+                        "<p class=\"bad\" role=\"alert\"><b>Test failed</b>{code} at {at}. It is not repaired yet.</p>\n"
+                    )
                 }
                 Outcome::Inconclusive | Outcome::Skipped => format!(
                     "<p class=\"waiting\" role=\"status\">The test at {at} could not tell. The button tests itself again \

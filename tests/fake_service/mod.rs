@@ -148,16 +148,19 @@ impl Fake {
                 "topic": "buttonwatch/v1/PSH-001/power", "why": "expected a JSON object at byte 0",
                 "example": "\u{1b}[2Jhello",
             }))]),
-            Ask::Outbox => Answer::Outbox(vec![read(json!({
-                "message_id": "<wo-000042.1@example.org>", "kind": "order-opened", "to": "city-north",
-                "orders": ["WO-000042"], "decided_at": ago(390), "state": "sent", "tries": 1,
-                "next_try_at": null, "sent_at": ago(389), "last_error": null,
-            })), read(json!({
-                "message_id": "<wo-000043.2@example.org>", "kind": "order-opened", "to": "city-north",
-                "orders": ["WO-000043"], "decided_at": ago(300), "state": "refused", "tries": 1,
-                "next_try_at": null, "sent_at": null,
-                "last_error": "mail.example.org:587 refused every recipient: crew@example.org (550 5.1.1 no such user here); correct the addresses",
-            }))]),
+            Ask::Outbox => Answer::Outbox(vec![
+                read(json!({
+                    "message_id": "<wo-000042.1@example.org>", "kind": "order-opened", "to": "city-north",
+                    "orders": ["WO-000042"], "decided_at": ago(390), "state": "sent", "tries": 1,
+                    "next_try_at": null, "sent_at": ago(389), "last_error": null,
+                })),
+                read(json!({
+                    "message_id": "<wo-000043.2@example.org>", "kind": "order-opened", "to": "city-north",
+                    "orders": ["WO-000043"], "decided_at": ago(300), "state": "refused", "tries": 1,
+                    "next_try_at": null, "sent_at": null,
+                    "last_error": "mail.example.org:587 refused every recipient: crew@example.org (550 5.1.1 no such user here); correct the addresses",
+                })),
+            ]),
             Ask::Mail(mail) | Ask::SetMail { mail, .. } if mail.as_str() == "<wo-000043.2@example.org>" => {
                 Answer::Mail(Box::new(read(json!({
                     "message_id": mail, "kind": "order-opened", "to": "city-north", "orders": ["WO-000043"],

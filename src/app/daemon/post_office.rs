@@ -77,9 +77,12 @@ impl PostOffice {
         // A crew can move its orders on; whoever else hears of them only reads.
         let may_move = matches!(notice.to, Recipient::Crew(_));
         let base = self.base_url.as_deref().filter(|_| may_move).map(|base| base.trim_end_matches('/'));
-        let link = |base: &str, order: &Order| (order.id, format!("{base}{}", self.links.path(order.id, notice.at + LINK_LASTS)));
+        let link = |base: &str, order: &Order| {
+            (order.id, format!("{base}{}", self.links.path(order.id, notice.at + LINK_LASTS)))
+        };
         let open = notice.orders.iter().filter(|order| order.state.is_open());
-        let links: Vec<(OrderId, String)> = base.map(|base| open.map(|order| link(base, order)).collect()).unwrap_or_default();
+        let links: Vec<(OrderId, String)> =
+            base.map(|base| open.map(|order| link(base, order)).collect()).unwrap_or_default();
         let context = MailContext {
             fleet,
             links: &links,

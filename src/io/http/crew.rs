@@ -49,7 +49,9 @@ async fn receive(request: Request, next: Next) -> Response {
     let (parts, body) = request.into_parts();
     let mut response = match body::read(body, FORM_BYTES_MAX).await {
         Ok(bytes) => next.run(Request::from_parts(parts, Body::from(bytes))).await,
-        Err(_) => plain(StatusCode::PAYLOAD_TOO_LARGE, "The note is too long", "Write a shorter one. Nothing was changed."),
+        Err(_) => {
+            plain(StatusCode::PAYLOAD_TOO_LARGE, "The note is too long", "Write a shorter one. Nothing was changed.")
+        }
     };
     let headers = response.headers_mut();
     let fixed = [
@@ -73,7 +75,7 @@ type Parts = Path<(String, String, String)>;
 async fn show(State(crew): State<Crew>, Path(parts): Parts, RawQuery(query): RawQuery) -> Response {
     let order = match crew.opens(&parts) {
         Ok(order) => order,
-        Err(refusal) => return refusal,
+        Err(refusal) => return refusal.into_response(),
     };
     // An address that says what to do is not ours: the buttons send a form.
     if query.as_deref().is_some_and(|q| q.split('&').any(|field| field.starts_with("do="))) {
@@ -87,7 +89,7 @@ async fn show(State(crew): State<Crew>, Path(parts): Parts, RawQuery(query): Raw
 async fn act(State(crew): State<Crew>, Path(parts): Parts, form: Bytes) -> Response {
     let order = match crew.opens(&parts) {
         Ok(order) => order,
-        Err(refusal) => return refusal,
+        Err(refusal) => return refusal.into_response(),
     };
     let mut fields = (None, None, String::new());
     for (name, value) in form_urlencoded::parse(&form) {
@@ -108,7 +110,7 @@ async fn act(State(crew): State<Crew>, Path(parts): Parts, form: Bytes) -> Respo
     };
     let view = match crew.order(order).await {
         Ok(view) => view,
-        Err(refusal) => return refusal,
+        Err(refusal) => return refusal.into_response(),
     };
     // Sent a second time, or from a page that was open while others worked: it is shown how things stand instead.
     if seen != view.history.len() {
@@ -126,12 +128,12 @@ async fn act(State(crew): State<Crew>, Path(parts): Parts, form: Bytes) -> Respo
             let place = HeaderValue::from_str(&place).expect("a checked link is plain ASCII");
             (StatusCode::SEE_OTHER, [(header::LOCATION, place)]).into_response()
         }
-        Ok(_) => plain(StatusCode::INTERNAL_SERVER_ERROR, "Something went wrong", "Please tell the control room."),
+        Ok(_) => went_wrong().into_response(),
         Err(AskError::Conflict(_)) => {
             crew.service.link_used(LinkUse::Replayed);
             crew.page_of(view, Some(Flash::ChangedMeanwhile), StatusCode::CONFLICT).await
         }
-        Err(error) => refused_by_service(&error),
+        Err(error) => refused_by_service(&error).into_response(),
     }
 }
 
@@ -155,7 +157,7 @@ fn crew_move(word: &str) -> Option<OrderMove> {
 
 impl Crew {
     /// Err: the page that says why not.
-    fn opens(&self, (order, expires, signature): &(String, String, String)) -> Result<OrderId, Response> {
+    fn opens(&self, (order, expires, signature): &(String, String, String)) -> Result<OrderId, Refusal> {
         let (used, status, title, text) = match self.door.links.check(order, expires, signature, (self.door.now)()) {
             Ok(order) => return Ok(order),
             Err(BadLink::Altered) => (
@@ -172,13 +174,13 @@ impl Crew {
             ),
         };
         self.service.link_used(used);
-        Err(plain(status, title, text))
+        Err(Refusal { status, title, text: text.to_owned() })
     }
 
-    async fn order(&self, order: OrderId) -> Result<OrderView, Response> {
+    async fn order(&self, order: OrderId) -> Result<OrderView, Refusal> {
         match self.service.ask(Ask::Order(order)).await {
             Ok(Answer::Order(view)) => Ok(*view),
-            Ok(_) => Err(plain(StatusCode::INTERNAL_SERVER_ERROR, "Something went wrong", "Please tell the control room.")),
+            Ok(_) => Err(went_wrong()),
             Err(error) => Err(refused_by_service(&error)),
         }
     }
@@ -189,7 +191,7 @@ impl Crew {
                 self.service.link_used(used);
                 self.page_of(view, flash, StatusCode::OK).await
             }
-            Err(refusal) => refusal,
+            Err(refusal) => refusal.into_response(),
         }
     }
 
@@ -214,18 +216,36 @@ fn nothing_by_address() -> Response {
     )
 }
 
-fn refused_by_service(error: &AskError) -> Response {
+fn refused_by_service(error: &AskError) -> Refusal {
     let status = match error {
         AskError::NotFound(_) => StatusCode::NOT_FOUND,
         AskError::Invalid(_) => StatusCode::BAD_REQUEST,
         AskError::Conflict(_) => StatusCode::CONFLICT,
         AskError::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
     };
-    plain(status, "Nothing was changed", &error.to_string())
+    Refusal { status, title: "Nothing was changed", text: error.to_string() }
 }
 
-fn plain(status: StatusCode, title: &str, text: &str) -> Response {
-    html(status, crew_page::refusal(title, text))
+fn went_wrong() -> Refusal {
+    let text = "Please tell the control room.".to_owned();
+    Refusal { status: StatusCode::INTERNAL_SERVER_ERROR, title: "Something went wrong", text }
+}
+
+/// A plain page instead of an order's.
+struct Refusal {
+    status: StatusCode,
+    title: &'static str,
+    text: String,
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        html(self.status, crew_page::refusal(self.title, &self.text))
+    }
+}
+
+fn plain(status: StatusCode, title: &'static str, text: &str) -> Response {
+    Refusal { status, title, text: text.to_owned() }.into_response()
 }
 
 fn html(status: StatusCode, page: String) -> Response {

@@ -91,7 +91,10 @@ mod tests {
         assert_eq!(links.check(&order, &seconds, &signature, expires), Err(BadLink::Expired));
         let altered = |o: &str, e: &str, s: &str| links.check(o, e, s, now) == Err(BadLink::Altered);
         assert!(altered("WO-000043", &seconds, &signature), "another order");
-        assert!(altered("42", &seconds, &signature) && altered("wo-000042", &seconds, &signature), "one way to write it");
+        assert!(
+            altered("42", &seconds, &signature) && altered("wo-000042", &seconds, &signature),
+            "one way to write it"
+        );
         assert!(altered(&order, "1796999999", &signature), "longer valid");
         assert!(altered(&order, &format!("+{seconds}"), &signature) && altered(&order, "soon", &signature));
         for i in 0..signature.len() {

@@ -22,9 +22,7 @@ use tokio::task::JoinHandle;
 
 use crate::domain::view::{Answer, Ask, AskError, LinkUse};
 
-pub use api::{
-    AcceptBody, MaintenanceBody, RebaselineBody, RefusedMails, RetryMailsBody, SetMailBody, SetOrderBody,
-};
+pub use api::{AcceptBody, MaintenanceBody, RebaselineBody, RefusedMails, RetryMailsBody, SetMailBody, SetOrderBody};
 pub use body::CSV_BYTES_MAX;
 pub use crew::CrewDoor;
 pub use links::{BadLink, Links};

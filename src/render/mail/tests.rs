@@ -212,7 +212,9 @@ fn mail(notice: &Notice) -> Mail {
     let fleet = fleet();
     let zone = chrono_tz::Asia::Karachi;
     let base_url = Some("https://buttons.example/");
-    let link = |o: &Order| (o.id, format!("https://buttons.example/crew/{}/1796461200/0123456789abcdef0123456789abcdef", o.id));
+    let link = |o: &Order| {
+        (o.id, format!("https://buttons.example/crew/{}/1796461200/0123456789abcdef0123456789abcdef", o.id))
+    };
     let links: Vec<(OrderId, String)> = notice.orders.iter().filter(|o| o.state.is_open()).map(link).collect();
     render_notice(notice, &MailContext { fleet: &fleet, zone, base_url, links: &links, from: &from, to: &to })
 }
@@ -365,7 +367,10 @@ fn nothing_from_outside_adds_a_header_a_tag_or_a_turn_of_direction() {
         let (from, to) = (mailbox(nasty, "a@example.org"), [mailbox(nasty, "b@example.org")]);
         let fleet = Fleet::new(vec![unit]);
         let zone = chrono_tz::UTC;
-        let mail = render_notice(&notice, &MailContext { fleet: &fleet, zone, base_url: None, links: &[], from: &from, to: &to });
+        let mail = render_notice(
+            &notice,
+            &MailContext { fleet: &fleet, zone, base_url: None, links: &[], from: &from, to: &to },
+        );
         let names = [&mail.from, &mail.to[0]].map(|m| m.name.clone().unwrap_or_default());
         let values = mail.headers.iter().map(|(_, v)| v.clone()).chain(names).chain([mail.subject.clone()]);
         for value in values {

@@ -4,8 +4,8 @@ use std::fmt::Display;
 
 use crate::domain::metric::MetricFacts;
 use crate::domain::view::{
-    AlertRow, AvailabilityRow, GroupAvailability, ImportPlan, IncidentRow, MailView, OrderView, OutboxRow, QuarantineRow,
-    RefusalRow, StretchRow, UnitCard, UnitRow,
+    AlertRow, AvailabilityRow, GroupAvailability, ImportPlan, IncidentRow, MailView, OrderView, OutboxRow,
+    QuarantineRow, RefusalRow, StretchRow, UnitCard, UnitRow,
 };
 use crate::domain::{AlertState, Component, GroupKind, IncidentState, OrderState, Priority, Readiness, Severity};
 
@@ -349,8 +349,21 @@ impl Record for OutboxRow {
 
 impl Record for MailView {
     const FIELDS: &'static [&'static str] = &[
-        "message_id", "kind", "to", "orders", "decided_at", "state", "tries", "next_try_at", "sent_at", "last_error",
-        "reason", "to_address", "subject", "text", "html",
+        "message_id",
+        "kind",
+        "to",
+        "orders",
+        "decided_at",
+        "state",
+        "tries",
+        "next_try_at",
+        "sent_at",
+        "last_error",
+        "reason",
+        "to_address",
+        "subject",
+        "text",
+        "html",
     ];
     fn values(&self) -> Vec<String> {
         let mut values = self.row.values();
