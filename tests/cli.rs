@@ -96,6 +96,53 @@ fn one_unit_and_one_order_fill_a_screen() {
     }
 }
 
+/// Its own folder, and ports that nobody has.
+fn settings(folder: &std::path::Path, mail: &str) -> String {
+    let path = folder.join("buttonwatch.toml");
+    let data = folder.join("data");
+    let text = format!(
+        "data = {data:?}\n[gateway]\nlisten = \"127.0.0.1:0\"\n[http]\nlisten = \"127.0.0.1:0\"\n[bus]\nlisten = \"off\"\n{mail}"
+    );
+    std::fs::write(&path, text).unwrap();
+    path.to_str().unwrap().to_owned()
+}
+
+#[test]
+fn doctor_sends_a_test_mail_the_way_the_service_would() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = settings(folder.path(), "[mail]\noperator = \"duty@example.org\"\n");
+    let output = run(&nowhere(), &["doctor", "--config", &config, "--send-test-mail"]);
+    assert!(out(&output).contains("look   test mail"), "{}{}", out(&output), err(&output));
+    assert!(out(&output).contains("for duty@example.org, written to"), "{}", out(&output));
+    let mails: Vec<_> = std::fs::read_dir(folder.path().join("data/mail")).unwrap().collect();
+    assert_eq!(mails.len(), 1);
+    let text = std::fs::read_to_string(mails[0].as_ref().unwrap().path()).unwrap();
+    assert!(text.contains("To: operator <duty@example.org>") && text.contains("This is a test"), "{text}");
+
+    let port = nowhere().rsplit(':').next().unwrap().to_owned();
+    let smtp = format!(
+        "[mail]\nfrom = \"b@example.org\"\noperator = \"duty@example.org\"\n[mail.smtp]\nhost = \"127.0.0.1\"\nport = {port}\ntls = \"none\"\n"
+    );
+    let config = settings(folder.path(), &smtp);
+    let output = run(&nowhere(), &["doctor", "--config", &config, "--send-test-mail", "gul@example.org"]);
+    assert_eq!(output.status.code(), Some(1), "{}", out(&output));
+    assert!(
+        out(&output).contains("WRONG  test mail") && out(&output).contains("to gul@example.org: 127.0.0.1"),
+        "{}",
+        out(&output)
+    );
+}
+
+#[test]
+fn doctor_looks_no_further_by_settings_that_are_not_the_operators() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = settings(folder.path(), "[mial]\n");
+    let output = run(&nowhere(), &["doctor", "--config", &config]);
+    let text = out(&output);
+    assert!(text.contains("WRONG  settings, rules, fleet") && text.contains("mial"), "{text}");
+    assert!(!text.contains("port") && !text.contains("disk"), "{text}");
+}
+
 #[test]
 fn a_mail_is_looked_at_tried_again_and_dropped() {
     let running = Running::start(Fake::new(), None);
@@ -115,6 +162,30 @@ fn a_mail_is_looked_at_tried_again_and_dropped() {
     assert!(fine(&running.url(), &["outbox", "drop", "<wo-000043.2@example.org>"]).contains("will not be sent"));
     let sent = run(&running.url(), &["outbox", "drop", "wo-000042.1@example.org"]);
     assert!(!sent.status.success() && String::from_utf8_lossy(&sent.stderr).contains("was sent"));
+}
+
+#[test]
+fn a_report_is_a_page_of_tables_for_people_and_rows_for_programs() {
+    let running = Running::start(Fake::new(), None);
+    let text = fine(&running.url(), &["report", "weekly"]);
+    assert!(
+        text.starts_with("Buttonwatch: the last 7 days\n") && text.lines().all(|l| l.chars().count() <= 80),
+        "{text}"
+    );
+    for part in ["FLEET", "CITY", "CREW", "city-north", "PART", "uplink"] {
+        assert!(text.contains(part), "{part:?} in\n{text}");
+    }
+    let json: Value = serde_json::from_str(&fine(&running.url(), &["report", "daily", "-o", "json"])).unwrap();
+    assert_eq!(json["fleet"]["opened"], 2, "{json}");
+    let csv = fine(&running.url(), &["report", "monthly", "-o", "csv"]);
+    let mut reader = csv::Reader::from_reader(csv.as_bytes());
+    let rows: Vec<_> = reader.records().map(|r| r.unwrap()[0].to_owned()).collect();
+    assert!(rows.contains(&"fleet".to_owned()) && rows.contains(&"component".to_owned()), "{csv}");
+    let page = fine(&running.url(), &["report", "weekly", "--html", "-"]);
+    assert!(page.starts_with("<!DOCTYPE html>") && page.contains("Work by crew"), "{page}");
+    assert!(!page.contains("<script") && !page.contains("http"), "one file, nothing fetched");
+    let nowhere = fails(&running.url(), &["report", "weekly", "--html", "/nowhere/at/all.html"], 1);
+    assert!(nowhere.contains("/nowhere/at/all.html"), "{nowhere}");
 }
 
 #[test]

@@ -71,6 +71,8 @@ pub struct DoctorArgs {
     pub serve: ServeArgs,
     /// `http://host:port`.
     pub server: String,
+    /// Some(None): to the operator.
+    pub test_mail: Option<Option<String>>,
 }
 
 /// `fleet password`.

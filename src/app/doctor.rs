@@ -1,15 +1,16 @@
-//! Looks at what the service needs and says, for each thing that is wrong, what to do. Changes nothing.
+//! Looks at what the service needs and says, for each thing that is wrong, what to do. Changes nothing, and sends nothing but
+//! the test mail that it is asked for.
 
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::Path;
 use std::time::Duration;
 
 use crate::config::service::{MailTransport, ServiceConfig};
-use crate::io::store::StoreReader;
+use crate::io::store::{MailOutcome, StoreReader};
 
 use super::arguments::DoctorArgs;
 use super::clock;
-use super::daemon::read_passwords;
+use super::daemon::{read_passwords, send_test_mail};
 use super::serve::gather;
 
 /// Longer than any healthy server on the same network takes to accept.
@@ -52,9 +53,10 @@ pub async fn examine(args: &DoctorArgs) -> Vec<Finding> {
             }
             parts.config
         }
+        // The rest would be looked at by settings that are not the operator's.
         Err(e) => {
             out.push(finding(State::Bad, "settings, rules, fleet", e.to_string()));
-            ServiceConfig::default()
+            return out;
         }
     };
     let is_running = service_answers(&args.server).await;
@@ -99,7 +101,29 @@ pub async fn examine(args: &DoctorArgs) -> Vec<Finding> {
             )
         }
     });
+    if let Some(to) = &args.test_mail {
+        out.push(test_mail(&config, to.as_deref()).await);
+    }
     out
+}
+
+async fn test_mail(config: &ServiceConfig, to: Option<&str>) -> Finding {
+    const WHAT: &str = "test mail";
+    let (to, outcome) = match send_test_mail(config, to).await {
+        Ok(sent) => sent,
+        Err(e) => return finding(State::Bad, WHAT, e.to_string()),
+    };
+    match (outcome, config.mail_folder()) {
+        (MailOutcome::Sent, None) => {
+            finding(State::Good, WHAT, format!("the mail server took it for {to}; look whether it arrives"))
+        }
+        (MailOutcome::Sent, Some(folder)) => {
+            finding(State::Doubtful, WHAT, format!("for {to}, written to {}: nobody gets it", folder.display()))
+        }
+        (MailOutcome::TryAgain { error, .. } | MailOutcome::Refused { error }, _) => {
+            finding(State::Bad, WHAT, format!("to {to}: {error}"))
+        }
+    }
 }
 
 fn clock_finding() -> Finding {

@@ -82,10 +82,12 @@ pub enum Verb {
     Rules(RulesVerb),
     /// The mails: list, look at one, try again, drop
     Outbox(Outbox),
+    /// How available the buttons were, and how the crews kept up
+    Report(ReportArgs),
     /// Input that was refused, by kind, with the newest example of each
     Refusals(Listing),
     /// Check what the service needs and say what to do
-    Doctor(Serve),
+    Doctor(Doctor),
     /// Print the completions for a shell
     Completions {
         /// bash, zsh, fish, elvish or powershell
@@ -126,6 +128,15 @@ pub struct Serve {
     /// Where observers connect (MQTT), or off
     #[arg(long, value_name = "ADDR|off", value_parser = parse_bus)]
     pub bus: Option<BusArg>,
+}
+
+#[derive(Debug, Args)]
+pub struct Doctor {
+    #[command(flatten)]
+    pub serve: Serve,
+    /// Also send a mail, as the service would: to the operator, or to this address
+    #[arg(long, value_name = "ADDRESS", num_args = 0..=1)]
+    pub send_test_mail: Option<Option<String>>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -272,6 +283,23 @@ pub enum OrdersVerb {
         #[command(flatten)]
         who: Who,
     },
+}
+
+#[derive(Debug, Args)]
+pub struct ReportArgs {
+    /// The last 24 hours, 7 days or 30 days
+    #[arg(value_enum)]
+    pub period: ReportPeriod,
+    /// Write a page with charts to this file instead; - writes it to standard output
+    #[arg(long, value_name = "FILE")]
+    pub html: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum ReportPeriod {
+    Daily,
+    Weekly,
+    Monthly,
 }
 
 #[derive(Debug, Args)]

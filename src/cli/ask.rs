@@ -9,6 +9,7 @@ use std::time::Duration;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
 
+use crate::domain::report;
 use crate::domain::view::{
     AlertRow, AvailabilityRow, GroupAvailability, ImportPlan, IncidentRow, MailMove, MailView, OrderView, OutboxRow,
     QuarantineRow, RefusalRow, Retried, UnitCard, UnitHistory, UnitRow,
@@ -17,9 +18,13 @@ use crate::domain::{Component, MaintenanceScope, MessageId, Timestamp, UnitId};
 use crate::io::http::{
     AcceptBody, CSV_BYTES_MAX, MaintenanceBody, RebaselineBody, RefusedMails, RetryMailsBody, SetMailBody, SetOrderBody,
 };
-use crate::render::table::{self, PlanLine};
+use crate::render::report_page;
+use crate::render::table::{self, PlanLine, ReportLine};
 
-use super::arguments::{Accept, Availability, By, Listing, Maintenance, OrdersVerb, Outbox, OutboxVerb, Output, Who};
+use super::arguments::{
+    Accept, Availability, By, Listing, Maintenance, OrdersVerb, Outbox, OutboxVerb, Output, ReportArgs, ReportPeriod,
+    Who,
+};
 use super::client::Client;
 use super::exit::{Exit, Failure};
 use super::filter::pick;
@@ -173,6 +178,32 @@ pub fn orders(client: &Client, screen: &Screen, verb: &OrdersVerb) -> Done {
             let done = client.post_json::<Value>(&format!("orders/{order}"), &body)?;
             told(screen, &done.value, || format!("{order} is now {state}."))
         }
+    }
+}
+
+pub fn report(client: &Client, screen: &Screen, args: &ReportArgs) -> Done {
+    let (title, days) = match args.period {
+        ReportPeriod::Daily => ("Buttonwatch: the last 24 hours", 1),
+        ReportPeriod::Weekly => ("Buttonwatch: the last 7 days", 7),
+        ReportPeriod::Monthly => ("Buttonwatch: the last 30 days", 30),
+    };
+    let to = client.now()?;
+    let from = to - Duration::from_secs(days * 86_400);
+    let rows = client.get::<Vec<AvailabilityRow>>(&format!("availability?since={from}"))?;
+    let orders = client.get::<Vec<OrderView>>("orders?closed=true")?;
+    let report = report::report(from, to, &rows.value, &orders.value);
+    if let Some(path) = &args.html {
+        let page = report_page::page(title, &report, screen.zone);
+        if path.as_os_str() == "-" {
+            return screen.print(&page);
+        }
+        let failed = |e| Failure::failed(format!("{}: {e}; name a file that can be written", path.display()));
+        return std::fs::write(path, page).map_err(failed);
+    }
+    match screen.output {
+        Output::Table => screen.print(&table::report(title, &report, &screen.look(to))),
+        Output::Json => screen.json(&report),
+        Output::Csv => screen.csv(&ReportLine::of(&report)),
     }
 }
 

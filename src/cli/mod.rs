@@ -22,7 +22,7 @@ use crate::app::arguments::{DemoArgs, DoctorArgs, PasswordArgs, ReplayArgs, Serv
 use crate::domain::Metric;
 use crate::render::table;
 
-use arguments::{Cli, Demo, FleetVerb, Output, Replay, RulesVerb, Serve, Simulate, Verb};
+use arguments::{Cli, Demo, Doctor, FleetVerb, Output, Replay, RulesVerb, Serve, Simulate, Verb};
 use client::Client;
 use exit::{Exit, Failure};
 use screen::Screen;
@@ -75,6 +75,7 @@ fn carry_out(cli: Cli) -> Result<(), Failure> {
         Verb::Incidents(listing) => ask::incidents(&client()?, &screen, &listing),
         Verb::Orders(verb) => ask::orders(&client()?, &screen, &verb),
         Verb::Maintenance(args) => ask::maintenance(&client()?, &screen, &args),
+        Verb::Report(args) => ask::report(&client()?, &screen, &args),
         Verb::Outbox(outbox) => ask::outbox(&client()?, &screen, &outbox),
         Verb::Refusals(listing) => ask::refusals(&client()?, &screen, &listing),
         Verb::Rules(RulesVerb::Metrics) => rules_metrics(&screen),
@@ -90,7 +91,9 @@ fn carry_out(cli: Cli) -> Result<(), Failure> {
         Verb::Simulate(args) => programs::run_simulate(simulate_args(args)),
         Verb::Record(verb) => record::record(verb, &screen),
         Verb::Doctor(args) => {
-            programs::run_doctor(DoctorArgs { serve: serve_args(args, token), server: common.server }, &screen)
+            let Doctor { serve, send_test_mail: test_mail } = args;
+            let args = DoctorArgs { serve: serve_args(serve, token), server: common.server, test_mail };
+            programs::run_doctor(args, &screen)
         }
         Verb::Fleet(FleetVerb::Password { unit, file, config }) => {
             programs::run_password(PasswordArgs { unit, file, config }, &screen)

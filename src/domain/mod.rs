@@ -14,6 +14,7 @@ pub mod notice;
 pub mod order;
 pub mod readiness;
 pub mod reason;
+pub mod report;
 pub mod rule;
 pub mod settings;
 pub mod severity;

@@ -19,6 +19,8 @@ words!(
         OrderClosed = "order-closed",
         IncidentOpened = "incident-opened",
         IncidentClosed = "incident-closed",
+        /// An operator tries whether mails arrive.
+        Test = "test",
     }
 );
 

@@ -3,6 +3,7 @@
 //!
 //! JSON with names, not places: rules and fleet may have changed in between, and an operator can read it.
 
+use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt;
 
@@ -33,7 +34,7 @@ use super::unit_state::{Alert, GroupKinds, Interval, Phase, Presence, Seldom, Un
 use super::work_order::{CaseKey, OrderLife, OrderRecord};
 use super::{Engine, HearingState};
 
-/// Raised when an older program could not read what this one writes.
+/// Raised when an older program could not read what this one writes, or this one not what an older wrote.
 const VERSION: u32 = 3;
 
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -70,6 +71,22 @@ struct SavedGlobal {
     groups: Vec<SavedGroup>,
     #[serde(default)]
     feeders: Vec<SavedFeeder>,
+}
+
+/// Looked at first: what another program wrote may have any shape.
+#[derive(Deserialize)]
+struct SavedVersion {
+    version: u32,
+}
+
+fn check_version(version: u32) -> Result<(), SavedError> {
+    let by = match version.cmp(&VERSION) {
+        Ordering::Equal => return Ok(()),
+        Ordering::Greater => "a newer program",
+        Ordering::Less => "a program from before the first release, which this one cannot take over from",
+    };
+    let why = format!("it was written by {by} (state version {version}, this program's is {VERSION})");
+    Err(SavedError { part: "the service".to_owned(), why })
 }
 
 #[derive(Serialize, Deserialize)]
@@ -323,6 +340,10 @@ impl Engine {
     pub fn restore(rules: RuleSet, fleet: Fleet, settings: Settings, saved: &Saved) -> Result<Engine, SavedError> {
         let mut engine = Engine::new(rules, fleet, settings);
         let bad = |part: &str, why: serde_json::Error| SavedError { part: part.to_owned(), why: why.to_string() };
+        if !saved.global.is_empty() {
+            let SavedVersion { version } = serde_json::from_str(&saved.global).map_err(|e| bad("the service", e))?;
+            check_version(version)?;
+        }
         for (id, text) in &saved.units {
             let Some(unit) = engine.fleet.find(id.as_str()) else { continue };
             let s: SavedUnit = serde_json::from_str(text).map_err(|e| bad(id.as_str(), e))?;
@@ -330,10 +351,6 @@ impl Engine {
         }
         if !saved.global.is_empty() {
             let g: SavedGlobal = serde_json::from_str(&saved.global).map_err(|e| bad("the service", e))?;
-            if g.version > VERSION {
-                let why = format!("it was written by a newer program (state version {})", g.version);
-                return Err(SavedError { part: "the service".to_owned(), why });
-            }
             engine.restore_global(g);
         }
         engine.arm_restored();

@@ -3,6 +3,7 @@ pub mod backtest;
 pub mod crew_page;
 pub mod explain;
 pub mod mail;
+pub mod report_page;
 pub mod rule_test;
 pub mod table;
 pub mod timeline;

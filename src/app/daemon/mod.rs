@@ -38,9 +38,9 @@ use crate::domain::{Effect, Fleet, Recipient, RuleSet, Timestamp, Unit, UnitId};
 use crate::engine::{Engine, Saved};
 use crate::io::bus::{Bus, BusConfig};
 use crate::io::gateway::Gateway;
-use crate::io::http::{CrewDoor, Http, Service};
+use crate::io::http::{CrewDoor, Http, Links, Service};
 use crate::io::mqtt::External;
-use crate::io::store::{Loaded, Store, StoreOptions, StoreReader};
+use crate::io::store::{Loaded, MailOutcome, Store, StoreOptions, StoreReader};
 use crate::wire::decode::Decoder;
 use crate::wire::recording::{Reader, What};
 
@@ -50,6 +50,14 @@ use commands::WayOut;
 use judge::{Control, Fresh, Judge};
 use metrics::Metrics;
 use post_office::PostOffice;
+
+/// Sends a test mail as the service would, to the operator or to `to`. Gives the address and what became of it.
+/// Err: the settings of `[mail]` name a file that cannot be read.
+pub async fn send_test_mail(config: &ServiceConfig, to: Option<&str>) -> Result<(String, MailOutcome), ServeError> {
+    // No link stands in it, so no key is needed.
+    let office = PostOffice::new(config, Links::new([0; Links::KEY_BYTES]))?;
+    Ok(office.send_test(to, clock::now()).await)
+}
 
 pub use answers::plan_import;
 pub use entry::read_passwords;

@@ -8,7 +8,7 @@ use lettre::address::Address;
 use lettre::message::Mailbox as LettreMailbox;
 
 use crate::config::service::{MailTransport, ServiceConfig, SmtpTls as TlsSetting};
-use crate::domain::{Fleet, Notice, Order, OrderId, Recipient, Timestamp};
+use crate::domain::{Fleet, MessageId, Notice, NoticeKind, Order, OrderId, Recipient, Timestamp};
 use crate::io::http::Links;
 use crate::io::smtp::{DEFAULT_TIMEOUT, Post, SmtpConfig, SmtpLogin, SmtpTls, retry_delay, to_message};
 use crate::io::store::MailOutcome;
@@ -73,7 +73,11 @@ impl PostOffice {
 
     /// The mail, the same each time.
     pub fn render(&self, notice: &Notice, fleet: &Fleet) -> Mail {
-        let to = [mailbox(&self.config.mail_address(&notice.to), Some(notice.to.to_string()))];
+        self.render_to(&self.config.mail_address(&notice.to), notice, fleet)
+    }
+
+    fn render_to(&self, address: &str, notice: &Notice, fleet: &Fleet) -> Mail {
+        let to = [mailbox(address, Some(notice.to.to_string()))];
         // A crew can move its orders on; whoever else hears of them only reads.
         let may_move = matches!(notice.to, Recipient::Crew(_));
         let base = self.base_url.as_deref().filter(|_| may_move).map(|base| base.trim_end_matches('/'));
@@ -94,21 +98,49 @@ impl PostOffice {
         render_notice(notice, &context)
     }
 
+    /// A mail of no importance, by the same way as all others. `to` None: the operator. Gives the address, and what the
+    /// server said; a folder says nothing.
+    pub async fn send_test(&self, to: Option<&str>, now: Timestamp) -> (String, MailOutcome) {
+        let local = format!("<test.{}@{}>", now.as_millis(), self.config.mail.domain);
+        let address = to.map_or_else(|| self.config.mail_address(&Recipient::Operator), str::to_owned);
+        let Ok(message_id) = MessageId::parse(&local) else {
+            let error = format!("mail.domain {:?} cannot stand in a Message-ID; correct it", self.config.mail.domain);
+            return (address, MailOutcome::Refused { error });
+        };
+        let notice = Notice {
+            at: now,
+            kind: NoticeKind::Test,
+            to: Recipient::Operator,
+            message_id,
+            in_reply_to: None,
+            reason: "This is a test: mails of Buttonwatch reach you".to_owned(),
+            orders: Vec::new(),
+            incident: None,
+        };
+        let mail = self.render_to(&address, &notice, &Fleet::default());
+        let outcome = self.deliver(&mail, 0, now).await;
+        (address, outcome)
+    }
+
     /// What became of one try.
     pub async fn send(&self, notice: &Notice, fleet: &Fleet, tries: u32, now: Timestamp) -> MailOutcome {
-        let message = match to_message(&self.render(notice, fleet)) {
+        self.deliver(&self.render(notice, fleet), tries, now).await
+    }
+
+    async fn deliver(&self, mail: &Mail, tries: u32, now: Timestamp) -> MailOutcome {
+        let message = match to_message(mail) {
             Ok(message) => message,
             Err(e) => return MailOutcome::Refused { error: e.to_string() },
         };
         match self.post.deliver(&message).await {
             Ok(delivered) => {
                 for refused in &delivered.refused {
-                    tracing::warn!("mail {} did not reach {refused}", notice.message_id);
+                    tracing::warn!("mail {} did not reach {refused}", mail.message_id);
                 }
                 MailOutcome::Sent
             }
             Err(e) if e.retry && tries < GIVE_UP_AFTER => {
-                let wait: Duration = retry_delay(tries + 1, &notice.message_id);
+                let wait: Duration = retry_delay(tries + 1, &mail.message_id);
                 MailOutcome::TryAgain { at: now + wait, error: e.to_string() }
             }
             Err(e) => MailOutcome::Refused { error: e.to_string() },

@@ -18,6 +18,7 @@ struct Cut {
     dead: bool,
     /// One after the other from then on, a minute apart.
     others_die: Option<i64>,
+    gone: &'static [&'static str],
 }
 
 const BEGINS: i64 = 2 * HOUR;
@@ -26,7 +27,7 @@ impl Cut {
     fn new(falls: f64) -> Cut {
         let mut rig = Rig::with(default_rules());
         rig.hearing(0, Hearing::Start);
-        let mut cut = Cut { rig, at: 0, falls, others_fall: 0.001, boot: 1, dead: false, others_die: None };
+        let mut cut = Cut { rig, at: 0, falls, others_fall: 0.001, boot: 1, dead: false, others_die: None, gone: &[] };
         cut.go(BEGINS, None);
         cut
     }
@@ -43,7 +44,7 @@ impl Cut {
             for unit in ALL {
                 let nth = i64::from(unit.as_bytes()[1] - b'1');
                 let gone = self.others_die.is_some_and(|from| self.at >= from + nth * MINUTE);
-                if unit == "A1" && self.dead || unit.starts_with('A') && nth > 0 && gone {
+                if self.gone.contains(&unit) || unit == "A1" && self.dead || unit.starts_with('A') && nth > 0 && gone {
                     continue;
                 }
                 let power = (self.at % (5 * MINUTE) == 0 || dark == Some(self.at)).then(|| {
@@ -108,6 +109,26 @@ fn a_button_that_does_not_come_back_with_its_feeder_after_a_cut_that_emptied_all
             false => assert!(said.contains("A1 mains P1 saddar opened") && said.lines().count() == 1, "{said}"),
         }
     }
+}
+
+#[test]
+fn what_emptied_a_battery_in_an_earlier_cut_makes_no_common_cause_of_this_one() {
+    let mut cut = Cut::new(0.05);
+    cut.others_fall = 0.05;
+    cut.go(BEGINS + 27 * MINUTE, Some(BEGINS));
+    // It did as well as the others, and never comes back.
+    cut.gone = &["A2"];
+    cut.go(BEGINS + 31 * MINUTE, Some(BEGINS));
+    cut.go(BEGINS + 6 * HOUR, None);
+    assert!(cut.rig.said("order ").contains("A2 "), "it has an order of its own");
+    let second = cut.at;
+    (cut.falls, cut.others_fall) = (0.25, 0.001);
+    cut.go(second + 6 * MINUTE, Some(second));
+    cut.dead = true;
+    cut.go(second + 70 * MINUTE, Some(second));
+    let said = cut.rig.said("");
+    assert!(!said.contains("incident feeder"), "{said}");
+    assert!(said.contains("A1 battery P1 saddar opened") || said.contains("A1 battery P2 saddar opened"), "{said}");
 }
 
 #[test]

@@ -118,6 +118,7 @@ impl Writer<'_> {
         let (banner, tone) = match self.notice.kind {
             NoticeKind::OrderOpened | NoticeKind::OrderReopened | NoticeKind::IncidentOpened => ("Notice", Tone::Wrong),
             NoticeKind::OrderClosed | NoticeKind::IncidentClosed => ("All clear", Tone::Over),
+            NoticeKind::Test => ("Test mail", Tone::Over),
         };
         self.finish("Buttonwatch".into(), None, banner.into(), tone, lead)
     }
@@ -126,7 +127,7 @@ impl Writer<'_> {
         let (banner, tone) = match (self.notice.kind, first.state) {
             (NoticeKind::OrderClosed, OrderState::Cancelled) => ("Cancelled, please do not go", Tone::Over),
             (NoticeKind::OrderClosed | NoticeKind::IncidentClosed, _) => ("Closed, nothing more to do", Tone::Over),
-            (NoticeKind::OrderOpened, _) => ("New work order", Tone::Wrong),
+            (NoticeKind::OrderOpened | NoticeKind::Test, _) => ("New work order", Tone::Wrong),
             (NoticeKind::OrderReopened, _) => ("Open again", Tone::Wrong),
             (NoticeKind::IncidentOpened, _) => ("New work order for a common fault", Tone::Wrong),
         };
@@ -383,7 +384,7 @@ impl Writer<'_> {
 
     fn incident(mut self, incident: &IncidentFacts) -> Page {
         let over = match self.notice.kind {
-            NoticeKind::IncidentClosed | NoticeKind::OrderClosed => true,
+            NoticeKind::IncidentClosed | NoticeKind::OrderClosed | NoticeKind::Test => true,
             NoticeKind::IncidentOpened | NoticeKind::OrderOpened | NoticeKind::OrderReopened => false,
         };
         let circuit = match incident.kind {

@@ -90,7 +90,7 @@ fn told(times: &Times) -> String {
 }
 
 /// A minute's failure in a year is not perfection: only all of the time is 100 %.
-fn percent(pct: f64) -> String {
+pub(in crate::render) fn percent(pct: f64) -> String {
     let text = format!("{pct:.2} %");
     if pct < 100.0 && text == "100.00 %" { "99.99 %".to_owned() } else { text }
 }

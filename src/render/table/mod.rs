@@ -8,6 +8,7 @@ mod grid;
 mod order;
 mod page;
 mod record;
+mod report;
 mod service;
 #[cfg(test)]
 mod tests;
@@ -18,11 +19,14 @@ use chrono_tz::Tz;
 
 use crate::domain::Timestamp;
 
+pub(in crate::render) use availability::percent;
 pub use availability::{availability, unit_history};
 pub use cell::{clean, fit, width};
 pub use fleet::{import_plan, quarantine, unit_card, unit_list};
 pub use order::{order_detail, order_list};
 pub use record::{PlanLine, Record, csv};
+pub(in crate::render) use report::span;
+pub use report::{ReportLine, report};
 pub use service::{mail, metrics, outbox, refusals};
 pub use trouble::{alerts, incidents};
 pub use when::{in_local_time, local_and_age};
