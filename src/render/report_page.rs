@@ -53,8 +53,8 @@ body{margin:0;font:16px/1.5 -apple-system,'Segoe UI',Roboto,'Noto Sans',Arial,sa
 main{max-width:960px;margin:0 auto;padding:16px}
 h1{font-size:24px;margin:0}
 h2{font-size:18px;margin:28px 0 8px}
-.figures{display:flex;flex-wrap:wrap;gap:12px;margin:16px 0}
-.figures div{flex:1 1 130px;padding:10px 14px;border:1px solid var(--line);border-radius:8px}
+.figures{display:grid;grid-template-columns:repeat(auto-fit,minmax(130px,1fr));gap:12px;margin:16px 0}
+.figures div{padding:10px 14px;border:1px solid var(--line);border-radius:8px}
 .figures b{display:block;font-size:24px}
 .wide{overflow-x:auto}
 table{border-collapse:collapse;width:100%}
