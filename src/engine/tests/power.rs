@@ -112,14 +112,25 @@ fn a_button_that_does_not_come_back_with_its_feeder_after_a_cut_that_emptied_all
 }
 
 #[test]
-fn what_emptied_a_battery_in_an_earlier_cut_makes_no_common_cause_of_this_one() {
+fn a_button_that_does_not_come_back_after_its_battery_did_worse_than_its_feeders_has_a_bad_battery() {
     let mut cut = Cut::new(0.05);
-    cut.others_fall = 0.05;
-    cut.go(BEGINS + 27 * MINUTE, Some(BEGINS));
-    // It did as well as the others, and never comes back.
+    cut.go(BEGINS + 26 * MINUTE, Some(BEGINS));
+    cut.dead = true;
+    cut.go(BEGINS + 40 * MINUTE, Some(BEGINS));
+    cut.go(BEGINS + 4 * HOUR, None);
+    let said = cut.rig.said("order ");
+    assert!(said.contains("A1 battery") && !said.contains("mains"), "{said}");
+}
+
+#[test]
+fn what_emptied_a_battery_in_an_earlier_cut_makes_no_common_cause_of_this_one() {
+    let mut cut = Cut::new(0.0025);
+    cut.others_fall = 0.0025;
+    cut.go(BEGINS + 500 * MINUTE, Some(BEGINS));
+    // It carried its button for eight hours, as could be asked of it, and the button never comes back.
     cut.gone = &["A2"];
-    cut.go(BEGINS + 31 * MINUTE, Some(BEGINS));
-    cut.go(BEGINS + 6 * HOUR, None);
+    cut.go(BEGINS + 504 * MINUTE, Some(BEGINS));
+    cut.go(BEGINS + 15 * HOUR, None);
     assert!(cut.rig.said("order ").contains("A2 "), "it has an order of its own");
     let second = cut.at;
     (cut.falls, cut.others_fall) = (0.25, 0.001);
