@@ -10,7 +10,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::app::arguments::BusArg;
 use crate::domain::{
-    City, Component, CrewId, InvalidId, MessageId, Metric, OrderId, OrderMove, RuleId, SiteId, Timestamp, UnitId,
+    City, Component, CrewId, MessageId, Metric, OrderId, OrderMove, RuleId, SiteId, Timestamp, UnitId,
 };
 
 use super::exit::EXIT_HELP;
@@ -324,14 +324,14 @@ pub enum OutboxVerb {
     /// One mail as it goes out, and what became of it
     Show {
         /// As `outbox list` shows it: wo-000042.1795251600000@example.org
-        #[arg(value_parser = mail_id)]
+        #[arg(value_parser = MessageId::parse_typed)]
         mail: MessageId,
     },
     /// Try a mail again now; --refused tries all that were refused
     #[command(group = clap::ArgGroup::new("which").required(true).args(["mail", "refused"]))]
     Retry {
         /// As `outbox list` shows it
-        #[arg(value_parser = mail_id)]
+        #[arg(value_parser = MessageId::parse_typed)]
         mail: Option<MessageId>,
         /// All that were refused
         #[arg(long)]
@@ -342,16 +342,11 @@ pub enum OutboxVerb {
     /// Never send a mail that was not sent yet
     Drop {
         /// As `outbox list` shows it
-        #[arg(value_parser = mail_id)]
+        #[arg(value_parser = MessageId::parse_typed)]
         mail: MessageId,
         #[command(flatten)]
         who: Who,
     },
-}
-
-/// With or without the `< >` that stand around it in a mail.
-fn mail_id(text: &str) -> Result<MessageId, InvalidId> {
-    MessageId::parse(&format!("<{}>", text.trim_matches(['<', '>'])))
 }
 
 #[derive(Debug, Args)]

@@ -120,10 +120,7 @@ pub fn refusals(client: &Client, screen: &Screen, listing: &Listing) -> Done {
 
 /// `outbox` alone lists all of it.
 pub fn outbox(client: &Client, screen: &Screen, outbox: &Outbox) -> Done {
-    let path = |mail: &MessageId| {
-        let id = mail.as_str().trim_matches(['<', '>']);
-        format!("outbox/{}", utf8_percent_encode(id, NON_ALPHANUMERIC))
-    };
+    let path = |mail: &MessageId| format!("outbox/{}", utf8_percent_encode(mail.bare(), NON_ALPHANUMERIC));
     let list = |all: bool, listing: &Listing| {
         let rows = client.get::<Vec<OutboxRow>>("outbox")?;
         let now = rows.now;
@@ -141,7 +138,7 @@ pub fn outbox(client: &Client, screen: &Screen, outbox: &Outbox) -> Done {
         OutboxVerb::Retry { mail: Some(mail), who, .. } => {
             let body = SetMailBody { set: MailMove::Waiting, by: name(who) };
             let done = client.post_json::<Value>(&path(mail), &body)?;
-            told(screen, &done.value, || format!("{mail} is tried now; `outbox show` says what became of it."))
+            told(screen, &done.value, || format!("{} is tried now; `outbox show` says what became of it.", mail.bare()))
         }
         OutboxVerb::Retry { mail: None, who, .. } => {
             let body = RetryMailsBody { retry: RefusedMails::Refused, by: name(who) };
@@ -155,7 +152,7 @@ pub fn outbox(client: &Client, screen: &Screen, outbox: &Outbox) -> Done {
         OutboxVerb::Drop { mail, who } => {
             let body = SetMailBody { set: MailMove::Dropped, by: name(who) };
             let done = client.post_json::<Value>(&path(mail), &body)?;
-            told(screen, &done.value, || format!("{mail} is dropped: it will not be sent."))
+            told(screen, &done.value, || format!("{} is dropped: it will not be sent.", mail.bare()))
         }
     }
 }

@@ -170,6 +170,17 @@ impl SiteId {
     pub const RULE: &'static str = NAME_RULE;
 }
 
+impl MessageId {
+    /// As people type it: with or without the `< >` that stand around it in a mail. Err: as of [`MessageId::parse`].
+    pub fn parse_typed(text: &str) -> Result<Self, InvalidId> {
+        Self::parse(&format!("<{}>", text.trim_matches(['<', '>'])))
+    }
+    /// Without the `< >`, which a shell would take for itself.
+    pub fn bare(&self) -> &str {
+        self.as_str().trim_matches(['<', '>'])
+    }
+}
+
 /// A work order's number. Written `WO-000042`; numbers past 999999 grow wider.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]

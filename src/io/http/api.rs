@@ -261,13 +261,8 @@ async fn outbox(State(api): State<Api>, uri: Uri) -> Result<Response, Problem> {
 
 async fn mail(State(api): State<Api>, path: OnePath, uri: Uri) -> Result<Response, Problem> {
     Query::of(&uri)?.end(&[])?;
-    let mail = id(path, mail_id, MAILS)?;
+    let mail = id(path, MessageId::parse_typed, MAILS)?;
     Ok(ask(api, Ask::Mail(mail), MAILS).await)
-}
-
-/// With or without the `< >` that stand around it in a mail.
-fn mail_id(text: &str) -> Result<MessageId, InvalidId> {
-    MessageId::parse(&format!("<{}>", text.trim_matches(['<', '>'])))
 }
 
 /// `POST outbox/{mail}`.
@@ -280,7 +275,7 @@ pub struct SetMailBody {
 
 async fn set_mail(State(api): State<Api>, path: OnePath, uri: Uri, request: Instruction) -> Result<Response, Problem> {
     Query::of(&uri)?.end(&[])?;
-    let mail = id(path, mail_id, MAILS)?;
+    let mail = id(path, MessageId::parse_typed, MAILS)?;
     let body: SetMailBody = request.json(r#"{"set":"waiting","by":"name"}"#)?;
     let by = name(&body.by)?;
     Ok(ask(api, Ask::SetMail { mail, to: body.set, by }, MAILS).await)
