@@ -144,6 +144,19 @@ fn doctor_looks_no_further_by_settings_that_are_not_the_operators() {
 }
 
 #[test]
+fn doctor_finds_a_broken_key_of_the_crews_links_and_changes_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = settings(folder.path(), "");
+    let key = folder.path().join("data/links.key");
+    std::fs::create_dir_all(key.parent().unwrap()).unwrap();
+    std::fs::write(&key, "half a key").unwrap();
+    let output = run(&nowhere(), &["doctor", "--config", &config]);
+    let text = out(&output);
+    assert!(text.contains("WRONG  crews' links") && text.contains("remove it, and a new one is made"), "{text}");
+    assert_eq!(std::fs::read_to_string(&key).unwrap(), "half a key");
+}
+
+#[test]
 fn a_mail_is_looked_at_tried_again_and_dropped() {
     let running = Running::start(Fake::new(), None);
     let unsent = fine(&running.url(), &["outbox", "list"]);

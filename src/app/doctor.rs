@@ -10,7 +10,7 @@ use crate::io::store::{MailOutcome, StoreReader};
 
 use super::arguments::DoctorArgs;
 use super::clock;
-use super::daemon::{read_passwords, send_test_mail};
+use super::daemon::{broken_links_key, read_passwords, send_test_mail};
 use super::serve::gather;
 
 /// Longer than any healthy server on the same network takes to accept.
@@ -69,6 +69,7 @@ pub async fn examine(args: &DoctorArgs) -> Vec<Finding> {
         ),
     });
     out.extend(data_findings(&config.data, is_running));
+    out.extend(broken_links_key(&config).map(|why| finding(State::Bad, "crews' links", why)));
     out.push(disk_finding(&config.data));
     if !is_running {
         out.push(port_finding("http port", config.http.listen));

@@ -10,3 +10,4 @@ pub mod replay;
 pub mod rule_test;
 pub mod serve;
 pub mod simulate;
+pub mod whole_file;

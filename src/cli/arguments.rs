@@ -307,8 +307,15 @@ pub enum ReportPeriod {
 pub struct Outbox {
     #[command(subcommand)]
     pub verb: Option<OutboxVerb>,
-    #[command(flatten)]
-    pub listing: Listing,
+    /// Only mails whose fields say so: state=refused to=saddar
+    #[arg(value_name = "FIELD=VALUE", value_parser = verb_or_filter)]
+    pub filters: Vec<Filter>,
+}
+
+/// What is neither was meant as a verb.
+fn verb_or_filter(text: &str) -> Result<Filter, String> {
+    let verbs = "the verbs are list, show, retry and drop";
+    text.parse().map_err(|why| format!("{verbs}; to pick mails, {why}"))
 }
 
 #[derive(Debug, Subcommand)]

@@ -27,7 +27,7 @@ use super::arguments::{
 };
 use super::client::Client;
 use super::exit::{Exit, Failure};
-use super::filter::pick;
+use super::filter::{Filter, pick};
 use super::screen::Screen;
 
 type Done = Result<(), Failure>;
@@ -121,16 +121,16 @@ pub fn refusals(client: &Client, screen: &Screen, listing: &Listing) -> Done {
 /// `outbox` alone lists all of it.
 pub fn outbox(client: &Client, screen: &Screen, outbox: &Outbox) -> Done {
     let path = |mail: &MessageId| format!("outbox/{}", utf8_percent_encode(mail.bare(), NON_ALPHANUMERIC));
-    let list = |all: bool, listing: &Listing| {
+    let list = |all: bool, filters: &[Filter]| {
         let rows = client.get::<Vec<OutboxRow>>("outbox")?;
         let now = rows.now;
         let shown = rows.value.into_iter().filter(|row| all || row.state != "sent").collect();
-        let rows = pick(shown, &listing.filters).map_err(Failure::usage)?;
+        let rows = pick(shown, filters).map_err(Failure::usage)?;
         screen.rows(&rows, || table::outbox(&rows, &screen.look(now)))
     };
-    let Some(verb) = &outbox.verb else { return list(true, &outbox.listing) };
+    let Some(verb) = &outbox.verb else { return list(true, &outbox.filters) };
     match verb {
-        OutboxVerb::List { all, listing } => list(*all, listing),
+        OutboxVerb::List { all, listing } => list(*all, &listing.filters),
         OutboxVerb::Show { mail } => {
             let mail = client.get::<MailView>(&path(mail))?;
             screen.one(&mail.value, || table::mail(&mail.value, &screen.look(mail.now)))

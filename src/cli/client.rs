@@ -213,7 +213,8 @@ fn said_no(problem: &Problem) -> Failure {
             text.push_str(line);
         }
     }
-    if !problem.remedy.is_empty() {
+    // A path of the API is a remedy for programs; the sentence before it has said what to type.
+    if !problem.remedy.is_empty() && !problem.remedy.contains("/api/v1") {
         text.push('\n');
         text.push_str(&problem.remedy);
     }

@@ -8,7 +8,7 @@ use std::path::Path;
 use crate::app::arguments::{DemoArgs, DoctorArgs, PasswordArgs, ReplayArgs, ServeArgs, SimulateArgs};
 use crate::app::daemon::read_passwords;
 use crate::app::replay::replay;
-use crate::app::{clock, demo, doctor, serve, simulate};
+use crate::app::{clock, demo, doctor, serve, simulate, whole_file};
 use crate::config::{ServiceConfig, check_service, read_text};
 use crate::domain::{Fleet, Settings};
 use crate::engine::Engine;
@@ -175,18 +175,8 @@ pub(super) fn run_password(args: PasswordArgs, screen: &Screen) -> Result<(), Fa
     };
     let made = generate().map_err(|e| failed(e.to_string()))?;
     passwords.set(args.unit.clone(), made.hash);
-    write_whole(&path, passwords.to_text().as_bytes())
+    whole_file::write(&path, passwords.to_text().as_bytes())
         .map_err(|e| failed(format!("{}: {e}; choose a file that this user may write", path.display())))?;
     eprintln!("{} has a new password in {}. It is shown once: put it into the unit now.", args.unit, path.display());
     screen.print(&format!("{}\n", made.password))
-}
-
-/// All or nothing, readable by its owner only: a crash leaves the old file.
-fn write_whole(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut file = tempfile::NamedTempFile::new_in(folder)?;
-    file.write_all(bytes)?;
-    file.as_file().sync_all()?;
-    file.persist(path).map_err(|e| e.error)?;
-    Ok(())
 }

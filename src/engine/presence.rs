@@ -130,11 +130,13 @@ impl Engine {
     /// The unit said another interval: its deadline may be earlier than the one in the queue.
     pub(super) fn interval_changed(&mut self, unit: UnitIx) {
         let presence = self.presence_leaf(unit);
-        let state = &self.units[unit.index()];
-        let mut armed: Vec<Leaf> = state.seldom().armed.iter().map(|(leaf, _)| *leaf).collect();
-        armed.extend(state.armed.map(|_| presence));
-        for leaf in armed {
-            self.set_armed(unit, leaf, None);
+        let state = &mut self.units[unit.index()];
+        // Taken whole: other rules may have made another leaf the presence rule's since.
+        let others = state.seldom.as_mut().map(|seldom| std::mem::take(&mut seldom.armed)).unwrap_or_default();
+        if state.armed.take().is_some() {
+            self.arm_silence(unit, presence);
+        }
+        for (leaf, _) in others.into_iter().filter(|(leaf, _)| *leaf != presence) {
             self.arm_silence(unit, leaf);
         }
     }

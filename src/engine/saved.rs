@@ -73,7 +73,7 @@ struct SavedGlobal {
     feeders: Vec<SavedFeeder>,
 }
 
-/// Looked at first: what another program wrote may have any shape.
+/// Of a state that cannot be read: who wrote it?
 #[derive(Deserialize)]
 struct SavedVersion {
     version: u32,
@@ -340,18 +340,24 @@ impl Engine {
     pub fn restore(rules: RuleSet, fleet: Fleet, settings: Settings, saved: &Saved) -> Result<Engine, SavedError> {
         let mut engine = Engine::new(rules, fleet, settings);
         let bad = |part: &str, why: serde_json::Error| SavedError { part: part.to_owned(), why: why.to_string() };
-        if !saved.global.is_empty() {
-            let SavedVersion { version } = serde_json::from_str(&saved.global).map_err(|e| bad("the service", e))?;
-            check_version(version)?;
+        // First, and once: of another program's state not even the shape may be the same.
+        let global = match saved.global.as_str() {
+            "" => None,
+            text => Some(serde_json::from_str::<SavedGlobal>(text).map_err(|e| {
+                let version = serde_json::from_str::<SavedVersion>(text).map(|v| check_version(v.version));
+                version.unwrap_or(Ok(())).err().unwrap_or_else(|| bad("the service", e))
+            })?),
+        };
+        if let Some(global) = &global {
+            check_version(global.version)?;
         }
         for (id, text) in &saved.units {
             let Some(unit) = engine.fleet.find(id.as_str()) else { continue };
             let s: SavedUnit = serde_json::from_str(text).map_err(|e| bad(id.as_str(), e))?;
             engine.restore_unit(unit, s);
         }
-        if !saved.global.is_empty() {
-            let g: SavedGlobal = serde_json::from_str(&saved.global).map_err(|e| bad("the service", e))?;
-            engine.restore_global(g);
+        if let Some(global) = global {
+            engine.restore_global(global);
         }
         engine.arm_restored();
         Ok(engine)

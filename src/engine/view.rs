@@ -81,9 +81,13 @@ impl Engine {
             .copied()
             .filter(|m| m.origin() != Origin::Sent)
             .filter_map(|m| Some((m, self.present_value(derived_at, unit, m)?)));
-        // A cut that is not, and a charger that works, are no news.
-        readings.extend(derived.filter(|(m, value)| growth(*m).is_none() || *value != 0.0).map(|(m, value)| {
-            ReadingView { metric: m.name().to_owned(), value, text: m.figure(value), at: derived_at }
+        // A cut that is not, a charger that works, and mains that came back weeks ago are no news.
+        let news = |(m, value): &(Metric, f64)| *m != Metric::FeederLit && (growth(*m).is_none() || *value != 0.0);
+        readings.extend(derived.filter(news).map(|(m, value)| ReadingView {
+            metric: m.name().to_owned(),
+            value,
+            text: m.figure(value),
+            at: derived_at,
         }));
         readings.extend(s.seldom().vendor.iter().map(|(name, value, at)| ReadingView {
             metric: format!("x.{name}"),

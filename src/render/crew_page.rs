@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::domain::view::{OrderView, TestView, UnitCard};
 use crate::domain::{OrderState, Outcome, Priority, Timestamp, span_text};
 
-use super::mail::{LocalTime, escaped};
+use super::mail::{LocalTime, contact, escaped, map_url};
 
 /// While a test is awaited the page looks again so often, and for so long.
 const LOOK_AGAIN: Duration = Duration::from_secs(5);
@@ -176,12 +176,11 @@ fn place(order: &OrderView, card: Option<&UnitCard>) -> String {
             line("Site", card.row.site.as_str());
             line("Address", &card.address);
             line("City", card.row.city.as_str());
-            line("Contact", &card.contact);
-            if let Some((lat, lon)) = card.row.position {
-                let place = format!("{lat:.6},{lon:.6}");
-                lines.push(format!(
-                    "<a href=\"https://www.openstreetmap.org/?mlat={lat:.6}&amp;mlon={lon:.6}#map=18/{lat:.6}/{lon:.6}\">Map, {place}</a>"
-                ));
+            if !card.contact.trim().is_empty() {
+                lines.push(format!("Contact: {}", contact(&card.contact)));
+            }
+            if let Some(url) = card.row.position.and_then(map_url) {
+                lines.push(format!("<a href=\"{}\">Open the map</a>", escaped(&url)));
             }
         }
         None => {

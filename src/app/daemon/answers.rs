@@ -112,12 +112,7 @@ impl Judge {
             Ask::Mail(id) => self.mail(&id),
             Ask::SetMail { mail, to, by } => self.set_mail(&mail, to, &by),
             Ask::RetryMails { by } => {
-                let all = self.store.outbox_all().map_err(unreadable)?;
-                let mut retried = 0;
-                for row in all.iter().filter(|row| row.state == "refused") {
-                    let Ok(id) = MessageId::parse(&row.message_id) else { continue };
-                    retried += usize::from(self.store.outbox_retry_now(&id).map_err(unreadable)?);
-                }
+                let retried = self.store.outbox_retry_refused().map_err(unreadable)?;
                 tracing::info!("{by} has {retried} refused mails tried again");
                 self.outbox.notify_one();
                 Ok(Answer::Retried(Retried { retried }))

@@ -1,7 +1,6 @@
 //! What the ways in need from `buttonwatch.toml`: passwords, keys, certificates. Owns reading those files.
 
 use std::fs;
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,6 +17,7 @@ use crate::wire::signature::{Signing, parse_keys};
 use super::ServeError;
 use super::judge::Control;
 use crate::app::serve::read_rules;
+use crate::app::whole_file;
 
 /// A changed password file counts from the next look on.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
@@ -39,10 +39,18 @@ pub(super) fn gateway_config(
     Ok(out)
 }
 
+/// What is wrong with the key of crews' links. None: nothing, or it is not made yet.
+pub(super) fn broken_links_key(config: &ServiceConfig) -> Option<String> {
+    let is_there = config.data.join(LINKS_KEY).exists();
+    is_there.then(|| links(config).err()).flatten().map(|e| e.to_string())
+}
+
+const LINKS_KEY: &str = "links.key";
+
 /// The key that crews' links are signed with: made at the first start, and kept in the data folder. Without it, older
 /// mails' links open nothing any more.
 pub(super) fn links(config: &ServiceConfig) -> Result<Links, ServeError> {
-    let path = config.data.join("links.key");
+    let path = config.data.join(LINKS_KEY);
     let name = path.display().to_string();
     let remedy = "give the service's user the right to read and write it";
     let text = match fs::read_to_string(&path) {
@@ -51,25 +59,16 @@ pub(super) fn links(config: &ServiceConfig) -> Result<Links, ServeError> {
             let mut key = [0; Links::KEY_BYTES];
             getrandom::fill(&mut key).map_err(|e| ServeError(format!("the system gives no random numbers: {e}")))?;
             let text = hex::encode(key);
-            write_secret(&path, &text).map_err(|e| ServeError(format!("{name}: {e}; {remedy}")))?;
+            fs::create_dir_all(&config.data)
+                .and_then(|()| whole_file::write(&path, text.as_bytes()))
+                .map_err(|e| ServeError(format!("{name}: {e}; {remedy}")))?;
             text
         }
         Err(e) => return Err(ServeError(format!("{name}: {e}; {remedy}"))),
     };
     let key = hex::decode(text.trim()).ok().and_then(|key| key.try_into().ok());
     let broken = "is not a key of 64 hexadecimal digits; remove it, and a new one is made (links in older mails end)";
-    key.map(Links::new).ok_or_else(|| ServeError(format!("{name}: {broken}")))
-}
-
-/// Whole or not at all, and for the service's own user only.
-fn write_secret(path: &Path, text: &str) -> std::io::Result<()> {
-    let folder = path.parent().unwrap_or(Path::new("."));
-    fs::create_dir_all(folder)?;
-    let mut file = tempfile::NamedTempFile::new_in(folder)?;
-    file.write_all(text.as_bytes())?;
-    file.as_file().sync_all()?;
-    file.persist(path)?;
-    Ok(())
+    key.map(Links::new).ok_or_else(|| ServeError(format!("{name} {broken}")))
 }
 
 /// Err: the file cannot be read, or every line of it that is wrong.

@@ -59,6 +59,11 @@ pub async fn send_test_mail(config: &ServiceConfig, to: Option<&str>) -> Result<
     Ok(office.send_test(to, clock::now()).await)
 }
 
+/// For `doctor`: why the service would not start with the key of crews' links that is there.
+pub fn broken_links_key(config: &ServiceConfig) -> Option<String> {
+    entry::broken_links_key(config)
+}
+
 pub use answers::plan_import;
 pub use entry::read_passwords;
 

@@ -285,6 +285,12 @@ impl Store {
         Ok(changed > 0)
     }
 
+    /// All that were refused, in one step. Gives how many.
+    pub fn outbox_retry_refused(&mut self) -> Result<usize, StoreError> {
+        let sql = "UPDATE outbox SET state = 'waiting', next_try_at = NULL WHERE state = 'refused'";
+        self.db.execute(sql, []).at(&self.path, "change the outbox")
+    }
+
     /// Nobody wants it any more: it stays in sight, with `why`. False: there is no such unsent mail.
     pub fn outbox_drop(&mut self, message_id: &MessageId, why: &str) -> Result<bool, StoreError> {
         let sql = "UPDATE outbox SET state = 'dropped', next_try_at = NULL, last_error = ?2

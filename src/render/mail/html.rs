@@ -93,6 +93,11 @@ fn render_block(out: &mut String, block: &Block) {
     }
 }
 
+/// Who opens the door; the phone number can be tapped.
+pub(in crate::render) fn contact(text: &str) -> String {
+    spans(&super::page::contact(text))
+}
+
 fn spans(spans: &[Span]) -> String {
     let parts: Vec<String> = spans
         .iter()

@@ -16,8 +16,9 @@ use chrono_tz::Tz;
 
 use crate::domain::{Fleet, MessageId, Notice, OrderId, Priority, Timestamp};
 
-pub(in crate::render) use html::escaped;
+pub(in crate::render) use html::{contact, escaped};
 pub use local_time::LocalTime;
+pub(in crate::render) use page::map_url;
 
 /// What the words need beside the notice itself.
 #[derive(Debug, Clone, Copy)]

@@ -455,16 +455,18 @@ fn place_facts(unit: &Unit) -> Vec<(&'static str, Vec<Span>)> {
 
 /// Opens in a browser and in map apps alike. A metre is five decimals.
 fn map_link(unit: &Unit) -> Option<Span> {
-    let (lat, lon) = unit.position?;
-    if !(-90.0..=90.0).contains(&lat) || !(-180.0..=180.0).contains(&lon) {
-        return None;
-    }
-    let url = format!("https://www.openstreetmap.org/?mlat={lat:.5}&mlon={lon:.5}&zoom=18");
+    let url = map_url(unit.position?)?;
     Some(Span::Link { text: "Open the map".into(), url, in_text: true })
 }
 
+/// None: no place on earth.
+pub(in crate::render) fn map_url((lat, lon): (f64, f64)) -> Option<String> {
+    let is_place = (-90.0..=90.0).contains(&lat) && (-180.0..=180.0).contains(&lon);
+    is_place.then(|| format!("https://www.openstreetmap.org/?mlat={lat:.5}&mlon={lon:.5}&zoom=18"))
+}
+
 /// The first phone number in it can be tapped.
-fn contact(text: &str) -> Vec<Span> {
+pub(super) fn contact(text: &str) -> Vec<Span> {
     let text = one_line(text);
     let Some((start, end)) = phone_number(&text) else { return vec![Span::Name(text)] };
     let number = text[start..end].to_owned();
