@@ -8,11 +8,11 @@ use std::time::{Duration, Instant};
 
 use buttonwatch::domain::order::Change;
 use buttonwatch::domain::{
-    City, Component, CrewId, Fleet, MessageId, Notice, NoticeKind, Order, OrderId, OrderState, Priority, Reason,
-    Recipient, SiteId, Subject, Timestamp, Unit, UnitId,
+    City, Component, CrewId, Fleet, MessageId, Notice, NoticeKind, NoticeReason, Order, OrderId, OrderState, Priority,
+    Reason, Recipient, SiteId, Subject, Timestamp, Unit, UnitId,
 };
 use buttonwatch::io::smtp::{DeliveryError, PackError, Post, SmtpConfig, SmtpLogin, SmtpTls, to_message};
-use buttonwatch::render::mail::{Mail, MailContext, Mailbox, render_notice};
+use buttonwatch::render::mail::{Mail, MailContext, Mailbox, Templates, render_notice};
 use lettre::Message;
 use mail_parser::MessageParser;
 use serde_json::Value;
@@ -56,6 +56,8 @@ fn notice(kind: NoticeKind, number: u32, state: OrderState) -> Notice {
         to: Recipient::Crew(CrewId::parse("east").expect("valid")),
         message_id: id(number),
         in_reply_to: (number > 1).then(|| id(1)),
+        references: Vec::new(),
+        why: NoticeReason::Asked,
         reason: "no heartbeat for 6 min".to_owned(),
         orders: vec![order(state)],
         incident: None,
@@ -96,7 +98,20 @@ fn render(notice: &Notice, to: &[Mailbox]) -> Mail {
     }]);
     let from = mailbox("Buttonwatch\r\nX-Evil: yes", "buttonwatch@buttons.example");
     let zone = chrono_tz::Asia::Karachi;
-    render_notice(notice, &MailContext { fleet: &fleet, zone, base_url: None, links: &[], from: &from, to })
+    render_notice(
+        notice,
+        &MailContext {
+            fleet: &fleet,
+            zone,
+            base_url: None,
+            links: &[],
+            others: &[],
+            from: &from,
+            to,
+            templates: &Templates::default(),
+        },
+    )
+    .expect("our templates")
 }
 
 fn message() -> Message {

@@ -11,8 +11,8 @@ use buttonwatch::domain::order::Change;
 use buttonwatch::domain::view::{QuarantineRow, RefusalRow};
 use buttonwatch::domain::{
     AlertState, Component, CrewId, Effect, EffectKind, GroupKind, GroupName, IncidentState, MessageId, Notice,
-    NoticeKind, Order, OrderId, OrderState, Priority, Readiness, Reason, Recipient, RuleId, Severity, Subject,
-    Timestamp, Unit, UnitId,
+    NoticeKind, NoticeReason, Order, OrderId, OrderState, Priority, Readiness, Reason, Recipient, RuleId, Severity,
+    Subject, Timestamp, Unit, UnitId,
 };
 use buttonwatch::io::store::{
     Batch, Checkpoint, DATABASE_FILE, Store, StoreError, StoreOptions, StoreReader, Synchronous, Tail,
@@ -85,6 +85,8 @@ fn notice(id: &str, seconds: i64) -> Notice {
         to: Recipient::Operator,
         message_id: message_id(id),
         in_reply_to: None,
+        references: Vec::new(),
+        why: NoticeReason::Asked,
         reason: "battery low".into(),
         orders: vec![order(1, OrderState::Opened)],
         incident: None,

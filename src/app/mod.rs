@@ -6,6 +6,7 @@ pub mod clock;
 pub mod daemon;
 pub mod demo;
 pub mod doctor;
+pub mod preview;
 pub mod replay;
 pub mod rule_test;
 pub mod serve;

@@ -10,7 +10,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::app::arguments::BusArg;
 use crate::domain::{
-    City, Component, CrewId, MessageId, Metric, OrderId, OrderMove, RuleId, SiteId, Timestamp, UnitId,
+    City, Component, CrewId, MessageId, Metric, NoticeKind, OrderId, OrderMove, RuleId, SiteId, Timestamp, UnitId,
 };
 
 use super::exit::EXIT_HELP;
@@ -283,6 +283,35 @@ pub enum OrdersVerb {
         #[command(flatten)]
         who: Who,
     },
+    /// Show a mail as it would go out, with the settings and templates of a file; nothing is sent
+    Preview(OrdersPreview),
+    /// Write the templates of the mails into an empty folder, to be changed there
+    Templates {
+        /// Then named in buttonwatch.toml: [mail] templates = "FOLDER"
+        folder: PathBuf,
+    },
+}
+
+#[derive(Debug, Args)]
+pub struct OrdersPreview {
+    /// WO-000042 or 42 of this machine's store [default: a made-up one]
+    #[arg(value_parser = OrderId::parse)]
+    pub order: Option<OrderId>,
+    /// Which mail about it
+    #[arg(long, default_value = "order-opened", value_parser = notice_kinds())]
+    pub kind: NoticeKind,
+    /// buttonwatch.toml [default: every setting's own default]
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Try the templates of this folder
+    #[arg(long, value_name = "FOLDER")]
+    pub templates: Option<PathBuf>,
+    /// Write the HTML part to this file, for a browser; - writes it to standard output
+    #[arg(long, value_name = "FILE")]
+    pub html: Option<PathBuf>,
+    /// Write the whole mail to this file, for a mail program
+    #[arg(long, value_name = "FILE")]
+    pub eml: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
@@ -571,6 +600,11 @@ fn parse_speed(text: &str) -> Result<f64, String> {
 fn learned_components() -> impl TypedValueParser<Value = Component> {
     PossibleValuesParser::new(Component::LEARNED.iter().map(|c| c.as_str()))
         .map(|word| word.parse::<Component>().expect("clap takes only the listed words"))
+}
+
+fn notice_kinds() -> impl TypedValueParser<Value = NoticeKind> {
+    PossibleValuesParser::new(NoticeKind::ALL.iter().map(|k| k.as_str()))
+        .map(|word| word.parse::<NoticeKind>().expect("clap takes only the listed words"))
 }
 
 fn order_moves() -> impl TypedValueParser<Value = OrderMove> {

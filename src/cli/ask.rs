@@ -175,6 +175,7 @@ pub fn orders(client: &Client, screen: &Screen, verb: &OrdersVerb) -> Done {
             let done = client.post_json::<Value>(&format!("orders/{order}"), &body)?;
             told(screen, &done.value, || format!("{order} is now {state}."))
         }
+        OrdersVerb::Preview(_) | OrdersVerb::Templates { .. } => unreachable!("`carry_out` asks no service for these"),
     }
 }
 

@@ -6,6 +6,7 @@ mod ask;
 mod client;
 mod exit;
 mod filter;
+mod preview;
 mod programs;
 mod record;
 mod rules;
@@ -22,7 +23,7 @@ use crate::app::arguments::{DemoArgs, DoctorArgs, PasswordArgs, ReplayArgs, Serv
 use crate::domain::Metric;
 use crate::render::table;
 
-use arguments::{Cli, Demo, Doctor, FleetVerb, Output, Replay, RulesVerb, Serve, Simulate, Verb};
+use arguments::{Cli, Demo, Doctor, FleetVerb, OrdersVerb, Output, Replay, RulesVerb, Serve, Simulate, Verb};
 use client::Client;
 use exit::{Exit, Failure};
 use screen::Screen;
@@ -73,6 +74,8 @@ fn carry_out(cli: Cli) -> Result<(), Failure> {
         Verb::Fleet(FleetVerb::Accept(accept)) => ask::fleet_accept(&client()?, &screen, &accept),
         Verb::Alerts(listing) => ask::alerts(&client()?, &screen, &listing),
         Verb::Incidents(listing) => ask::incidents(&client()?, &screen, &listing),
+        Verb::Orders(OrdersVerb::Preview(args)) => preview::show(args, &screen),
+        Verb::Orders(OrdersVerb::Templates { folder }) => preview::templates(&folder),
         Verb::Orders(verb) => ask::orders(&client()?, &screen, &verb),
         Verb::Maintenance(args) => ask::maintenance(&client()?, &screen, &args),
         Verb::Report(args) => ask::report(&client()?, &screen, &args),

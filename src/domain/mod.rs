@@ -11,6 +11,7 @@ pub mod ids;
 pub mod message;
 pub mod metric;
 pub mod notice;
+pub mod notice_plan;
 pub mod order;
 pub mod readiness;
 pub mod reason;
@@ -33,7 +34,7 @@ pub use ids::{
 };
 pub use message::{Kind, Message, Outcome};
 pub use metric::Metric;
-pub use notice::{Notice, NoticeKind, Recipient};
+pub use notice::{Notice, NoticeKind, NoticeReason, Recipient};
 pub use order::{Order, OrderState, Subject, Suspect};
 pub use readiness::Readiness;
 pub use reason::Reason;

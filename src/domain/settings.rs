@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::notice_plan::NoticePlans;
 use super::severity::PriorityTargets;
 
 #[derive(Debug, Clone, PartialEq)]
@@ -13,6 +14,8 @@ pub struct Settings {
     pub targets: PriorityTargets,
     /// How long a self-test's pass still proves something: a daily test and half a day of grace.
     pub selftest_valid: Duration,
+    /// Who hears what, when.
+    pub notices: NoticePlans,
     /// Right side of every Message-ID.
     pub mail_domain: String,
     /// Used when neither the unit nor the fleet file names an interval.
@@ -28,6 +31,7 @@ impl Default for Settings {
             relapse_within: Duration::from_secs(7 * 86_400),
             targets: PriorityTargets::default(),
             selftest_valid: Duration::from_secs(36 * 3600),
+            notices: NoticePlans::default(),
             mail_domain: "buttonwatch.invalid".to_owned(),
             heartbeat: Duration::from_secs(30),
             readings: Vec::new(),

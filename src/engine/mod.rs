@@ -3,7 +3,7 @@
 //! ```text
 //!   Event ──▶ handle ──▶ advance(now): deadlines in (deadline, key) order ─┐
 //!                │                                                         ▼
-//!                └─▶ message: sequence, clock, presence ──▶ alert ──▶ incident ──▶ work_order ──▶ Effects
+//!                └─▶ message: sequence, clock, presence ──▶ alert ──▶ incident ──▶ work_order ──▶ dispatch ──▶ Effects
 //!                                                             └──────────▶ readiness ──────────────┘
 //! ```
 //!
@@ -15,6 +15,7 @@ mod baseline;
 mod clock;
 mod compiled;
 mod diagnosis;
+mod dispatch;
 mod evidence;
 mod explain;
 mod incident;
@@ -25,6 +26,7 @@ mod notices;
 mod power;
 mod presence;
 mod readiness;
+mod route;
 mod saved;
 #[allow(dead_code, reason = "when the next cut comes is for a screen that is not there yet")]
 mod schedule;
@@ -50,6 +52,7 @@ use crate::domain::text::Pool;
 use crate::domain::{Effect, EffectKind, Fleet, OrderId, RuleSet, Settings, Timestamp, UnitIx};
 
 use compiled::Compiled;
+use dispatch::Desks;
 use incident::Groups;
 use supply::Feeders;
 use timer::{Timer, Timers};
@@ -75,6 +78,10 @@ pub struct Engine {
     orders: BTreeMap<OrderId, OrderRecord>,
     cases: BTreeMap<CaseKey, OrderId>,
     next_order: u32,
+    /// Mails that are not written yet.
+    desks: Desks,
+    /// The program was off at the time that is looked at.
+    asleep: bool,
     maintenance: BTreeMap<MaintenanceScope, Timestamp>,
     dirty: Vec<UnitIx>,
     /// Firmware and hardware, as units say them.
@@ -111,6 +118,8 @@ impl Engine {
             orders: BTreeMap::new(),
             cases: BTreeMap::new(),
             next_order: 1,
+            desks: Desks::new(),
+            asleep: false,
             maintenance: BTreeMap::new(),
             dirty: Vec::new(),
             versions: Pool::default(),
@@ -127,8 +136,12 @@ impl Engine {
         {
             // We were off from our last event until now: deaf, so the deadlines in between prove nothing.
             self.lose_hearing(last);
+            self.asleep = true;
         }
         self.advance_to(now);
+        if self.asleep {
+            self.wake_desks(now);
+        }
         match event {
             Event::Message { unit, message, retained } => self.handle_message(now, unit, message, retained),
             Event::Hearing(Hearing::Down) => self.lose_hearing(now),
@@ -195,6 +208,8 @@ impl Engine {
                 Timer::IncidentOrder(incident, group) => self.incident_order_due(at, incident, group),
                 Timer::OrderDue(unit, rule) => self.order_due(at, unit, rule),
                 Timer::Hold(order) => self.hold_due(at, order),
+                Timer::Notices => self.notices_due(at),
+                Timer::Nudge(order) => self.nudge_due(at, order),
             }
         }
         self.now = Some(now);

@@ -1,9 +1,17 @@
-//! The mail of a decision: to whom, why, and under which id, so that an order's life is one thread. Never sends anything.
+//! Composes the mail of a decision: under which id, in which thread, with what in it. When one is due, and to whom, is
+//! `dispatch`'s; its words are `render`'s. Never sends anything.
 
-use crate::domain::notice::{IncidentFacts, NoticeKind};
-use crate::domain::{EffectKind, MessageId, Notice, OrderId, Reason, Recipient, Timestamp};
+use std::collections::BTreeMap;
+
+use crate::domain::notice::{IncidentFacts, NoticeKind, NoticeReason};
+use crate::domain::{EffectKind, MessageId, Notice, Order, OrderId, OrderState, Reason, Recipient, SiteId, Timestamp};
 
 use super::Engine;
+use super::dispatch::{Told, openings};
+use super::route::{Stop, round_trip};
+
+/// Threads that one mail belongs to. A header of more ids than this is cut by servers.
+const THREADS: usize = 20;
 
 impl Engine {
     fn message_id(&self, local: &str) -> MessageId {
@@ -12,25 +20,143 @@ impl Engine {
             .expect("a local part of ids and digits with a valid domain is a Message-ID")
     }
 
-    /// The same decision makes the same id; the time keeps ids apart when a store is begun anew.
-    pub(super) fn notify_order(&mut self, at: Timestamp, id: OrderId, kind: NoticeKind) {
-        let order = self.orders[&id].order.clone();
-        let local = format!("{id}.{}", order.opened_at.as_millis()).to_lowercase();
-        let first = self.message_id(&local);
-        let follow_up = kind != NoticeKind::OrderOpened;
-        let message_id =
-            if follow_up { self.message_id(&format!("{local}.{}", order.history.len())) } else { first.clone() };
+    /// One order, whole. Which kind of news it is follows from what this reader knows of it.
+    pub(super) fn write_single(&mut self, at: Timestamp, reader: &Recipient, id: OrderId, why: NoticeReason) {
+        let record = &self.orders[&id];
+        let order = record.order.clone();
+        let told = record.life.told.get(reader);
+        let kind = kind_of(reader, &order, told, &why);
+        // The same decision makes the same id; the time keeps ids apart when a store is begun anew.
+        let first = format!("{id}.{}", order.opened_at.as_millis()).to_lowercase();
+        let local = match kind {
+            NoticeKind::OrderOpened => first,
+            NoticeKind::OrderReopened => format!("{first}.{}", order.history.len()),
+            NoticeKind::OrderClosed => match reader {
+                Recipient::Crew(_) => format!("{first}.{}", order.history.len()),
+                Recipient::Supervisor(_) | Recipient::Operator => format!("{first}.{}.escalated", order.history.len()),
+            },
+            NoticeKind::OrderRaised => format!("{first}.raised-{}", order.priority).to_lowercase(),
+            NoticeKind::OrderReminder => format!("{first}.reminder.{}", at.as_millis()),
+            NoticeKind::OrderEscalated => format!("{first}.escalated.{}", at.as_millis()),
+            NoticeKind::Digest
+            | NoticeKind::Summary
+            | NoticeKind::IncidentOpened
+            | NoticeKind::IncidentClosed
+            | NoticeKind::Test => unreachable!("`kind_of` gives kinds of single orders"),
+        };
+        // A supervisor's first mail answers the crew's: whoever reads both sees one thread.
+        let crew = Recipient::Crew(order.crew.clone());
+        let in_reply_to = told.or_else(|| record.life.told.get(&crew)).map(|t| t.thread.clone());
+        let message_id = self.message_id(&local);
         let notice = Notice {
             at,
             kind,
-            to: Recipient::Crew(order.crew.clone()),
-            message_id,
-            in_reply_to: follow_up.then_some(first),
+            to: reader.clone(),
+            message_id: message_id.clone(),
+            in_reply_to,
+            references: Vec::new(),
+            why,
             reason: order.history.last().map(|c| c.why.to_string()).unwrap_or_default(),
             orders: vec![order],
             incident: None,
         };
         self.emit(at, EffectKind::Mail(Box::new(notice)));
+        self.note_told(at, reader, id, &message_id);
+    }
+
+    /// Several orders in one mail: open ones in the order of a round trip, then those that wait for their proof, then those
+    /// that are over.
+    pub(super) fn write_together(
+        &mut self,
+        at: Timestamp,
+        reader: &Recipient,
+        kind: NoticeKind,
+        why: NoticeReason,
+        ids: &[OrderId],
+    ) {
+        let orders = self.in_order_of_visits(reader, ids);
+        let threads = match kind == NoticeKind::Digest {
+            // Every order's own thread goes on without it: a list of everything answers nothing.
+            true => Vec::new(),
+            false => self.threads(reader, &orders),
+        };
+        let role = match reader {
+            Recipient::Crew(crew) => slug(crew.as_str()),
+            Recipient::Supervisor(crew) => format!("supervisor-{}", slug(crew.as_str())),
+            Recipient::Operator => "operator".to_owned(),
+        };
+        let message_id = self.message_id(&format!("{kind}.{role}.{}", at.as_millis()));
+        let open = orders.iter().filter(|o| o.state.is_open()).count();
+        let reason = match orders.len() - open {
+            0 => format!("{open} orders are open"),
+            over => format!("{open} orders are open, {over} are over"),
+        };
+        let ids: Vec<OrderId> = orders.iter().map(|o| o.id).collect();
+        let mut threads = threads.into_iter();
+        let notice = Notice {
+            at,
+            kind,
+            to: reader.clone(),
+            message_id: message_id.clone(),
+            in_reply_to: threads.next(),
+            references: threads.take(THREADS).collect(),
+            why,
+            reason,
+            orders,
+            incident: None,
+        };
+        self.emit(at, EffectKind::Mail(Box::new(notice)));
+        for id in ids {
+            self.note_told(at, reader, id, &message_id);
+        }
+    }
+
+    fn threads(&self, reader: &Recipient, orders: &[Order]) -> Vec<MessageId> {
+        let mut threads: Vec<MessageId> = Vec::new();
+        for told in orders.iter().filter_map(|o| self.orders[&o.id].life.told.get(reader)) {
+            if !threads.contains(&told.thread) {
+                threads.push(told.thread.clone());
+            }
+        }
+        threads
+    }
+
+    fn in_order_of_visits(&self, reader: &Recipient, ids: &[OrderId]) -> Vec<Order> {
+        let depot = self.settings.notices.of(reader).depot;
+        let mut stops: BTreeMap<SiteId, Stop> = BTreeMap::new();
+        let orders: Vec<&Order> = ids.iter().filter_map(|id| self.orders.get(id)).map(|r| &r.order).collect();
+        for order in orders.iter().filter(|o| is_to_do(o)) {
+            let Some((site, position)) = self.place_of(order) else { continue };
+            let stop = stops.entry(site.clone()).or_insert(Stop { site, position, priority: order.priority });
+            stop.priority = stop.priority.min(order.priority);
+            stop.position = stop.position.or(position);
+        }
+        let trip = round_trip(depot, stops.into_values().collect());
+        let place = |order: &Order| {
+            let site = self.place_of(order).map(|(site, _)| site);
+            let stop = site.and_then(|site| trip.iter().position(|s| *s == site)).unwrap_or(trip.len());
+            match (order.state.is_open(), is_to_do(order)) {
+                (true, true) => (0, stop),
+                (true, false) => (1, stop),
+                (false, _) => (2, 0),
+            }
+        };
+        let mut sorted: Vec<(_, &Order)> = orders.into_iter().map(|o| ((place(o), o.priority, o.id), o)).collect();
+        sorted.sort_by_key(|(key, _)| *key);
+        sorted.into_iter().map(|(_, order)| in_brief(order)).collect()
+    }
+
+    /// Of a common cause: where its first unit stands.
+    fn place_of(&self, order: &Order) -> Option<(SiteId, Option<(f64, f64)>)> {
+        let first = match &order.subject {
+            crate::domain::Subject::Unit { unit, component: _ } => Some(unit),
+            crate::domain::Subject::Incident { kind: _, name: _ } => order.units.first(),
+        };
+        let unit = first.and_then(|u| self.fleet.find(u.as_str())).map(|ix| self.fleet.unit(ix));
+        match unit {
+            Some(unit) => Some((unit.site.clone(), unit.position)),
+            None => order.site.clone().map(|site| (site, None)),
+        }
     }
 
     pub(super) fn notify_incident(
@@ -52,12 +178,48 @@ impl Engine {
             to,
             message_id,
             in_reply_to: follow_up.then_some(first),
+            references: Vec::new(),
+            why: if follow_up { NoticeReason::AllClear } else { NoticeReason::CommonCause },
             reason: reason.to_string(),
             orders: Vec::new(),
             incident: Some(facts),
         };
         self.emit(at, EffectKind::Mail(Box::new(notice)));
     }
+}
+
+fn kind_of(reader: &Recipient, order: &Order, told: Option<&Told>, why: &NoticeReason) -> NoticeKind {
+    if !order.state.is_open() {
+        return NoticeKind::OrderClosed;
+    }
+    match (reader, told) {
+        (Recipient::Supervisor(_) | Recipient::Operator, _) => NoticeKind::OrderEscalated,
+        (Recipient::Crew(_), None) => NoticeKind::OrderOpened,
+        (Recipient::Crew(_), Some(told)) if told.is_over || told.openings < openings(order) => {
+            NoticeKind::OrderReopened
+        }
+        (Recipient::Crew(_), Some(_)) if *why == NoticeReason::NotRepaired => NoticeKind::OrderReopened,
+        (Recipient::Crew(_), Some(told)) if told.priority > order.priority => NoticeKind::OrderRaised,
+        (Recipient::Crew(_), Some(_)) => NoticeKind::OrderReminder,
+    }
+}
+
+fn is_to_do(order: &Order) -> bool {
+    match order.state {
+        OrderState::Opened | OrderState::Acknowledged | OrderState::EnRoute | OrderState::Reopened => true,
+        OrderState::Repaired | OrderState::Verified | OrderState::Closed | OrderState::Cancelled => false,
+    }
+}
+
+/// For lists: the newest evidence, and the changes that say since when and how it ended.
+fn in_brief(order: &Order) -> Order {
+    let mut brief = order.clone();
+    brief.evidence = order.evidence.last().cloned().into_iter().collect();
+    let opening = order.history.iter().rposition(|c| matches!(c.state, OrderState::Opened | OrderState::Reopened));
+    let last = order.history.len().saturating_sub(1);
+    let keep = |i: usize| Some(i) == opening || i == last;
+    brief.history = order.history.iter().enumerate().filter(|(i, _)| keep(*i)).map(|(_, c)| c.clone()).collect();
+    brief
 }
 
 /// Safe in a Message-ID: letters and digits kept, any other run becomes one hyphen. Urdu names become their bytes' sum,

@@ -16,12 +16,13 @@ use crate::domain::rule::Condition;
 use crate::domain::text::Pool;
 use crate::domain::{
     AlertState, Component, Effect, Fleet, GroupName, IncidentRuleId, Metric, Order, OrderId, OrderState, Readiness,
-    Reason, RuleId, RuleSet, Settings, Subject, Timestamp, UnitId, UnitIx,
+    Reason, Recipient, RuleId, RuleSet, Settings, Subject, Timestamp, UnitId, UnitIx,
 };
 
 use super::baseline::Baselines;
 use super::clock::Clock;
 use super::compiled::{IncidentIx, Leaf, RuleIx};
+use super::dispatch::Desk;
 use super::incident::OpenIncident;
 use super::measured::{Measured, Test};
 use super::schedule::Schedule;
@@ -71,6 +72,8 @@ struct SavedGlobal {
     groups: Vec<SavedGroup>,
     #[serde(default)]
     feeders: Vec<SavedFeeder>,
+    #[serde(default)]
+    desks: Vec<(Recipient, Desk)>,
 }
 
 /// Of a state that cannot be read: who wrote it?
@@ -229,6 +232,7 @@ impl Engine {
             next_order: self.next_order,
             orders: self.orders.values().map(|r| SavedOrder { order: r.order.clone(), life: r.life.clone() }).collect(),
             maintenance: self.maintenance.iter().map(|(s, u)| (s.clone(), *u)).collect(),
+            desks: self.desks.iter().map(|(reader, desk)| (reader.clone(), desk.clone())).collect(),
             groups: groups
                 .map(|(i, _, g)| SavedGroup {
                     rule: self.rules.incident(i).id.clone(),
@@ -462,6 +466,7 @@ impl Engine {
         self.hearing = g.hearing;
         self.next_order = g.next_order;
         self.maintenance = g.maintenance.into_iter().collect();
+        self.desks = g.desks.into_iter().collect();
         for SavedOrder { order, life } in g.orders {
             let case = match &order.subject {
                 Subject::Unit { unit, component } => {
@@ -561,6 +566,7 @@ impl Engine {
                 self.timers.arm(from + self.settings.hold, Timer::Hold(*id));
             }
         }
+        self.arm_notices();
         self.await_lit_again();
         let waiting: Vec<(Timestamp, Timer)> = self
             .groups

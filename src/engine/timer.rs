@@ -32,6 +32,10 @@ pub(super) enum Timer {
     IncidentOrder(IncidentIx, u32),
     OrderDue(UnitIx, RuleIx),
     Hold(OrderId),
+    /// A desk has something to write.
+    Notices,
+    /// Nobody has done anything about it.
+    Nudge(OrderId),
 }
 
 #[derive(Debug, Default)]
@@ -68,6 +72,8 @@ impl Packed {
             Timer::IncidentOrder(i, g) => group(9, i, g),
             Timer::OrderDue(u, r) => rule(10, u, r),
             Timer::Hold(order) => Packed::new(11, order.number(), 0, 0),
+            Timer::Notices => Packed::new(12, 0, 0, 0),
+            Timer::Nudge(order) => Packed::new(13, order.number(), 0, 0),
         }
     }
     fn timer(self) -> Timer {
@@ -89,6 +95,8 @@ impl Packed {
             9 => Timer::IncidentOrder(incident, group),
             10 => Timer::OrderDue(unit, rule),
             11 => Timer::Hold(OrderId::new(unit.0)),
+            12 => Timer::Notices,
+            13 => Timer::Nudge(OrderId::new(unit.0)),
             kind => unreachable!("`of` packs no kind {kind}"),
         }
     }
@@ -122,7 +130,7 @@ mod tests {
 
     fn timers() -> impl Strategy<Value = Timer> {
         let leaf = (any::<u16>(), any::<u8>()).prop_map(|(rule, n)| Leaf { rule: RuleIx(rule), n });
-        (0..12, any::<u32>(), any::<u16>(), leaf).prop_map(|(kind, of, rule, leaf)| match kind {
+        (0..14, any::<u32>(), any::<u16>(), leaf).prop_map(|(kind, of, rule, leaf)| match kind {
             0 => Timer::MaintenanceEnd,
             1 => Timer::Silence(UnitIx(of), leaf),
             2 => Timer::Phase(UnitIx(of), RuleIx(rule)),
@@ -134,7 +142,9 @@ mod tests {
             8 => Timer::FeederLit(IncidentIx(rule), of),
             9 => Timer::IncidentOrder(IncidentIx(rule), of),
             10 => Timer::OrderDue(UnitIx(of), RuleIx(rule)),
-            _ => Timer::Hold(OrderId::new(of)),
+            11 => Timer::Hold(OrderId::new(of)),
+            12 => Timer::Notices,
+            _ => Timer::Nudge(OrderId::new(of)),
         })
     }
 

@@ -1,22 +1,22 @@
 //! Decides when a work order opens, what it asks for, and when it may close. The states stand above
 //! `domain::order::OrderState`; the numbers below are theirs. Never sends anything.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use crate::domain::event::COMMAND_EXPIRES_AFTER;
 use crate::domain::message::{Command, Do, Outcome};
-use crate::domain::notice::NoticeKind;
 use crate::domain::order::{Change, Suspect};
 use crate::domain::rule::{Condition, IncidentRule, OrderPlan};
 use crate::domain::{
-    Component, CrewId, EffectKind, GroupKind, GroupName, Order, OrderId, OrderMove, OrderState, Reason, RuleId, SiteId,
-    Subject, Timestamp, UnitId, UnitIx,
+    Component, CrewId, EffectKind, GroupKind, GroupName, Order, OrderId, OrderMove, OrderState, Reason, Recipient,
+    RuleId, SiteId, Subject, Timestamp, UnitId, UnitIx,
 };
 
 use super::compiled::{IncidentIx, RuleIx};
+use super::dispatch::{News, Told};
 use super::incident::OpenIncident;
 use super::timer::Timer;
 use super::unit_state::{Alert, Phase, Presence};
@@ -58,6 +58,31 @@ pub(super) struct OrderLife {
     /// It is for all units of the site that ask for the same.
     #[serde(default)]
     pub visit: bool,
+    /// Who knows what of it.
+    #[serde(default, with = "as_pairs")]
+    pub told: BTreeMap<Recipient, Told>,
+    /// The supervisor has heard that nobody takes it.
+    #[serde(default)]
+    pub waited_told: bool,
+    /// The supervisor has heard that it is overdue.
+    #[serde(default)]
+    pub overdue_told: bool,
+}
+
+/// A reader is no key of a JSON object.
+mod as_pairs {
+    use std::collections::BTreeMap;
+
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    use super::{Recipient, Told};
+
+    pub(super) fn serialize<S: Serializer>(told: &BTreeMap<Recipient, Told>, s: S) -> Result<S::Ok, S::Error> {
+        told.iter().collect::<Vec<_>>().serialize(s)
+    }
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<BTreeMap<Recipient, Told>, D::Error> {
+        Ok(Vec::<(Recipient, Told)>::deserialize(d)?.into_iter().collect())
+    }
 }
 
 /// What an order is to be about.
@@ -166,7 +191,7 @@ impl Engine {
             && order.closed_at.is_some_and(|closed| at.since(closed) <= self.settings.relapse_within)
     }
 
-    fn record(&mut self, id: OrderId) -> &mut OrderRecord {
+    pub(super) fn record(&mut self, id: OrderId) -> &mut OrderRecord {
         self.orders.get_mut(&id).expect("the id comes from the engine's own index")
     }
 
@@ -234,7 +259,8 @@ impl Engine {
         let life = OrderLife { visit: matches!(case, CaseKey::Visit(..)), ..OrderLife::default() };
         self.orders.insert(id, OrderRecord { order, case, life });
         self.change(at, id, OrderState::Opened, ITSELF, why);
-        self.notify_order(at, id, NoticeKind::OrderOpened);
+        self.tell(at, id, News::Opened);
+        self.arm_nudge(at, id);
         id
     }
 
@@ -273,12 +299,17 @@ impl Engine {
                 order.parts.push(part.clone());
             }
         }
+        let was = order.priority;
         if plan.priority < order.priority {
             order.priority = plan.priority;
             order.due_at = due.map(|t| at + t);
         }
-        let order = order.clone();
+        let (order, is_raised) = (order.clone(), order.priority < was);
         self.emit(at, EffectKind::OrderUpdated(Box::new(order)));
+        if is_raised {
+            self.tell(at, id, News::Raised);
+            self.arm_nudge(at, id);
+        }
     }
 
     /// `rule`: whose alert it is this time. `units`: of an incident or a visit.
@@ -294,7 +325,8 @@ impl Engine {
         let target = self.settings.targets.target(self.orders[&id].order.priority);
         let record = self.record(id);
         let after = at.since(record.order.closed_at.expect("a closed order has its time"));
-        record.life = OrderLife { visit: record.life.visit, ..OrderLife::default() };
+        let told = std::mem::take(&mut record.life.told);
+        record.life = OrderLife { visit: record.life.visit, told, ..OrderLife::default() };
         let order = &mut record.order;
         order.relapses += 1;
         order.flapping |= flapping;
@@ -306,7 +338,8 @@ impl Engine {
         }
         order.evidence.push(format!("{at} {what}"));
         self.change(at, id, OrderState::Reopened, ITSELF, Reason::Relapsed { after, what: Box::new(what) });
-        self.notify_order(at, id, NoticeKind::OrderReopened);
+        self.tell(at, id, News::Relapsed);
+        self.arm_nudge(at, id);
     }
 
     pub(super) fn incident_order_due(&mut self, at: Timestamp, incident: IncidentIx, group: u32) {
@@ -444,7 +477,7 @@ impl Engine {
     }
 
     /// The units that an order asks somebody to look at. Empty: an incident's.
-    fn ordered_units(&self, id: OrderId) -> Vec<UnitIx> {
+    pub(super) fn ordered_units(&self, id: OrderId) -> Vec<UnitIx> {
         let Some(record) = self.orders.get(&id) else { return Vec::new() };
         match &record.case {
             CaseKey::Unit(unit, _) => vec![*unit],
@@ -513,7 +546,7 @@ impl Engine {
             let record = self.record(id);
             record.order.closed_at = Some(at);
             self.change(at, id, state, &by, Reason::Said { note });
-            self.notify_order(at, id, NoticeKind::OrderClosed);
+            self.tell(at, id, News::Over);
             return;
         }
         if state == OrderState::Repaired {
@@ -612,9 +645,11 @@ impl Engine {
     fn reopen_unrepaired(&mut self, at: Timestamp, id: OrderId, why: Reason) {
         let record = self.record(id);
         record.life.repaired_at = None;
+        record.life.waited_told = false;
         record.order.evidence.push(format!("{at} {why}"));
         self.change(at, id, OrderState::Reopened, ITSELF, why);
-        self.notify_order(at, id, NoticeKind::OrderReopened);
+        self.tell(at, id, News::NotRepaired);
+        self.arm_nudge(at, id);
     }
 
     /// 5 and 6, when all that they ask for is true at `at`.
@@ -684,7 +719,7 @@ impl Engine {
         let record = self.record(id);
         record.order.closed_at = Some(at);
         self.change(at, id, OrderState::Closed, ITSELF, why);
-        self.notify_order(at, id, NoticeKind::OrderClosed);
+        self.tell(at, id, News::Over);
         for unit in units {
             for alert in &mut self.state(unit).alerts {
                 if alert.order == Some(id) {
@@ -701,7 +736,7 @@ impl Engine {
         for id in open {
             self.record(id).order.closed_at = Some(at);
             self.change(at, id, OrderState::Cancelled, ITSELF, why.clone());
-            self.notify_order(at, id, NoticeKind::OrderClosed);
+            self.tell(at, id, News::Over);
         }
     }
 

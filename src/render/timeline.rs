@@ -153,7 +153,7 @@ mod tests {
     use super::*;
     use crate::domain::message::{Command, Do};
     use crate::domain::order::Change;
-    use crate::domain::{CrewId, Kind, MessageId, Notice, Reason, Recipient, Severity};
+    use crate::domain::{CrewId, Kind, MessageId, Notice, NoticeReason, Reason, Recipient, Severity};
 
     fn at() -> Timestamp {
         Timestamp::parse("2026-11-21T09:01:45Z").expect("a time")
@@ -287,6 +287,8 @@ mod tests {
                 to: Recipient::Crew(CrewId::parse("north").expect("a name")),
                 message_id: MessageId::parse("<wo-000042.1@example.org>").expect("an id"),
                 in_reply_to: None,
+                references: Vec::new(),
+                why: NoticeReason::Asked,
                 reason: "it fired".to_owned(),
                 orders: vec![order(subject, Vec::new())],
                 incident: None,

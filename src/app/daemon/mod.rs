@@ -34,13 +34,14 @@ use crate::config::alerts::check_alerts;
 use crate::config::service::ServiceConfig;
 use crate::domain::event::Hearing;
 use crate::domain::view::{Answer, Ask, AskError, LinkUse};
-use crate::domain::{Effect, Fleet, Recipient, RuleSet, Timestamp, Unit, UnitId};
+use crate::domain::{Effect, Fleet, Notice, Recipient, RuleSet, Timestamp, Unit, UnitId};
 use crate::engine::{Engine, Saved};
 use crate::io::bus::{Bus, BusConfig};
 use crate::io::gateway::Gateway;
 use crate::io::http::{CrewDoor, Http, Links, Service};
 use crate::io::mqtt::External;
 use crate::io::store::{Loaded, MailOutcome, Store, StoreOptions, StoreReader};
+use crate::render::mail::Mail;
 use crate::wire::decode::Decoder;
 use crate::wire::recording::{Reader, What};
 
@@ -55,8 +56,20 @@ use post_office::PostOffice;
 /// Err: the settings of `[mail]` name a file that cannot be read.
 pub async fn send_test_mail(config: &ServiceConfig, to: Option<&str>) -> Result<(String, MailOutcome), ServeError> {
     // No link stands in it, so no key is needed.
-    let office = PostOffice::new(config, Links::new([0; Links::KEY_BYTES]))?;
+    let office = PostOffice::new(config, Links::new([0; Links::KEY_BYTES]), None)?;
     Ok(office.send_test(to, clock::now()).await)
+}
+
+/// The mail as the service with these settings would make it, but for its links, which open nothing. `reader` None: nothing
+/// else is known of the order's site. Err: what is wrong with the settings of `[mail]` or with the templates.
+pub fn preview_mail(
+    config: &ServiceConfig,
+    reader: Option<StoreReader>,
+    notice: &Notice,
+    fleet: &Fleet,
+) -> Result<Mail, ServeError> {
+    let office = PostOffice::new(config, Links::new([0; Links::KEY_BYTES]), reader.map(Arc::new))?;
+    Ok(office.render(notice, fleet))
 }
 
 /// For `doctor`: why the service would not start with the key of crews' links that is there.
@@ -259,7 +272,7 @@ pub async fn start(parts: Parts) -> Result<Running, ServeError> {
     let reader = Arc::new(store.reader().map_err(ServeError::of)?);
     let histories = Arc::new(store.reader().map_err(ServeError::of)?);
     let links = entry::links(&config)?;
-    let office = Arc::new(PostOffice::new(&config, links.clone())?);
+    let office = Arc::new(PostOffice::new(&config, links.clone(), Some(Arc::clone(&reader)))?);
 
     let settings = config.settings();
     let loaded = store.load().map_err(ServeError::of)?;

@@ -2,20 +2,23 @@
 //! `[mail]`; never decides what is sent, and keeps nothing.
 
 use std::fs;
+use std::sync::Arc;
 use std::time::Duration;
 
 use lettre::address::Address;
 use lettre::message::Mailbox as LettreMailbox;
 
 use crate::config::service::{MailTransport, ServiceConfig, SmtpTls as TlsSetting};
+use crate::domain::notice::NoticeReason;
 use crate::domain::{Fleet, MessageId, Notice, NoticeKind, Order, OrderId, Recipient, Timestamp};
 use crate::io::http::Links;
 use crate::io::smtp::{DEFAULT_TIMEOUT, Post, SmtpConfig, SmtpLogin, SmtpTls, retry_delay, to_message};
-use crate::io::store::MailOutcome;
-use crate::render::mail::{Mail, MailContext, Mailbox, render_notice};
+use crate::io::store::{MailOutcome, StoreReader};
+use crate::render::mail::{Mail, MailContext, Mailbox, TemplateProblem, Templates, render_notice};
 
 use super::ServeError;
 use super::entry::read_password;
+use crate::app::clock;
 
 /// The first wait between tries is minutes long; with the default schedule a mail is tried for days.
 const GIVE_UP_AFTER: u32 = 100;
@@ -26,14 +29,21 @@ pub struct PostOffice {
     base_url: Option<String>,
     links: Links,
     post: Post,
+    templates: Templates,
+    /// For what else is known of a site. None: nothing is.
+    reader: Option<Arc<StoreReader>>,
 }
+
+/// Newest first; a mail shows a few of them.
+const SITE_ORDERS: u32 = 40;
 
 /// From the decision on: an order that waits for a part for a month is told of again before.
 const LINK_LASTS: Duration = Duration::from_secs(30 * 86_400);
 
 impl PostOffice {
     /// Err: a file named in `[mail]` cannot be read.
-    pub fn new(config: &ServiceConfig, links: Links) -> Result<Self, ServeError> {
+    pub fn new(config: &ServiceConfig, links: Links, reader: Option<Arc<StoreReader>>) -> Result<Self, ServeError> {
+        let templates = templates(config)?;
         let post = match (&config.mail.transport, config.mail_folder()) {
             (MailTransport::Smtp(smtp), _) => {
                 let login = match &smtp.login {
@@ -68,7 +78,15 @@ impl PostOffice {
         };
         // Only an address that people were given leads them back here; a loopback one does not.
         let base_url = config.http.public_url.as_ref().map(|_| config.public_url());
-        Ok(PostOffice { from: mailbox(&config.mail.from, None), base_url, links, post, config: config.clone() })
+        Ok(PostOffice {
+            from: mailbox(&config.mail.from, None),
+            base_url,
+            links,
+            post,
+            templates,
+            reader,
+            config: config.clone(),
+        })
     }
 
     /// The mail, the same each time.
@@ -90,12 +108,30 @@ impl PostOffice {
         let context = MailContext {
             fleet,
             links: &links,
+            others: &self.others(notice),
+            templates: &self.templates,
             zone: self.config.time_zone_of(&notice.to),
             base_url: self.base_url.as_deref(),
             from: &self.from,
             to: &to,
         };
-        render_notice(notice, &context)
+        render_notice(notice, &context).unwrap_or_else(|problem| {
+            // A plain mail that arrives is worth more than a fine one that does not.
+            tracing::error!("{problem}; the mail is made with the template that Buttonwatch carries");
+            let ours = Templates::default();
+            let context = MailContext { templates: &ours, ..context };
+            render_notice(notice, &context).unwrap_or_else(|p| unreachable!("ours ask for what there is: {p}"))
+        })
+    }
+
+    /// What else is asked for, or was done, where a crew is sent.
+    fn others(&self, notice: &Notice) -> Vec<Order> {
+        let [order] = notice.orders.as_slice() else { return Vec::new() };
+        let (Some(reader), Some(site)) = (&self.reader, &order.site) else { return Vec::new() };
+        reader.orders_at_site(site, SITE_ORDERS).unwrap_or_else(|e| {
+            tracing::warn!("{} is told without what else is known of {site}: {e}", order.id);
+            Vec::new()
+        })
     }
 
     /// A mail of no importance, by the same way as all others. `to` None: the operator. Gives the address, and what the
@@ -113,6 +149,8 @@ impl PostOffice {
             to: Recipient::Operator,
             message_id,
             in_reply_to: None,
+            references: Vec::new(),
+            why: NoticeReason::Asked,
             reason: "This is a test: mails of Buttonwatch reach you".to_owned(),
             orders: Vec::new(),
             incident: None,
@@ -146,6 +184,32 @@ impl PostOffice {
             Err(e) => MailOutcome::Refused { error: e.to_string() },
         }
     }
+}
+
+/// The operator's own, tried out, or ours.
+fn templates(config: &ServiceConfig) -> Result<Templates, ServeError> {
+    let Some(folder) = &config.mail.templates else { return Ok(Templates::default()) };
+    let name = folder.display();
+    let unread = |e: std::io::Error| {
+        ServeError(format!("{name}: {e}; mail.templates names a folder; `orders templates {name}` fills one"))
+    };
+    let mut own = Vec::new();
+    for entry in fs::read_dir(folder).map_err(unread)? {
+        let entry = entry.map_err(unread)?;
+        let file = entry.file_name().to_string_lossy().into_owned();
+        // Editors leave copies behind.
+        if file.starts_with('.') || file.ends_with('~') || entry.path().is_dir() {
+            continue;
+        }
+        own.push((file, fs::read_to_string(entry.path()).map_err(unread)?));
+    }
+    let told = |problems: Vec<TemplateProblem>| {
+        let lines: Vec<String> = problems.iter().map(|p| format!("{name}/{p}")).collect();
+        ServeError(lines.join("\n"))
+    };
+    let templates = Templates::with(&own).map_err(told)?;
+    templates.check(clock::now()).map_err(told)?;
+    Ok(templates)
 }
 
 /// `Name <address>` or a bare address, as the settings were checked to be.

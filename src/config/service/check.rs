@@ -12,6 +12,7 @@ use super::super::problem::Problems;
 use super::super::spelling::{nearest, quoted};
 use super::*;
 use crate::domain::CrewId;
+use crate::domain::notice_plan::NoticePlan;
 
 const TOP_KEYS: &[&str] = &[
     "data",
@@ -24,6 +25,7 @@ const TOP_KEYS: &[&str] = &[
     "bus",
     "http",
     "mail",
+    "notices",
     "crew",
     "signing",
     "judgement",
@@ -41,18 +43,21 @@ pub fn check(file: &str, text: &str) -> Result<ServiceConfig, Problems> {
     });
     let defaults = ServiceConfig::default();
     let external = external(&root);
+    let zone = time_zone(&root).unwrap_or(defaults.time_zone);
+    let notices = notices(&root, NoticePlan { zone, ..defaults.notices });
     let config = ServiceConfig {
         data: path(&root, "data").unwrap_or(defaults.data),
         fleet: path(&root, "fleet"),
         rules: path(&root, "rules"),
         root: root.get("root").and_then(|i| topic_root(&i)).unwrap_or(defaults.root),
-        time_zone: time_zone(&root).unwrap_or(defaults.time_zone),
+        time_zone: zone,
         gateway: gateway(&root, external.is_some()),
         external,
         bus: bus(&root, defaults.bus),
         http: http(&root, defaults.http),
         mail: mail(&root),
-        crews: crews(&root),
+        crews: crews(&root, &notices),
+        notices,
         signing: signing(&root),
         judgement: judgement(&root, defaults.judgement),
     };
@@ -328,7 +333,7 @@ fn open_only_if_said(block: &Block<'_>, listen: SocketAddr, danger: &str) {
 
 fn mail(root: &Block<'_>) -> Mail {
     let Some(block) = section(root, "mail") else { return Mail::default() };
-    block.only_keys(&["from", "operator", "domain", "folder", "smtp"], |key| match key {
+    block.only_keys(&["from", "operator", "supervisor", "domain", "folder", "templates", "smtp"], |key| match key {
         "to" => Some("crews have their addresses in [crew.<name>], the operator in operator".to_owned()),
         "host" | "port" | "username" | "password_file" | "tls" => {
             Some(format!("it belongs into smtp = {{ {key} = … }}"))
@@ -364,6 +369,8 @@ fn mail(root: &Block<'_>) -> Mail {
     Mail {
         from: from.map_or_else(|| format!("buttonwatch@{domain}"), |(text, _)| text),
         operator: block.get("operator").and_then(|i| plain_address(&i)).unwrap_or_else(|| format!("operator@{domain}")),
+        supervisor: block.get("supervisor").and_then(|i| plain_address(&i)),
+        templates: path(&block, "templates"),
         domain,
         transport,
     }
@@ -430,7 +437,17 @@ fn smtp(block: &Block<'_>) -> Option<Smtp> {
     Some(Smtp { host: host?, port, tls: tls?, ca: path(block, "ca"), login })
 }
 
-fn crews(root: &Block<'_>) -> BTreeMap<CrewId, Crew> {
+fn notices(root: &Block<'_>, base: NoticePlan) -> NoticePlan {
+    let Some(block) = section(root, "notices") else { return base };
+    block.only_keys(notices::KEYS, |key| match key {
+        "depot" => Some("each crew has its own: write it into [crew.<name>]".to_owned()),
+        "supervisor" => Some("it belongs into [mail], or into [crew.<name>]".to_owned()),
+        _ => notices::remark(key),
+    });
+    notices::plan(&block, &base)
+}
+
+fn crews(root: &Block<'_>, usual: &NoticePlan) -> BTreeMap<CrewId, Crew> {
     let Some(all) = root.get("crew").and_then(|i| i.block()) else { return BTreeMap::new() };
     let mut crews = BTreeMap::new();
     for (name, item) in all.items() {
@@ -444,10 +461,11 @@ fn crews(root: &Block<'_>) -> BTreeMap<CrewId, Crew> {
         }
         let Some(block) = item.block() else { continue };
         let block = block.called(format!("[crew.{name}] "));
-        block.only_keys(&["mail", "phone", "time_zone"], |key| match key {
+        let known = [&["mail", "phone", "time_zone", "supervisor", "depot"], notices::KEYS].concat();
+        block.only_keys(&known, |key| match key {
             "email" | "address" => Some("did you mean mail?".to_owned()),
             "timezone" => Some("did you mean time_zone?".to_owned()),
-            _ => None,
+            _ => notices::remark(key),
         });
         let phone = block.get("phone").and_then(|i| {
             let text = i.words()?;
@@ -458,7 +476,10 @@ fn crews(root: &Block<'_>) -> BTreeMap<CrewId, Crew> {
             fine.then(|| text.to_owned())
         });
         let mail = block.get("mail").and_then(|i| plain_address(&i));
-        crews.insert(id, Crew { mail, phone, time_zone: time_zone(&block) });
+        let supervisor = block.get("supervisor").and_then(|i| plain_address(&i));
+        let time_zone = time_zone(&block);
+        let base = NoticePlan { zone: time_zone.unwrap_or(usual.zone), ..usual.clone() };
+        crews.insert(id, Crew { mail, phone, supervisor, time_zone, notices: notices::plan(&block, &base) });
     }
     crews
 }

@@ -5,6 +5,7 @@
 //! never in this file and never in a message.
 
 mod check;
+mod notices;
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -16,6 +17,7 @@ use sha2::{Digest, Sha256};
 
 use super::duration::HOUR;
 use super::problem::Problems;
+use crate::domain::notice_plan::{NoticePlan, NoticePlans};
 use crate::domain::severity::PriorityTargets;
 use crate::domain::{CrewId, Recipient, Settings};
 
@@ -44,6 +46,8 @@ pub struct ServiceConfig {
     pub bus: Option<SocketAddr>,
     pub http: Http,
     pub mail: Mail,
+    /// Who hears what, when; a crew may have its own.
+    pub notices: NoticePlan,
     /// By the crew's name in fleet.csv. A crew that is not here gets the defaults.
     pub crews: BTreeMap<CrewId, Crew>,
     pub signing: Signing,
@@ -113,8 +117,12 @@ pub struct Mail {
     pub from: String,
     /// Hears of incidents and of the monitor's own troubles.
     pub operator: String,
+    /// Hears of orders that nobody takes or that are overdue, where a crew names none. None: the operator.
+    pub supervisor: Option<String>,
     /// Right side of every Message-ID, and of the addresses of crews that have none.
     pub domain: String,
+    /// Holds templates that replace ours, each under our file's name. None: ours.
+    pub templates: Option<PathBuf>,
     pub transport: MailTransport,
 }
 
@@ -143,12 +151,16 @@ pub enum SmtpTls {
     None,
 }
 
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Crew {
     /// None: made from the crew's name and the mail domain.
     pub mail: Option<String>,
     pub phone: Option<String>,
+    /// Answers for this crew. None: [`Mail::supervisor`].
+    pub supervisor: Option<String>,
     pub time_zone: Option<Tz>,
+    /// In its own zone.
+    pub notices: NoticePlan,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -189,6 +201,7 @@ impl Default for ServiceConfig {
             bus: Some(loopback(1884)),
             http: Http { listen: loopback(8680), public_url: None },
             mail: Mail::default(),
+            notices: NoticePlan::default(),
             crews: BTreeMap::new(),
             signing: Signing::default(),
             judgement: Judgement::default(),
@@ -217,7 +230,9 @@ impl Default for Mail {
         Mail {
             from: format!("buttonwatch@{NO_DOMAIN}"),
             operator: format!("operator@{NO_DOMAIN}"),
+            supervisor: None,
             domain: NO_DOMAIN.to_owned(),
+            templates: None,
             transport: MailTransport::Folder(None),
         }
     }
@@ -243,6 +258,10 @@ impl ServiceConfig {
             relapse_within: self.judgement.relapse_within,
             targets: self.judgement.targets.clone(),
             selftest_valid: self.judgement.selftest_valid,
+            notices: NoticePlans {
+                usual: self.notices.clone(),
+                crews: self.crews.iter().map(|(id, crew)| (id.clone(), crew.notices.clone())).collect(),
+            },
             mail_domain: self.mail.domain.clone(),
             heartbeat: self.judgement.heartbeat,
             readings: Vec::new(),
@@ -253,6 +272,10 @@ impl ServiceConfig {
     pub fn mail_address(&self, to: &Recipient) -> String {
         match to {
             Recipient::Operator => self.mail.operator.clone(),
+            Recipient::Supervisor(crew) => {
+                let own = self.crews.get(crew).and_then(|c| c.supervisor.clone());
+                own.or_else(|| self.mail.supervisor.clone()).unwrap_or_else(|| self.mail.operator.clone())
+            }
             Recipient::Crew(crew) => {
                 let own = self.crews.get(crew).and_then(|c| c.mail.clone());
                 own.unwrap_or_else(|| format!("{}@{}", crew_slug(crew), self.mail.domain))
@@ -264,7 +287,9 @@ impl ServiceConfig {
     pub fn time_zone_of(&self, to: &Recipient) -> Tz {
         match to {
             Recipient::Operator => self.time_zone,
-            Recipient::Crew(crew) => self.crews.get(crew).and_then(|c| c.time_zone).unwrap_or(self.time_zone),
+            Recipient::Crew(crew) | Recipient::Supervisor(crew) => {
+                self.crews.get(crew).and_then(|c| c.time_zone).unwrap_or(self.time_zone)
+            }
         }
     }
 

@@ -7,6 +7,7 @@ use proptest::prelude::*;
 use super::rig::*;
 use crate::domain::event::{Action, Event, Hearing, MaintenanceScope};
 use crate::domain::message::{Body, Heartbeat, Message, Outcome, Power, Selftest, TestResult};
+use crate::domain::notice_plan::{Night, NoticePlan, NoticePlans, TimeOfDay};
 use crate::domain::*;
 use crate::engine::Engine;
 
@@ -103,8 +104,22 @@ fn events(script: &[(i64, Act)], fleet: &Fleet) -> Vec<(i64, Event)> {
     out
 }
 
+/// A crew that sleeps at night, is told again soon, and gets few single mails: every way of telling is taken.
+fn all_ways() -> Settings {
+    let time = |text: &str| TimeOfDay::parse(text).expect("a time");
+    let usual = NoticePlan {
+        zone: chrono_tz::UTC,
+        night: Some(Night { from: time("03:00"), until: time("09:00"), at_once: Priority::P1 }),
+        digest_at: time("10:00"),
+        repeat: Some(secs(5400)),
+        fold_after: 2,
+        ..NoticePlan::default()
+    };
+    Settings { notices: NoticePlans { usual, ..NoticePlans::default() }, ..settings() }
+}
+
 fn engine() -> Engine {
-    Engine::new(rules(), fleet(), settings())
+    Engine::new(rules(), fleet(), all_ways())
 }
 
 fn run(script: &[(i64, Act)], wake_every: Option<i64>) -> Vec<Effect> {
@@ -149,7 +164,7 @@ proptest! {
         for (i, (at, event)) in events(&script, &fleet()).into_iter().enumerate() {
             if i == cut {
                 let saved = e.save();
-                e = Engine::restore(rules(), fleet(), settings(), &saved).expect("its own writing");
+                e = Engine::restore(rules(), fleet(), all_ways(), &saved).expect("its own writing");
                 prop_assert!(e.save() == saved, "what was restored is written differently");
             }
             out.extend(e.handle(t(at), event));
@@ -208,7 +223,7 @@ proptest! {
     fn one_open_alert_per_rule_one_open_order_per_case_and_no_mail_without_either(script in script()) {
         let mut alerts: BTreeSet<(UnitId, RuleId)> = BTreeSet::new();
         let mut open: BTreeMap<Subject, OrderId> = BTreeMap::new();
-        let mut mailed: BTreeMap<OrderId, usize> = BTreeMap::new();
+        let mut mailed: BTreeMap<(Recipient, OrderId), BTreeSet<MessageId>> = BTreeMap::new();
         let mut readiness: BTreeMap<UnitId, Readiness> = BTreeMap::new();
         let mut message_ids = BTreeSet::new();
         for e in run(&script, None) {
@@ -229,10 +244,15 @@ proptest! {
                 EffectKind::Mail(n) => {
                     prop_assert!(message_ids.insert(n.message_id.clone()), "one id, two mails");
                     prop_assert!(n.incident.is_some() || !n.orders.is_empty());
+                    let answers: Vec<&MessageId> = n.in_reply_to.iter().chain(&n.references).collect();
                     for o in &n.orders {
-                        let count = mailed.entry(o.id).or_default();
-                        prop_assert_eq!(*count == 0, n.in_reply_to.is_none());
-                        *count += 1;
+                        let before = mailed.entry((n.to.clone(), o.id)).or_default();
+                        let is_list = n.kind == NoticeKind::Digest;
+                        let in_thread = before.is_empty() || answers.iter().any(|id| before.contains(*id));
+                        prop_assert!(is_list || in_thread, "{:?} out of its thread", n);
+                        let begins = n.kind == NoticeKind::OrderOpened;
+                        prop_assert!(!begins || (before.is_empty() && answers.is_empty()), "{:?}", n);
+                        before.insert(n.message_id.clone());
                     }
                 }
                 EffectKind::Readiness { unit, from, to, .. } => {
@@ -243,6 +263,44 @@ proptest! {
                 EffectKind::Incident { .. } | EffectKind::OrderUpdated(_) | EffectKind::Command { .. }
                 | EffectKind::Reading { .. } | EffectKind::Refused { .. } => {}
             }
+        }
+    }
+
+    #[test]
+    fn every_open_order_is_told_and_whoever_was_told_hears_of_its_end(script in script()) {
+        let mut e = engine();
+        let mut effects = Vec::new();
+        let mut last = 0;
+        for (at, event) in events(&script, &fleet()) {
+            effects.extend(e.handle(t(at), event));
+            last = at;
+        }
+        effects.extend(e.advance(t(last + 2 * DAY)));
+        let (mut orders, mut knows) = (BTreeMap::new(), BTreeMap::new());
+        for effect in effects {
+            match effect.kind {
+                EffectKind::Order(o) | EffectKind::OrderUpdated(o) => { orders.insert(o.id, (effect.at, *o)); }
+                EffectKind::Mail(n) => {
+                    prop_assert!(!n.why.to_string().is_empty());
+                    for o in n.orders {
+                        prop_assert!(o.state.is_open() || knows.contains_key(&(n.to.clone(), o.id)), "an end of nothing");
+                        knows.insert((n.to.clone(), o.id), o.state.is_open());
+                    }
+                }
+                EffectKind::Readiness { .. } | EffectKind::Alert { .. } | EffectKind::Incident { .. }
+                | EffectKind::Command { .. } | EffectKind::Reading { .. } | EffectKind::Refused { .. } => {}
+            }
+        }
+        let long_ago = t(last + DAY);
+        for (id, (at, order)) in &orders {
+            let crew = Recipient::Crew(order.crew.clone());
+            let waits_for_proof = matches!(order.state, OrderState::Repaired | OrderState::Verified);
+            let told = knows.contains_key(&(crew, *id)) || !order.state.is_open() || waits_for_proof;
+            prop_assert!(told || *at > long_ago, "{id} was never told");
+        }
+        for ((reader, id), thinks_open) in knows {
+            let (at, order) = &orders[&id];
+            prop_assert!(thinks_open == order.state.is_open() || *at > long_ago, "{reader} was not told of the end of {id}");
         }
     }
 }

@@ -49,7 +49,15 @@ pub fn to_message(mail: &Mail) -> Result<Message, PackError> {
         .boundary(boundary(mail))
         .singlepart(part(ContentType::TEXT_PLAIN, &mail.text))
         .singlepart(part(ContentType::TEXT_HTML, &mail.html));
-    Ok(builder.multipart(body)?)
+    if mail.attachments.is_empty() {
+        return Ok(builder.multipart(body)?);
+    }
+    let mut whole = MultiPart::mixed().boundary(format!("{}m", boundary(mail))).multipart(body);
+    for file in &mail.attachments {
+        let kind = ContentType::parse(file.content_type).unwrap_or(ContentType::TEXT_PLAIN);
+        whole = whole.singlepart(lettre::message::Attachment::new(file.name.clone()).body(file.bytes.clone(), kind));
+    }
+    Ok(builder.multipart(whole)?)
 }
 
 /// Hash of what it separates: it cannot stand in there by anyone's intent.

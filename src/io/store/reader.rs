@@ -14,8 +14,8 @@ use serde::de::DeserializeOwned;
 use crate::domain::message::Command;
 use crate::domain::view::{IncidentRow, OutboxRow, QuarantineRow, RefusalRow};
 use crate::domain::{
-    AlertState, Component, IncidentState, MessageId, Notice, Order, OrderId, Readiness, RuleId, Severity, Timestamp,
-    Unit, UnitId,
+    AlertState, Component, IncidentState, MessageId, Notice, Order, OrderId, Readiness, RuleId, Severity, SiteId,
+    Timestamp, Unit, UnitId,
 };
 
 use super::error::{At, Fault, StoreError};
@@ -125,6 +125,12 @@ impl StoreReader {
     pub fn orders_of_unit(&self, unit: &UnitId) -> Result<Vec<Order>, StoreError> {
         let sql = "SELECT body FROM work_order WHERE unit = ?1 ORDER BY id";
         self.ask("read a unit's work orders", sql, [unit.as_str()], |r| from_json(r, 0))
+    }
+
+    /// Open and closed ones, the newest first.
+    pub fn orders_at_site(&self, site: &SiteId, limit: u32) -> Result<Vec<Order>, StoreError> {
+        let sql = "SELECT body FROM work_order WHERE site = ?1 ORDER BY id DESC LIMIT ?2";
+        self.ask("read a site's work orders", sql, params![site.as_str(), limit], |r| from_json(r, 0))
     }
 
     /// Mails to try now, those decided first at the front.

@@ -5,20 +5,25 @@
 //! Never sends, and never knows who is behind a role: addresses come with the context.
 
 mod html;
+mod list;
 mod local_time;
 mod page;
+pub mod sample;
+mod sheet;
 mod subject;
+mod template;
 #[cfg(test)]
 mod tests;
 mod text;
 
 use chrono_tz::Tz;
 
-use crate::domain::{Fleet, MessageId, Notice, OrderId, Priority, Timestamp};
+use crate::domain::{Fleet, MessageId, Notice, NoticeKind, Order, OrderId, Priority, Timestamp};
 
 pub(in crate::render) use html::{contact, escaped};
 pub use local_time::LocalTime;
 pub(in crate::render) use page::map_url;
+pub use template::{FILES as TEMPLATE_FILES, TemplateProblem, Templates};
 
 /// What the words need beside the notice itself.
 #[derive(Debug, Clone, Copy)]
@@ -30,9 +35,12 @@ pub struct MailContext<'a> {
     pub base_url: Option<&'a str>,
     /// The page of each order of the notice that its reader may open and move on. Without, its plain page is named.
     pub links: &'a [(OrderId, String)],
+    /// Other orders at the sites of the notice's, open and past.
+    pub others: &'a [Order],
     pub from: &'a Mailbox,
     /// The people behind the notice's recipient.
     pub to: &'a [Mailbox],
+    pub templates: &'a Templates,
 }
 
 /// A name for people and an address for machines. `io::smtp` checks the address when the mail goes out.
@@ -60,23 +68,59 @@ pub struct Mail {
     pub html: String,
     /// Name and value of further headers, single lines.
     pub headers: Vec<(&'static str, String)>,
+    pub attachments: Vec<Attachment>,
 }
 
-pub fn render_notice(notice: &Notice, context: &MailContext<'_>) -> Mail {
+/// A file that comes with a mail.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Attachment {
+    pub name: String,
+    /// As MIME writes it.
+    pub content_type: &'static str,
+    pub bytes: Vec<u8>,
+}
+
+/// Err: the operator's own template asks for what there is not. [`Templates::default`] always works.
+pub fn render_notice(notice: &Notice, context: &MailContext<'_>) -> Result<Mail, TemplateProblem> {
     let time = LocalTime::new(context.zone, notice.at);
     let page = page::Page::of(notice, context, &time);
     let subject = subject::of(notice, context, &time);
-    Mail {
+    let words = context.templates.render(notice, context, &time, &page, &subject)?;
+    Ok(Mail {
         message_id: notice.message_id.clone(),
         in_reply_to: notice.in_reply_to.clone(),
-        references: notice.in_reply_to.iter().cloned().collect(),
+        // Oldest first, the one it answers last (RFC 5322).
+        references: notice.references.iter().chain(&notice.in_reply_to).cloned().collect(),
         from: clean_mailbox(context.from),
         to: context.to.iter().map(clean_mailbox).collect(),
         date: notice.at,
-        text: text::of(&page),
-        html: html::of(&page, &subject),
+        subject: words.subject,
+        text: words.text,
+        html: words.html,
         headers: headers(notice),
-        subject,
+        attachments: sheet_of(notice, context).into_iter().collect(),
+    })
+}
+
+fn sheet_of(notice: &Notice, context: &MailContext<'_>) -> Option<Attachment> {
+    match notice.kind {
+        NoticeKind::Digest | NoticeKind::Summary => {
+            let day = notice.at.to_utc().with_timezone(&context.zone).format("%Y-%m-%d");
+            Some(Attachment {
+                name: format!("work-orders-{day}.csv"),
+                content_type: "text/csv; charset=utf-8",
+                bytes: sheet::of(&notice.orders, context.fleet, context.zone),
+            })
+        }
+        NoticeKind::OrderOpened
+        | NoticeKind::OrderReopened
+        | NoticeKind::OrderRaised
+        | NoticeKind::OrderReminder
+        | NoticeKind::OrderEscalated
+        | NoticeKind::OrderClosed
+        | NoticeKind::IncidentOpened
+        | NoticeKind::IncidentClosed
+        | NoticeKind::Test => None,
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::domain::notice::IncidentFacts;
+use crate::domain::notice::{IncidentFacts, NoticeReason};
 use crate::domain::order::Change;
 use crate::domain::{
     Fleet, GroupKind, Notice, NoticeKind, Order, OrderState, Priority, Reason, Subject, Timestamp, Unit, UnitId,
@@ -16,6 +16,9 @@ use super::{MailContext, one_line, order_url};
 const UNITS_SHOWN: usize = 40;
 /// The newest lines of a long history: the first one and these.
 const HISTORY_SHOWN: usize = 20;
+/// Of other orders at the site, open and past.
+const ALSO_SHOWN: usize = 8;
+const PAST_SHOWN: usize = 5;
 
 pub(super) struct Page {
     /// `WO-000042`, or the circuit's kind.
@@ -39,7 +42,7 @@ pub(super) enum Tone {
 }
 
 pub(super) enum Block {
-    Heading(String),
+    Heading(Vec<Span>),
     Paragraph(Vec<Span>),
     Facts(Vec<(&'static str, Vec<Span>)>),
     List(Vec<Vec<Span>>),
@@ -54,17 +57,20 @@ pub(super) enum Span {
     Link { text: String, url: String, in_text: bool },
 }
 
-fn ours(text: impl Into<String>) -> Vec<Span> {
+pub(super) fn ours(text: impl Into<String>) -> Vec<Span> {
     vec![Span::Ours(text.into())]
 }
 
-fn name(text: &str) -> Span {
+pub(super) fn name(text: &str) -> Span {
     Span::Name(one_line(text))
 }
 
 impl Page {
     pub(super) fn of(notice: &Notice, context: &MailContext<'_>, time: &LocalTime) -> Page {
         let writer = Writer { notice, context, time, blocks: Vec::new() };
+        if matches!(notice.kind, NoticeKind::Digest | NoticeKind::Summary) {
+            return writer.list();
+        }
         match (notice.orders.as_slice(), &notice.incident) {
             ([first, rest @ ..], incident) => writer.orders(first, rest, incident.as_ref()),
             ([], Some(incident)) => writer.incident(incident),
@@ -73,23 +79,30 @@ impl Page {
     }
 }
 
-struct Writer<'a> {
-    notice: &'a Notice,
-    context: &'a MailContext<'a>,
-    time: &'a LocalTime,
-    blocks: Vec<Block>,
+pub(super) struct Writer<'a> {
+    pub notice: &'a Notice,
+    pub context: &'a MailContext<'a>,
+    pub time: &'a LocalTime,
+    pub blocks: Vec<Block>,
 }
 
 impl Writer<'_> {
-    fn said(&self, text: &str) -> String {
+    pub(super) fn said(&self, text: &str) -> String {
         self.time.localise(&one_line(text))
     }
 
-    fn heading(&mut self, title: &str) {
-        self.blocks.push(Block::Heading(title.to_owned()));
+    pub(super) fn heading(&mut self, title: &str) {
+        self.blocks.push(Block::Heading(ours(title)));
     }
 
-    fn finish(self, label: String, badge: Option<Priority>, banner: String, tone: Tone, lead: Vec<Span>) -> Page {
+    pub(super) fn finish(
+        self,
+        label: String,
+        badge: Option<Priority>,
+        banner: String,
+        tone: Tone,
+        lead: Vec<Span>,
+    ) -> Page {
         let mut footer = Vec::new();
         if let Some(base) = self.context.base_url {
             let link = |text: String, url: String| Span::Link { text, url, in_text: true };
@@ -108,6 +121,7 @@ impl Writer<'_> {
             }
         }
         let zone = self.time.zone_text(self.notice.at);
+        footer.push(ours(format!("You get this mail because {}.", self.said(&self.notice.why.to_string()))));
         footer.push(ours(format!("Sent by Buttonwatch. All times are {zone}.")));
         Page { label, badge, banner, tone, lead, blocks: self.blocks, footer }
     }
@@ -116,7 +130,14 @@ impl Writer<'_> {
     fn bare(self) -> Page {
         let lead = ours(self.said(&self.notice.reason));
         let (banner, tone) = match self.notice.kind {
-            NoticeKind::OrderOpened | NoticeKind::OrderReopened | NoticeKind::IncidentOpened => ("Notice", Tone::Wrong),
+            NoticeKind::OrderOpened
+            | NoticeKind::OrderReopened
+            | NoticeKind::OrderRaised
+            | NoticeKind::OrderReminder
+            | NoticeKind::OrderEscalated
+            | NoticeKind::Digest
+            | NoticeKind::Summary
+            | NoticeKind::IncidentOpened => ("Notice", Tone::Wrong),
             NoticeKind::OrderClosed | NoticeKind::IncidentClosed => ("All clear", Tone::Over),
             NoticeKind::Test => ("Test mail", Tone::Over),
         };
@@ -127,8 +148,16 @@ impl Writer<'_> {
         let (banner, tone) = match (self.notice.kind, first.state) {
             (NoticeKind::OrderClosed, OrderState::Cancelled) => ("Cancelled, please do not go", Tone::Over),
             (NoticeKind::OrderClosed | NoticeKind::IncidentClosed, _) => ("Closed, nothing more to do", Tone::Over),
-            (NoticeKind::OrderOpened | NoticeKind::Test, _) => ("New work order", Tone::Wrong),
+            (NoticeKind::OrderOpened | NoticeKind::Test | NoticeKind::Digest | NoticeKind::Summary, _) => {
+                ("New work order", Tone::Wrong)
+            }
             (NoticeKind::OrderReopened, _) => ("Open again", Tone::Wrong),
+            (NoticeKind::OrderRaised, _) => ("More urgent now", Tone::Wrong),
+            (NoticeKind::OrderReminder, _) => ("Still waiting for you", Tone::Wrong),
+            (NoticeKind::OrderEscalated, _) if matches!(self.notice.why, NoticeReason::Overdue { .. }) => {
+                ("Overdue", Tone::Wrong)
+            }
+            (NoticeKind::OrderEscalated, _) => ("Nobody has taken it", Tone::Wrong),
             (NoticeKind::IncidentOpened, _) => ("New work order for a common fault", Tone::Wrong),
         };
         let lead = match tone {
@@ -161,7 +190,7 @@ impl Writer<'_> {
         }
     }
 
-    fn what_is_wrong(&self, order: &Order) -> Vec<Span> {
+    pub(super) fn what_is_wrong(&self, order: &Order) -> Vec<Span> {
         let mut spans = match &order.subject {
             Subject::Unit { unit, component: _ } => {
                 let mut spans = ours(unit.to_string());
@@ -182,7 +211,7 @@ impl Writer<'_> {
         spans
     }
 
-    fn unit(&self, id: &UnitId) -> Option<&Unit> {
+    pub(super) fn unit(&self, id: &UnitId) -> Option<&Unit> {
         find(self.context.fleet, id)
     }
 
@@ -206,6 +235,9 @@ impl Writer<'_> {
             }
         }
         self.place(order, incident);
+        if tone == Tone::Wrong {
+            self.also_at_the_site(order);
+        }
         if tone == Tone::Wrong && !order.suspects.is_empty() {
             self.heading("Likely causes");
             let line = |s: &crate::domain::Suspect| {
@@ -227,6 +259,71 @@ impl Writer<'_> {
             self.blocks.push(Block::List(lines));
         }
         self.history(order);
+        self.before(order);
+    }
+
+    /// One visit, one list.
+    fn also_at_the_site(&mut self, order: &Order) {
+        let now = self.notice.at;
+        let here = |other: &&Order| {
+            other.site.is_some() && other.site == order.site && self.notice.orders.iter().all(|o| o.id != other.id)
+        };
+        let was_open = |other: &&Order| other.opened_at <= now && other.closed_at.is_none_or(|closed| closed > now);
+        let open: Vec<&Order> = self.context.others.iter().filter(here).filter(was_open).collect();
+        if open.is_empty() {
+            return;
+        }
+        self.heading("Also open at this site");
+        let mut lines = Vec::new();
+        for other in open.iter().take(ALSO_SHOWN) {
+            let mut line = ours(format!("{} {} ", other.id, other.priority));
+            line.extend(self.what_is_wrong(other));
+            if !other.parts.is_empty() {
+                let parts: Vec<String> = other.parts.iter().map(|p| one_line(p)).collect();
+                line.push(Span::Ours(format!(" Bring: {}.", parts.join(", "))));
+            }
+            lines.push(line);
+        }
+        if open.len() > ALSO_SHOWN {
+            lines.push(ours(format!("and {} more", open.len() - ALSO_SHOWN)));
+        }
+        self.blocks.push(Block::List(lines));
+    }
+
+    /// What was done here lately, newest first: a third battery in a year is no battery's fault.
+    fn before(&mut self, order: &Order) {
+        let now = self.notice.at;
+        let mut past: Vec<&Order> = self
+            .context
+            .others
+            .iter()
+            .filter(|o| o.id != order.id && o.site.is_some() && o.site == order.site)
+            .filter(|o| o.closed_at.is_some_and(|closed| closed <= now))
+            .collect();
+        if past.is_empty() {
+            return;
+        }
+        past.sort_by_key(|o| std::cmp::Reverse((o.closed_at, o.id)));
+        self.heading("Orders here before");
+        let mut lines = Vec::new();
+        for old in past.iter().take(PAST_SHOWN) {
+            let closed = old.closed_at.unwrap_or(now);
+            let mut line = ours(format!("{}  {} ", self.time.day(closed), old.id));
+            line.extend(self.what_is_wrong(old));
+            let said = old.history.iter().rev().find(|c| c.state == OrderState::Repaired && !no_words(&c.why));
+            if let Some(said) = said {
+                line.push(Span::Ours(" ".into()));
+                line.push(name(&stopped(&self.said(&said.why.to_string()))));
+            }
+            if old.relapses > 0 {
+                line.push(Span::Ours(format!(" It came back {}.", counted(old.relapses as usize, "time"))));
+            }
+            lines.push(line);
+        }
+        if past.len() > PAST_SHOWN {
+            lines.push(ours(format!("and {} more", past.len() - PAST_SHOWN)));
+        }
+        self.blocks.push(Block::List(lines));
     }
 
     fn component_word(&self, order: &Order) -> String {
@@ -385,7 +482,14 @@ impl Writer<'_> {
     fn incident(mut self, incident: &IncidentFacts) -> Page {
         let over = match self.notice.kind {
             NoticeKind::IncidentClosed | NoticeKind::OrderClosed | NoticeKind::Test => true,
-            NoticeKind::IncidentOpened | NoticeKind::OrderOpened | NoticeKind::OrderReopened => false,
+            NoticeKind::IncidentOpened
+            | NoticeKind::OrderOpened
+            | NoticeKind::OrderReopened
+            | NoticeKind::OrderRaised
+            | NoticeKind::OrderReminder
+            | NoticeKind::OrderEscalated
+            | NoticeKind::Digest
+            | NoticeKind::Summary => false,
         };
         let circuit = match incident.kind {
             GroupKind::Fleet => ours("The whole fleet"),
@@ -428,7 +532,7 @@ fn find<'a>(fleet: &'a Fleet, id: &UnitId) -> Option<&'a Unit> {
     fleet.find(id.as_str()).map(|ix| fleet.unit(ix))
 }
 
-fn place_facts(unit: &Unit) -> Vec<(&'static str, Vec<Span>)> {
+pub(super) fn place_facts(unit: &Unit) -> Vec<(&'static str, Vec<Span>)> {
     let mut facts = vec![("Site", vec![name(unit.site.as_str()), Span::Ours(", ".into()), name(unit.city.as_str())])];
     let mut text = |label, value: &str| {
         if !value.trim().is_empty() {
@@ -503,7 +607,7 @@ fn phone_number(text: &str) -> Option<(usize, usize)> {
 }
 
 /// When the fault began, as far as the order's first line tells; else when the order was opened.
-fn since(order: &Order) -> Timestamp {
+pub(super) fn since(order: &Order) -> Timestamp {
     last_opening(order).map_or(order.opened_at, |c| began(&c.why, c.at))
 }
 
@@ -579,24 +683,24 @@ fn no_words(why: &Reason) -> bool {
     matches!(why, Reason::Said { note } if note.trim().is_empty())
 }
 
-fn counted(n: usize, what: &str) -> String {
+pub(super) fn counted(n: usize, what: &str) -> String {
     if n == 1 { format!("1 {what}") } else { format!("{n} {what}s") }
 }
 
-fn first_upper(text: &str) -> String {
+pub(super) fn first_upper(text: &str) -> String {
     let mut chars = text.chars();
     chars.next().map_or_else(String::new, |c| c.to_uppercase().chain(chars).collect())
 }
 
 /// With a full stop, unless it ends in a mark of its own.
-fn stopped(text: &str) -> String {
+pub(super) fn stopped(text: &str) -> String {
     let text = text.trim();
     let ends = text.is_empty() || text.ends_with(['.', '!', '?', '۔', '؟']);
     if ends { text.to_owned() } else { format!("{text}.") }
 }
 
 /// The same with a capital.
-fn sentence(text: &str) -> String {
+pub(super) fn sentence(text: &str) -> String {
     first_upper(&stopped(text))
 }
 

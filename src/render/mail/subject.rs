@@ -1,7 +1,7 @@
 //! The line by which a phone shows a mail. Every mail of a thread has the same, but for `Re:` — mail programs that thread
 //! by subject need that — so it holds what does not change: the order's number, priority and first words.
 
-use crate::domain::{GroupKind, Notice, Order, Subject};
+use crate::domain::{GroupKind, Notice, NoticeKind, Order, Recipient, Subject};
 
 use super::local_time::LocalTime;
 use super::{MailContext, held_in_line, one_line};
@@ -12,6 +12,12 @@ const RE: &str = "Re: ";
 
 pub(super) fn of(notice: &Notice, context: &MailContext<'_>, time: &LocalTime) -> String {
     let base = match (notice.orders.as_slice(), &notice.incident) {
+        (orders, _) if matches!(notice.kind, NoticeKind::Digest | NoticeKind::Summary) => {
+            return of_list(notice, orders, time);
+        }
+        ([order], _) if matches!(notice.to, Recipient::Supervisor(_)) => {
+            of_order(order, context).replacen("] ", "] Escalated ", 1)
+        }
         ([order], _) => of_order(order, context),
         ([first, more @ ..], _) => {
             let tail = format!(", and {} more", more.len());
@@ -24,6 +30,29 @@ pub(super) fn of(notice: &Notice, context: &MailContext<'_>, time: &LocalTime) -
         ([], None) => format!("[Buttonwatch] {}", one_line(&notice.reason)),
     };
     finish(notice, &cut(&base, ROOM), "")
+}
+
+/// A list of everything is a mail of its own each time: its day and figures are what a phone should show.
+fn of_list(notice: &Notice, orders: &[Order], time: &LocalTime) -> String {
+    let whose = match &notice.to {
+        Recipient::Crew(crew) => held_in_line(crew.as_str()),
+        Recipient::Supervisor(crew) => format!("{}, for its supervisor", held_in_line(crew.as_str())),
+        Recipient::Operator => "operator".to_owned(),
+    };
+    let open = orders.iter().filter(|o| o.state.is_open()).count();
+    let count = |n: usize| if n == 1 { "1 order".to_owned() } else { format!("{n} orders") };
+    let what = match (open, orders.len() - open) {
+        (0, over) => format!("{} over", count(over)),
+        (open, 0) => format!("{} open", count(open)),
+        (open, over) => format!("{} open, {over} over", count(open)),
+    };
+    let (label, day) = match notice.kind == NoticeKind::Digest {
+        true => ("Digest", time.day(notice.at)),
+        false => ("Summary", time.short(notice.at)),
+    };
+    let tail = format!(": {what}, {day}");
+    let head = format!("[{label}] {whose}");
+    format!("{}{tail}", cut(&head, ROOM - tail.chars().count()))
 }
 
 fn finish(notice: &Notice, base: &str, tail: &str) -> String {

@@ -1,12 +1,15 @@
 //! Golden mails: what each person gets, to the letter. `cargo insta review` after a wanted change.
 
+mod lists;
+
 use std::time::Duration;
 
 use crate::domain::notice::IncidentFacts;
 use crate::domain::order::Change;
 use crate::domain::{
-    City, Component, CrewId, Fleet, GroupKind, GroupName, Kind, MessageId, Notice, NoticeKind, Order, OrderId,
-    OrderState, Priority, Reason, Recipient, RuleId, SiteId, Subject, Suspect, Timestamp, Unit, UnitId, UplinkId,
+    City, Component, CrewId, Fleet, GroupKind, GroupName, Kind, MessageId, Notice, NoticeKind, NoticeReason, Order,
+    OrderId, OrderState, Priority, Reason, Recipient, RuleId, SiteId, Subject, Suspect, Timestamp, Unit, UnitId,
+    UplinkId,
 };
 
 use super::*;
@@ -106,6 +109,8 @@ fn opened(order: Order) -> Notice {
         to: Recipient::Crew(order.crew.clone()),
         message_id: id("wo-000042.1"),
         in_reply_to: None,
+        references: Vec::new(),
+        why: NoticeReason::AtOnce { priority: Priority::P1 },
         reason: silent().to_string(),
         orders: vec![order],
         incident: None,
@@ -123,6 +128,8 @@ fn follow_up(mut order: Order, kind: NoticeKind, time: &str, by: &str, why: Reas
         to: Recipient::Crew(order.crew.clone()),
         message_id: id("wo-000042.2"),
         in_reply_to: Some(id("wo-000042.1")),
+        references: Vec::new(),
+        why: NoticeReason::AllClear,
         reason: why.to_string(),
         orders: vec![order],
         incident: None,
@@ -191,6 +198,8 @@ fn incident(kind: NoticeKind, group: GroupKind, name: &str, time: &str, why: Rea
         to: Recipient::Operator,
         message_id: id(if opens { "incident-uplink.1" } else { "incident-uplink.2" }),
         in_reply_to: (!opens).then(|| id("incident-uplink.1")),
+        references: Vec::new(),
+        why: NoticeReason::AllClear,
         reason: why.to_string(),
         orders: Vec::new(),
         incident: Some(IncidentFacts {
@@ -216,7 +225,20 @@ fn mail(notice: &Notice) -> Mail {
         (o.id, format!("https://buttons.example/crew/{}/1796461200/0123456789abcdef0123456789abcdef", o.id))
     };
     let links: Vec<(OrderId, String)> = notice.orders.iter().filter(|o| o.state.is_open()).map(link).collect();
-    render_notice(notice, &MailContext { fleet: &fleet, zone, base_url, links: &links, from: &from, to: &to })
+    render_notice(
+        notice,
+        &MailContext {
+            fleet: &fleet,
+            zone,
+            base_url,
+            links: &links,
+            others: &[],
+            from: &from,
+            to: &to,
+            templates: &Templates::default(),
+        },
+    )
+    .expect("our templates")
 }
 
 fn head(mail: &Mail) -> String {
@@ -369,8 +391,18 @@ fn nothing_from_outside_adds_a_header_a_tag_or_a_turn_of_direction() {
         let zone = chrono_tz::UTC;
         let mail = render_notice(
             &notice,
-            &MailContext { fleet: &fleet, zone, base_url: None, links: &[], from: &from, to: &to },
-        );
+            &MailContext {
+                fleet: &fleet,
+                zone,
+                base_url: None,
+                links: &[],
+                others: &[],
+                from: &from,
+                to: &to,
+                templates: &Templates::default(),
+            },
+        )
+        .expect("our templates");
         let names = [&mail.from, &mail.to[0]].map(|m| m.name.clone().unwrap_or_default());
         let values = mail.headers.iter().map(|(_, v)| v.clone()).chain(names).chain([mail.subject.clone()]);
         for value in values {

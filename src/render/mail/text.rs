@@ -1,59 +1,14 @@
-//! A page as plain text: complete in itself, for the oldest phone and the screen reader.
-
-use super::held_in_line;
-use super::page::{Block, Page, Span};
+//! Plain text on lines that every reader shows whole.
 
 /// RFC 5322's line, less nothing: readers with 80 columns do not wrap it again.
 const WIDTH: usize = 78;
 
-pub(super) fn of(page: &Page) -> String {
+/// `text` on lines of at most 78 characters, `first` before the first and `next` before the others. No line end at the end.
+pub(super) fn wrapped(text: &str, first: &str, next: &str) -> String {
     let mut out = String::new();
-    wrap(&mut out, &format!("{}: {}", page.label, page.banner), "", "");
-    if let Some(badge) = &page.badge {
-        wrap(&mut out, &format!("Priority {badge}"), "", "");
-    }
-    out.push('\n');
-    wrap(&mut out, &plain(&page.lead), "", "");
-    for block in &page.blocks {
-        match block {
-            Block::Heading(title) => {
-                out.push('\n');
-                wrap(&mut out, &title.to_uppercase(), "", "");
-            }
-            Block::Paragraph(spans) => wrap(&mut out, &plain(spans), "  ", "  "),
-            Block::Facts(facts) => {
-                let widest = facts.iter().map(|(label, _)| label.chars().count()).max().unwrap_or(0);
-                let hang = " ".repeat(2 + widest + 2);
-                for (label, value) in facts {
-                    let label = format!("  {:<1$}", format!("{label}:"), widest + 2);
-                    wrap(&mut out, &plain(value), &label, &hang);
-                }
-            }
-            Block::List(items) => {
-                for item in items {
-                    wrap(&mut out, &plain(item), "  - ", "    ");
-                }
-            }
-        }
-    }
-    // The mark by which mail programs know a signature and fold it away.
-    out.push_str("\n-- \n");
-    for line in &page.footer {
-        wrap(&mut out, &plain(line), "", "");
-    }
+    wrap(&mut out, text, first, next);
+    out.pop();
     out
-}
-
-fn plain(spans: &[Span]) -> String {
-    let parts: Vec<String> = spans
-        .iter()
-        .map(|span| match span {
-            Span::Ours(text) => text.clone(),
-            Span::Name(name) => held_in_line(name),
-            Span::Link { text, url, in_text } => if *in_text { url } else { text }.clone(),
-        })
-        .collect();
-    parts.concat()
 }
 
 /// Words on lines of at most [`WIDTH`]. A link that is longer stays whole, or it would be none; any other word is split.
