@@ -116,7 +116,6 @@ impl Writer<'_> {
     fn one(&mut self, order: &Order) {
         let mut lead = ours(format!("{} {} ", order.priority, order.id));
         lead.extend(self.what_is_wrong(order));
-        self.blocks.push(Block::Paragraph(lead));
         let mut lines = vec![ours(self.due(order))];
         let action = super::one_line(&order.action);
         if !action.is_empty() {
@@ -129,7 +128,7 @@ impl Writer<'_> {
             let text = "I take it / On my way / Repaired".to_owned();
             lines.push(vec![Span::Link { text, url: url.clone(), in_text: true }]);
         }
-        self.blocks.push(Block::List(lines));
+        self.blocks.push(Block::Entry(lead, lines));
     }
 
     fn due(&self, order: &Order) -> String {
@@ -204,7 +203,7 @@ impl Writer<'_> {
     }
 }
 
-fn is_proving(order: &Order) -> bool {
+pub(super) fn is_proving(order: &Order) -> bool {
     match order.state {
         OrderState::Repaired | OrderState::Verified => true,
         OrderState::Opened

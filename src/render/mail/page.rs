@@ -46,6 +46,8 @@ pub(super) enum Block {
     Paragraph(Vec<Span>),
     Facts(Vec<(&'static str, Vec<Span>)>),
     List(Vec<Vec<Span>>),
+    /// One of several things to do, and what there is to say about it.
+    Entry(Vec<Span>, Vec<Vec<Span>>),
 }
 
 pub(super) enum Span {
@@ -68,7 +70,7 @@ pub(super) fn name(text: &str) -> Span {
 impl Page {
     pub(super) fn of(notice: &Notice, context: &MailContext<'_>, time: &LocalTime) -> Page {
         let writer = Writer { notice, context, time, blocks: Vec::new() };
-        if matches!(notice.kind, NoticeKind::Digest | NoticeKind::Summary) {
+        if is_list(notice.kind) {
             return writer.list();
         }
         match (notice.orders.as_slice(), &notice.incident) {
@@ -109,6 +111,7 @@ impl Writer<'_> {
             let mut pages = ours("See also: ");
             let signed = |order: &Order| self.context.links.iter().find(|(id, _)| *id == order.id);
             match self.notice.orders.as_slice() {
+                _ if is_list(self.notice.kind) => pages.push(link("Buttonwatch".into(), base.to_owned())),
                 [] => pages.push(link("Buttonwatch".into(), base.to_owned())),
                 orders => {
                     for order in orders.iter().filter(|order| signed(order).is_none()) {
@@ -526,6 +529,10 @@ impl Writer<'_> {
         let (banner, tone) = if over { ("Incident over", Tone::Over) } else { ("Incident", Tone::Wrong) };
         self.finish(first_upper(incident.kind.as_str()), None, banner.to_owned(), tone, lead)
     }
+}
+
+fn is_list(kind: NoticeKind) -> bool {
+    matches!(kind, NoticeKind::Digest | NoticeKind::Summary)
 }
 
 fn find<'a>(fleet: &'a Fleet, id: &UnitId) -> Option<&'a Unit> {

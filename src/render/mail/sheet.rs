@@ -43,7 +43,8 @@ pub(super) fn of(orders: &[Order], fleet: &Fleet, zone: Tz) -> Vec<u8> {
         };
         let unit = id.and_then(|id| fleet.find(id.as_str())).map(|ix| fleet.unit(ix));
         let site = unit.map(|u| u.site.clone()).or_else(|| order.site.clone());
-        if order.state.is_open() && (stop == 0 || site != here) {
+        let to_do = order.state.is_open() && !super::list::is_proving(order);
+        if to_do && (stop == 0 || site != here) {
             stop += 1;
             here = site.clone();
         }
@@ -57,7 +58,7 @@ pub(super) fn of(orders: &[Order], fleet: &Fleet, zone: Tz) -> Vec<u8> {
             }
         };
         let row = [
-            if order.state.is_open() { stop.to_string() } else { String::new() },
+            if to_do { stop.to_string() } else { String::new() },
             order.id.to_string(),
             order.priority.to_string(),
             order.state.to_string(),

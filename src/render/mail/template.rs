@@ -180,7 +180,8 @@ fn values(notice: &Notice, context: &MailContext<'_>, time: &LocalTime, page: &P
         zone => time.zone_text(notice.at),
         why => said(&notice.why.to_string()),
         reason => said(&notice.reason),
-        order => orders.first().cloned().unwrap_or_default(),
+        // Mails of other kinds have none: a template may ask all the same, and gets nothing.
+        order => orders.first().cloned().unwrap_or_else(no_order),
         orders => orders,
         page => context! {
             label => page.label.clone(),
@@ -192,6 +193,16 @@ fn values(notice: &Notice, context: &MailContext<'_>, time: &LocalTime, page: &P
             blocks => page.blocks.iter().map(block).collect::<Vec<_>>(),
             footer => page.footer.iter().map(|line| spans(line)).collect::<Vec<_>>(),
         },
+    }
+}
+
+fn no_order() -> Value {
+    let nothing = Vec::<Value>::new;
+    context! {
+        id => "", priority => "", state => "", is_open => false, crew => "", unit => "", name => "", component => "",
+        site => "", city => "", address => "", contact => nothing(), map => "", summary => "", action => "",
+        parts => nothing(), suspects => nothing(), evidence => nothing(), since => "", due => "", is_overdue => false,
+        relapses => 0, link => "",
     }
 }
 
@@ -260,6 +271,9 @@ fn block(block: &Block) -> Value {
     match block {
         Block::Heading(text) => context! { kind => "heading", text => spans(text) },
         Block::Paragraph(text) => context! { kind => "paragraph", text => spans(text) },
+        Block::Entry(lead, lines) => context! {
+            kind => "entry", text => spans(lead), items => lines.iter().map(|l| spans(l)).collect::<Vec<_>>(),
+        },
         Block::List(items) => {
             context! { kind => "list", items => items.iter().map(|i| spans(i)).collect::<Vec<_>>() }
         }

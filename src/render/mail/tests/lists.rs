@@ -15,6 +15,13 @@ fn at_site(number: u32, unit: &str, site: &str, priority: Priority, summary: &st
     }
 }
 
+fn golden(name: &str, text: &str) {
+    let mut settings = insta::Settings::clone_current();
+    settings.set_prepend_module_to_snapshot(false);
+    settings.set_snapshot_path("../snapshots");
+    settings.bind(|| insta::assert_snapshot!(name, text));
+}
+
 fn written(notice: &Notice, others: &[Order], templates: &Templates) -> Result<Mail, TemplateProblem> {
     let fleet = fleet();
     let from = mailbox("Buttonwatch", "buttonwatch@buttons.example");
@@ -65,11 +72,11 @@ fn morning() -> Notice {
 #[test]
 fn a_morning_is_one_round_trip_with_one_bag() {
     let mail = written(&morning(), &[], &Templates::default()).expect("our templates");
-    insta::assert_snapshot!("digest", format!("{}\n{}", head(&mail), mail.text));
+    golden("digest", &format!("{}\n{}", head(&mail), mail.text));
     let sheet = &mail.attachments[0];
     assert_eq!((sheet.name.as_str(), sheet.content_type), ("work-orders-2026-11-23.csv", "text/csv; charset=utf-8"));
     let text = String::from_utf8(sheet.bytes.clone()).expect("UTF-8");
-    insta::assert_snapshot!("digest.csv", text.strip_prefix('\u{FEFF}').expect("a mark for spreadsheets"));
+    golden("digest.csv", text.strip_prefix('\u{FEFF}').expect("a mark for spreadsheets"));
     assert!(text.lines().all(|line| line.matches(',').count() >= 18), "{text}");
 }
 
@@ -103,8 +110,8 @@ fn one_visit_is_told_what_else_is_open_there_and_what_was_done_before() {
         let end = mail.text[start..].find(to).map_or(mail.text.len(), |i| start + i);
         mail.text[start..end].to_owned()
     };
-    insta::assert_snapshot!(part("ALSO OPEN", "\nLIKELY"), @"");
-    insta::assert_snapshot!(part("ORDERS HERE BEFORE", "\n-- "), @"");
+    golden("also-at-the-site", &part("ALSO OPEN", "\nLIKELY"));
+    golden("orders-before", &part("ORDERS HERE BEFORE", "\n-- "));
     assert!(!mail.text.contains("elsewhere"));
 }
 
@@ -117,7 +124,7 @@ fn whoever_must_step_in_sees_why() {
         let last = mail.text.lines().filter(|l| l.starts_with("You get")).collect::<Vec<_>>().join(" ");
         texts.push_str(&format!("{}\n{}\n{last}\n\n", mail.subject, mail.text.lines().next().unwrap_or_default()));
     }
-    insta::assert_snapshot!(texts, @"");
+    golden("told-again", &texts);
 }
 
 #[test]
@@ -155,5 +162,5 @@ fn mistakes_in_templates_are_told_with_their_place() {
         told("mail.txt", "{% for a in range(9000) %}{% for b in range(9000) %}x{% endfor %}{% endfor %}"),
         told("mail.txt", "{{ order.id|shout }}"),
     ];
-    insta::assert_snapshot!(all.join("\n"), @"");
+    golden("template-mistakes", &all.join("\n"));
 }
