@@ -1,9 +1,13 @@
 //! From a notice to a mail in someone's box: packed, sent, read back with other people's programs.
+//!
+//! Needs python3 with aiosmtpd: `python3 -m pip install aiosmtpd`. With `CI=true` it fails without them.
 
-use std::io::{BufRead, BufReader, Write};
+#[path = "servers/smtp_faults.rs"]
+mod smtp_faults;
+
+use std::io::Write;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
-use std::sync::mpsc::{Receiver, channel};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use buttonwatch::domain::order::Change;
@@ -11,13 +15,12 @@ use buttonwatch::domain::{
     City, Component, CrewId, Fleet, MessageId, Notice, NoticeKind, NoticeReason, Order, OrderId, OrderState, Priority,
     Reason, Recipient, SiteId, Subject, Timestamp, Unit, UnitId,
 };
-use buttonwatch::io::smtp::{DeliveryError, PackError, Post, SmtpConfig, SmtpLogin, SmtpTls, to_message};
+use buttonwatch::io::smtp::{Delivered, DeliveryError, PackError, Post, SmtpConfig, SmtpLogin, SmtpTls, to_message};
 use buttonwatch::render::mail::{Mail, MailContext, Mailbox, Templates, render_notice};
 use lettre::Message;
 use mail_parser::MessageParser;
-use serde_json::Value;
-
-const PATIENCE: Duration = Duration::from_secs(20);
+use serde_json::{Value, json};
+use smtp_faults::{PATIENCE, Server, python_has};
 
 fn mailbox(name: &str, address: &str) -> Mailbox {
     Mailbox { name: Some(name.to_owned()), address: address.to_owned() }
@@ -176,7 +179,7 @@ print(json.dumps(out))
     for (mail, read) in mails.iter().zip(&read) {
         assert_eq!(read["id"], mail.message_id.as_str());
         assert_eq!(read["subject"], mail.subject.as_str());
-        assert_eq!(read["defects"], serde_json::json!([]));
+        assert_eq!(read["defects"], json!([]));
         assert_eq!(read["text"].as_str().expect("text").replace("\r\n", "\n").trim_end(), mail.text.trim_end());
         assert_eq!(read["html"].as_str().expect("html").replace("\r\n", "\n").trim_end(), mail.html.trim_end());
         assert!(!read["headers"].as_array().expect("a list").iter().any(|h| h == "bcc" || h == "x-evil"));
@@ -230,85 +233,19 @@ async fn a_folder_that_cannot_be_written_is_worth_another_try() {
     assert!(error.retry && error.text.contains(&file.display().to_string()), "{error:?}");
 }
 
-/// Looks for what a test needs; says how to get it; in CI its absence is a failure.
-fn python_has(module: &str) -> bool {
-    let found = Command::new("python3")
-        .args(["-c", &format!("import {module}")])
-        .stderr(Stdio::null())
-        .status()
-        .is_ok_and(|s| s.success());
-    let how = "python3 -m pip install aiosmtpd";
-    assert!(found || std::env::var("CI").as_deref() != Ok("true"), "CI needs python3 with {module}: {how}");
-    if !found {
-        println!("skipped: needs python3 with {module} ({how})");
-    }
-    found
-}
-
-struct Server {
-    child: Child,
-    said: Receiver<Value>,
-    port: u16,
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+fn config(server: &Server) -> SmtpConfig {
+    SmtpConfig {
+        host: "localhost".to_owned(),
+        port: server.port(),
+        tls: SmtpTls::None,
+        trusted_pem: None,
+        login: None,
+        timeout: PATIENCE,
     }
 }
 
-impl Server {
-    /// None: this machine cannot run it.
-    fn start(arguments: &[&str]) -> Option<Server> {
-        if !python_has("aiosmtpd") {
-            return None;
-        }
-        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/servers/smtp_faults.py");
-        let mut child =
-            Command::new("python3").arg(script).args(arguments).stdout(Stdio::piped()).spawn().expect("python3 starts");
-        let output = BufReader::new(child.stdout.take().expect("piped"));
-        let (says, said) = channel();
-        std::thread::spawn(move || {
-            for line in output.lines().map_while(Result::ok) {
-                let value = serde_json::from_str(&line).expect("the server prints JSON");
-                if says.send(value).is_err() {
-                    break;
-                }
-            }
-        });
-        let mut server = Server { child, said, port: 0 };
-        let port = server.next("port")["port"].as_u64().expect("a number");
-        server.port = u16::try_from(port).expect("a port");
-        Some(server)
-    }
-
-    /// Waits for the next line of this event, passing over others.
-    fn next(&self, event: &str) -> Value {
-        let give_up = Instant::now() + PATIENCE;
-        loop {
-            let left = give_up.saturating_duration_since(Instant::now());
-            let value = self.said.recv_timeout(left).unwrap_or_else(|_| panic!("the server never said {event}"));
-            if value["event"] == event {
-                return value;
-            }
-        }
-    }
-
-    fn config(&self) -> SmtpConfig {
-        SmtpConfig {
-            host: "localhost".to_owned(),
-            port: self.port,
-            tls: SmtpTls::None,
-            trusted_pem: None,
-            login: None,
-            timeout: PATIENCE,
-        }
-    }
-
-    fn post(&self) -> Post {
-        Post::smtp(self.config()).expect("good settings")
-    }
+fn post(server: &Server) -> Post {
+    Post::smtp(config(server)).expect("good settings")
 }
 
 async fn refused(post: &Post) -> DeliveryError {
@@ -318,13 +255,13 @@ async fn refused(post: &Post) -> DeliveryError {
 #[tokio::test]
 async fn an_accepted_mail_arrives_whole_and_the_line_is_used_again() {
     let Some(server) = Server::start(&["accept"]) else { return };
-    let post = server.post();
+    let post = post(&server);
     let mut connections = Vec::new();
     for mail in thread() {
         let message = to_message(&mail).expect("packs");
         assert_eq!(post.deliver(&message).await.expect("accepted").refused, []);
         let arrived = server.next("mail");
-        assert_eq!(arrived["to"], serde_json::json!(["imran@crews.example", "bilal@crews.example"]));
+        assert_eq!(arrived["to"], json!(["imran@crews.example", "bilal@crews.example"]));
         let text = arrived["text"].as_str().expect("text");
         assert_eq!(text.trim_end(), String::from_utf8(message.formatted()).expect("ASCII").trim_end());
         connections.push(arrived["connection"].clone());
@@ -335,7 +272,7 @@ async fn an_accepted_mail_arrives_whole_and_the_line_is_used_again() {
 #[tokio::test]
 async fn a_line_that_the_server_closed_in_the_meantime_is_opened_anew() {
     let Some(server) = Server::start(&["drop-idle"]) else { return };
-    let post = server.post();
+    let post = post(&server);
     for _ in 0..3 {
         post.deliver(&message()).await.expect("accepted");
         server.next("mail");
@@ -347,9 +284,11 @@ async fn a_line_that_the_server_closed_in_the_meantime_is_opened_anew() {
 async fn a_temporary_refusal_is_tried_again() {
     for (mode, code) in [("temporary", 451), ("greylist", 450)] {
         let Some(server) = Server::start(&[mode]) else { return };
-        let error = refused(&server.post()).await;
+        let error = refused(&post(&server)).await;
         assert!(error.retry && error.code == Some(code), "{mode}: {error:?}");
-        assert_eq!(error.recipient.is_some(), mode == "greylist", "{error:?}");
+        let by_name: Vec<_> = error.deferred.iter().map(|d| (d.recipient.as_str(), d.code)).collect();
+        let both = [("imran@crews.example", 450), ("bilal@crews.example", 450)];
+        assert_eq!(by_name, if mode == "greylist" { both.to_vec() } else { Vec::new() }, "{error:?}");
         assert!(error.text.lines().count() == 1 && error.text.contains("localhost"), "{error}");
     }
 }
@@ -358,7 +297,7 @@ async fn a_temporary_refusal_is_tried_again() {
 async fn a_refusal_for_good_is_kept_for_the_operator() {
     for (mode, code) in [("refuse", 554), ("no-user", 550)] {
         let Some(server) = Server::start(&[mode]) else { return };
-        let error = refused(&server.post()).await;
+        let error = refused(&post(&server)).await;
         assert!(!error.retry && error.code == Some(code), "{mode}: {error:?}");
         assert!(mode != "no-user" || error.text.contains("imran@crews.example"), "{error}");
     }
@@ -367,16 +306,42 @@ async fn a_refusal_for_good_is_kept_for_the_operator() {
 #[tokio::test]
 async fn one_bad_address_does_not_keep_the_mail_from_the_others() {
     let Some(server) = Server::start(&["no-bilal"]) else { return };
-    let delivered = server.post().deliver(&message()).await.expect("imran has it");
-    assert_eq!(server.next("mail")["to"], serde_json::json!(["imran@crews.example"]));
+    let delivered = post(&server).deliver(&message()).await.expect("imran has it");
+    assert_eq!(server.next("mail")["to"], json!(["imran@crews.example"]));
     let refused: Vec<_> = delivered.refused.iter().map(|r| (r.recipient.as_str(), r.code)).collect();
     assert_eq!(refused, [("bilal@crews.example", 550)]);
+    assert_eq!(delivered.refused[0].text, "5.1.1 no such user here");
+}
+
+#[tokio::test]
+async fn one_who_is_put_off_gets_the_same_mail_alone_later() {
+    let Some(mut server) = Server::start(&["greylist-bilal"]) else { return };
+    let post = post(&server);
+    let delivered = post.deliver(&message()).await.expect("imran has it");
+    let deferred: Vec<_> = delivered.deferred.iter().map(|d| (d.recipient.as_str(), d.code)).collect();
+    assert_eq!((deferred, delivered.refused.len()), (vec![("bilal@crews.example", 450)], 0));
+    let first = server.next("mail");
+    server.tell("accept", None);
+    let delivered = post.deliver_to(&message(), |to| to.starts_with("bilal@")).await.expect("bilal has it");
+    assert_eq!(delivered, Delivered::default());
+    let second = server.next("mail");
+    assert_eq!([&first["to"], &second["to"]], [&json!(["imran@crews.example"]), &json!(["bilal@crews.example"])]);
+    assert_eq!(first["text"], second["text"], "the same Message-ID, the same To, to the last byte");
+}
+
+#[tokio::test]
+async fn a_text_that_is_not_taken_leaves_what_is_known_of_each_address() {
+    let Some(mut server) = Server::start(&["no-bilal"]) else { return };
+    server.tell("temporary no-bilal", None);
+    let error = refused(&post(&server)).await;
+    let refused: Vec<_> = error.refused.iter().map(|r| r.recipient.as_str()).collect();
+    assert!(error.retry && error.code == Some(451) && refused == ["bilal@crews.example"], "{error:?}");
 }
 
 #[tokio::test]
 async fn a_connection_lost_in_the_text_is_tried_again_under_the_same_id() {
     let Some(server) = Server::start(&["drop-in-data"]) else { return };
-    let post = server.post();
+    let post = post(&server);
     for _ in 0..2 {
         let error = refused(&post).await;
         assert!(error.retry && error.code.is_none(), "{error:?}");
@@ -388,7 +353,7 @@ async fn a_connection_lost_in_the_text_is_tried_again_under_the_same_id() {
 async fn a_server_that_hangs_costs_the_timeout_and_no_more() {
     for mode in ["hang-at-once", "hang-in-data"] {
         let Some(server) = Server::start(&[mode]) else { return };
-        let post = Post::smtp(SmtpConfig { timeout: Duration::from_millis(700), ..server.config() }).expect("settings");
+        let post = Post::smtp(SmtpConfig { timeout: Duration::from_millis(700), ..config(&server) }).expect("settings");
         for _ in 0..2 {
             let start = Instant::now();
             let error = refused(&post).await;
@@ -443,7 +408,7 @@ async fn tls_and_login_work_both_ways_and_a_stranger_is_not_trusted() {
             let login = SmtpLogin { user: "buttonwatch".to_owned(), password: password.to_owned() };
             (tls == SmtpTls::StartTls).then_some(login)
         };
-        let config = SmtpConfig { tls, trusted_pem: Some(pem.clone()), login: login("right"), ..server.config() };
+        let config = SmtpConfig { tls, trusted_pem: Some(pem.clone()), login: login("right"), ..config(&server) };
         let good = Post::smtp(config.clone()).expect("settings");
         good.deliver(&message()).await.expect("accepted");
         let arrived = server.next("mail");
@@ -467,7 +432,7 @@ async fn tls_and_login_work_both_ways_and_a_stranger_is_not_trusted() {
 async fn a_server_without_starttls_gets_no_password() {
     let Some(server) = Server::start(&["accept"]) else { return };
     let login = Some(SmtpLogin { user: "u".to_owned(), password: "secret".to_owned() });
-    let config = SmtpConfig { tls: SmtpTls::StartTls, login, ..server.config() };
+    let config = SmtpConfig { tls: SmtpTls::StartTls, login, ..config(&server) };
     assert!(!format!("{config:?}").contains("secret"));
     let error = refused(&Post::smtp(config).expect("settings")).await;
     assert!(error.retry && error.text.contains("does not offer STARTTLS"), "{error:?}");

@@ -10,12 +10,13 @@ use buttonwatch::domain::message::{Command, Do};
 use buttonwatch::domain::order::Change;
 use buttonwatch::domain::view::{QuarantineRow, RefusalRow};
 use buttonwatch::domain::{
-    AlertState, Component, CrewId, Effect, EffectKind, GroupKind, GroupName, IncidentState, MessageId, Notice,
-    NoticeKind, NoticeReason, Order, OrderId, OrderState, Priority, Readiness, Reason, Recipient, RuleId, Severity,
-    Subject, Timestamp, Unit, UnitId,
+    AddressOutcome, AddressState, AlertState, Component, CrewId, Effect, EffectKind, GroupKind, GroupName,
+    IncidentState, MessageId, Notice, NoticeKind, NoticeReason, Order, OrderId, OrderState, Priority, Readiness,
+    Reason, Recipient, RuleId, Severity, Subject, Timestamp, Unit, UnitId,
 };
 use buttonwatch::io::store::{
-    Batch, Checkpoint, DATABASE_FILE, Store, StoreError, StoreOptions, StoreReader, Synchronous, Tail,
+    Batch, Checkpoint, DATABASE_FILE, MailOutcome, MailResult, Store, StoreError, StoreOptions, StoreReader,
+    Synchronous, Tail,
 };
 use proptest::prelude::*;
 use tempfile::TempDir;
@@ -364,6 +365,82 @@ fn a_dropped_mail_is_never_sent_unless_somebody_wants_it_after_all() {
     assert!(!store.outbox_drop(second, "too late").expect("asks"), "a sent mail cannot be called back");
     assert!(store.outbox_retry_now(first).expect("changes"));
     assert_eq!(store.outbox_due(at(99), 10).expect("reads").len(), 1);
+}
+
+fn outcome(address: &str, state: AddressState, code: Option<u16>) -> AddressOutcome {
+    let said = code.map(|_| "5.1.1 no such user".to_owned()).unwrap_or_default();
+    AddressOutcome { address: address.to_owned(), state, at: Some(at(11)), code, text: said }
+}
+
+fn mark(store: &mut Store, id: &MessageId, seconds: i64, outcome: MailOutcome, addresses: &[AddressOutcome]) {
+    let mut batch = Batch::new(at(seconds));
+    batch.mail_results.push(MailResult { message_id: id, at: at(seconds), outcome, addresses });
+    store.commit(batch).expect("commits");
+}
+
+#[test]
+fn a_mail_that_some_have_is_tried_again_for_the_others_alone() {
+    use AddressState::{Delivered, Refused, Waiting};
+    let dir = folder();
+    let mut store = open(dir.path());
+    let mail = notice("wo-000001.1", 10);
+    let id = &mail.message_id;
+    let mut batch = Batch::new(at(10));
+    batch.notices.push(&mail);
+    store.commit(batch).expect("commits");
+    let due = store.outbox_due(at(10), 1).expect("reads").remove(0);
+    assert_eq!((due.addresses.len(), due.since), (0, at(10)));
+
+    let known =
+        [outcome("a@x", Delivered, None), outcome("b@x", Waiting, Some(450)), outcome("c@x", Refused, Some(550))];
+    let later = MailOutcome::TryAgain { at: at(70), error: "b@x waits".to_owned() };
+    mark(&mut store, id, 11, later, &known);
+    assert_eq!(store.outbox_due(at(70), 1).expect("reads")[0].addresses, known);
+    // A try that tells nothing new of them leaves them as they are.
+    store.outbox_mark_failed(id, at(71), "line lost", Some(at(80))).expect("marks");
+    assert_eq!(store.outbox_row(id).expect("reads").expect("there").addresses, known);
+
+    let known = [outcome("a@x", Delivered, None), outcome("b@x", Delivered, None), outcome("c@x", Refused, Some(550))];
+    mark(&mut store, id, 80, MailOutcome::PartlySent { error: "c@x refused".to_owned() }, &known);
+    let row = store.outbox_row(id).expect("reads").expect("there");
+    assert_eq!((row.state.as_str(), row.sent_at, row.tries), ("partly-sent", Some(at(80)), 3));
+    assert_eq!((row.addresses.as_slice(), store.outbox_waiting().expect("counts")), (&known[..], 0));
+
+    // An operator mended the address: it waits again, and those who have the mail do not.
+    assert_eq!(store.outbox_retry_refused().expect("changes"), 1);
+    let due = store.outbox_due(at(81), 1).expect("reads").remove(0);
+    let states: Vec<AddressState> = due.addresses.iter().map(|a| a.state).collect();
+    assert_eq!((states, due.since), (vec![Delivered, Delivered, Waiting], at(80)));
+    assert_eq!(due.addresses[2].text, "5.1.1 no such user");
+
+    let known = [outcome("a@x", Delivered, None), outcome("b@x", Delivered, None), outcome("c@x", Delivered, None)];
+    assert!(store.outbox_drop(id, "dropped by Gul").expect("changes"));
+    // The try that was under way was too late to stop: the record says who has it.
+    mark(&mut store, id, 82, MailOutcome::Sent, &known);
+    let row = store.outbox_row(id).expect("reads").expect("there");
+    assert_eq!((row.state.as_str(), row.addresses.as_slice()), ("dropped", &known[..]));
+}
+
+#[test]
+fn the_mail_of_an_open_p1_order_goes_before_those_decided_earlier() {
+    let dir = folder();
+    let mut store = open(dir.path());
+    let with = |id: &str, seconds: i64, priority: Priority, state: OrderState| {
+        let order = Order { priority, ..order(1, state) };
+        Notice { orders: vec![order], ..notice(id, seconds) }
+    };
+    let mails = [
+        with("p2", 10, Priority::P2, OrderState::Opened),
+        with("p1-over", 20, Priority::P1, OrderState::Closed),
+        with("p1", 30, Priority::P1, OrderState::Opened),
+        with("p1-later", 40, Priority::P1, OrderState::Reopened),
+    ];
+    let mut batch = Batch::new(at(50));
+    batch.notices.extend(&mails);
+    store.commit(batch).expect("commits");
+    let due: Vec<String> =
+        store.outbox_due(at(50), 10).expect("reads").iter().map(|d| d.notice.message_id.to_string()).collect();
+    assert_eq!(due, ["<p1@example.org>", "<p1-later@example.org>", "<p2@example.org>", "<p1-over@example.org>"]);
 }
 
 #[test]

@@ -121,9 +121,10 @@ async fn test_mail(config: &ServiceConfig, to: Option<&str>) -> Finding {
         (MailOutcome::Sent, Some(folder)) => {
             finding(State::Doubtful, WHAT, format!("for {to}, written to {}: nobody gets it", folder.display()))
         }
-        (MailOutcome::TryAgain { error, .. } | MailOutcome::Refused { error }, _) => {
-            finding(State::Bad, WHAT, format!("to {to}: {error}"))
-        }
+        (
+            MailOutcome::PartlySent { error } | MailOutcome::TryAgain { error, .. } | MailOutcome::Refused { error },
+            _,
+        ) => finding(State::Bad, WHAT, format!("to {to}: {error}")),
     }
 }
 

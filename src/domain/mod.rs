@@ -3,6 +3,7 @@
 
 pub mod availability;
 pub mod component;
+pub mod delivery;
 pub mod effect;
 pub mod event;
 pub mod explain;
@@ -25,6 +26,7 @@ pub mod version;
 pub mod view;
 
 pub use component::Component;
+pub use delivery::{AddressOutcome, AddressState};
 pub use effect::{AlertState, Effect, EffectKind, IncidentState};
 pub use event::{Action, Event, Hearing, MaintenanceScope, OrderMove};
 pub use fleet::{Fleet, GroupKind, Unit, UnitIx};

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::availability::Times;
 use super::component::{Component, words};
+use super::delivery::AddressOutcome;
 use super::effect::{AlertState, IncidentState};
 use super::event::{MaintenanceScope, OrderMove};
 use super::explain::Explained;
@@ -358,12 +359,15 @@ pub struct OutboxRow {
     pub to: String,
     pub orders: Vec<OrderId>,
     pub decided_at: Timestamp,
-    /// `waiting`, `sent`, `refused`, `dropped`.
+    /// `waiting`, `sent`, `partly-sent`, `refused`, `dropped`.
     pub state: String,
     pub tries: u32,
     pub next_try_at: Option<Timestamp>,
     pub sent_at: Option<Timestamp>,
     pub last_error: Option<String>,
+    /// One for each of its addresses. Empty: not tried yet.
+    #[serde(default)]
+    pub addresses: Vec<AddressOutcome>,
 }
 
 /// One mail of the outbox, as it goes out.

@@ -27,6 +27,7 @@ use crate::wire::recording::{Line, What, Writer};
 use crate::wire::refusal::{Refusal, RefusalKind};
 
 use super::bus_feed;
+use super::delivery::Tried;
 use super::metrics::Metrics;
 use super::post_office::PostOffice;
 use crate::app::clock;
@@ -53,7 +54,7 @@ pub enum Control {
     /// `done` is answered when the outcome is committed.
     Mail {
         message_id: MessageId,
-        outcome: MailOutcome,
+        tried: Tried,
         done: oneshot::Sender<()>,
     },
     /// The file was changed, and is without mistakes.
@@ -94,7 +95,7 @@ pub struct Fresh {
     pub effects: Vec<Effect>,
     acks: Vec<Box<dyn Acknowledge>>,
     messages: usize,
-    mail_results: Vec<(MessageId, Timestamp, MailOutcome)>,
+    mail_results: Vec<(MessageId, Timestamp, Tried)>,
     mails_done: Vec<oneshot::Sender<()>>,
     pub quarantine: BTreeMap<UnitId, QuarantineRow>,
     quarantine_changed: bool,
@@ -157,8 +158,8 @@ impl Judge {
                     // Nobody waits any more: they hung up.
                     let _ = reply.send(answer);
                 }
-                Some(Control::Mail { message_id, outcome, done }) => {
-                    self.mail_result(now, message_id, outcome);
+                Some(Control::Mail { message_id, tried, done }) => {
+                    self.mail_result(now, message_id, tried);
                     self.fresh.mails_done.push(done);
                 }
                 Some(Control::Rules { text, rules }) => self.replace_rules(now, text, rules),
@@ -302,15 +303,16 @@ impl Judge {
         fresh.quarantine_changed = true;
     }
 
-    fn mail_result(&mut self, now: Timestamp, message_id: MessageId, outcome: MailOutcome) {
-        let (delivered, note, label) = match &outcome {
+    fn mail_result(&mut self, now: Timestamp, message_id: MessageId, tried: Tried) {
+        let (delivered, note, label) = match &tried.outcome {
             MailOutcome::Sent => (true, String::new(), "sent"),
+            MailOutcome::PartlySent { error } => (true, error.clone(), "partly-sent"),
             MailOutcome::TryAgain { error, .. } => (false, error.clone(), "retry"),
             MailOutcome::Refused { error } => (false, error.clone(), "refused"),
         };
         self.metrics.mails.with_label_values(&[label]).inc();
         self.judge(now, What::Delivery { message_id: message_id.clone(), delivered, note });
-        self.fresh.mail_results.push((message_id, now, outcome));
+        self.fresh.mail_results.push((message_id, now, tried));
     }
 
     fn replace_rules(&mut self, now: Timestamp, text: String, rules: RuleSet) {
@@ -396,8 +398,9 @@ impl Judge {
         for effect in &fresh.effects {
             batch.push(effect);
         }
-        for (message_id, at, outcome) in &fresh.mail_results {
-            batch.mail_results.push(MailResult { message_id, at: *at, outcome: outcome.clone() });
+        for (message_id, at, tried) in &fresh.mail_results {
+            let (outcome, addresses) = (tried.outcome.clone(), tried.addresses.as_slice());
+            batch.mail_results.push(MailResult { message_id, at: *at, outcome, addresses });
         }
         batch.fleet = fresh.fleet.as_deref();
         if fresh.rules_changed || fresh.fleet.is_some() {

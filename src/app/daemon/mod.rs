@@ -12,11 +12,13 @@
 mod answers;
 mod bus_feed;
 mod commands;
+mod delivery;
 mod entry;
 mod history;
 mod judge;
 mod metrics;
 mod outbox;
+mod pace;
 mod post_office;
 
 use std::collections::BTreeSet;

@@ -8,20 +8,18 @@ use std::time::Duration;
 use lettre::address::Address;
 use lettre::message::Mailbox as LettreMailbox;
 
-use crate::config::service::{MailTransport, ServiceConfig, SmtpTls as TlsSetting};
+use crate::config::service::{MailPace, MailTransport, ServiceConfig, SmtpTls as TlsSetting};
 use crate::domain::notice::NoticeReason;
-use crate::domain::{Fleet, MessageId, Notice, NoticeKind, Order, OrderId, Recipient, Timestamp};
+use crate::domain::{AddressState, Fleet, MessageId, Notice, NoticeKind, Order, OrderId, Recipient, Timestamp};
 use crate::io::http::Links;
-use crate::io::smtp::{DEFAULT_TIMEOUT, Post, SmtpConfig, SmtpLogin, SmtpTls, retry_delay, to_message};
-use crate::io::store::{MailOutcome, StoreReader};
+use crate::io::smtp::{DEFAULT_TIMEOUT, Delivered, Post, RetryPace, SmtpConfig, SmtpLogin, SmtpTls, to_message};
+use crate::io::store::{DueMail, MailOutcome, StoreReader};
 use crate::render::mail::{Mail, MailContext, Mailbox, TemplateProblem, Templates, render_notice};
 
 use super::ServeError;
+use super::delivery::{self, Before, Tried};
 use super::entry::read_password;
 use crate::app::clock;
-
-/// The first wait between tries is minutes long; with the default schedule a mail is tried for days.
-const GIVE_UP_AFTER: u32 = 100;
 
 pub struct PostOffice {
     config: ServiceConfig,
@@ -91,11 +89,11 @@ impl PostOffice {
 
     /// The mail, the same each time.
     pub fn render(&self, notice: &Notice, fleet: &Fleet) -> Mail {
-        self.render_to(&self.config.mail_address(&notice.to), notice, fleet)
+        self.render_to(&self.config.mail_addresses(&notice.to), notice, fleet)
     }
 
-    fn render_to(&self, address: &str, notice: &Notice, fleet: &Fleet) -> Mail {
-        let to = [mailbox(address, Some(notice.to.to_string()))];
+    fn render_to(&self, addresses: &[String], notice: &Notice, fleet: &Fleet) -> Mail {
+        let to: Vec<Mailbox> = addresses.iter().map(|a| mailbox(a, Some(notice.to.to_string()))).collect();
         // A crew can move its orders on; whoever else hears of them only reads.
         let may_move = matches!(notice.to, Recipient::Crew(_));
         let base = self.base_url.as_deref().filter(|_| may_move).map(|base| base.trim_end_matches('/'));
@@ -138,10 +136,11 @@ impl PostOffice {
     /// server said; a folder says nothing.
     pub async fn send_test(&self, to: Option<&str>, now: Timestamp) -> (String, MailOutcome) {
         let local = format!("<test.{}@{}>", now.as_millis(), self.config.mail.domain);
-        let address = to.map_or_else(|| self.config.mail_address(&Recipient::Operator), str::to_owned);
+        let addresses = to.map_or_else(|| self.config.mail_addresses(&Recipient::Operator), |to| vec![to.to_owned()]);
+        let shown = addresses.join(", ");
         let Ok(message_id) = MessageId::parse(&local) else {
             let error = format!("mail.domain {:?} cannot stand in a Message-ID; correct it", self.config.mail.domain);
-            return (address, MailOutcome::Refused { error });
+            return (shown, MailOutcome::Refused { error });
         };
         let notice = Notice {
             at: now,
@@ -155,34 +154,47 @@ impl PostOffice {
             orders: Vec::new(),
             incident: None,
         };
-        let mail = self.render_to(&address, &notice, &Fleet::default());
-        let outcome = self.deliver(&mail, 0, now).await;
-        (address, outcome)
+        let mail = self.render_to(&addresses, &notice, &Fleet::default());
+        let tried = self.deliver(&mail, &Before::nothing(now), now).await;
+        (shown, tried.outcome)
     }
 
-    /// What became of one try.
-    pub async fn send(&self, notice: &Notice, fleet: &Fleet, tries: u32, now: Timestamp) -> MailOutcome {
-        self.deliver(&self.render(notice, fleet), tries, now).await
+    /// How many mails may be tried in a minute. None: as many as there are.
+    pub fn per_minute(&self) -> Option<u32> {
+        match &self.config.mail.transport {
+            MailTransport::Smtp(smtp) => Some(smtp.pace.per_minute),
+            MailTransport::Folder(_) => None,
+        }
     }
 
-    async fn deliver(&self, mail: &Mail, tries: u32, now: Timestamp) -> MailOutcome {
+    fn retry_pace(&self) -> RetryPace {
+        let pace = match &self.config.mail.transport {
+            MailTransport::Smtp(smtp) => smtp.pace,
+            MailTransport::Folder(_) => MailPace::default(),
+        };
+        RetryPace { first: pace.retry_after, longest: pace.retry_at_most }
+    }
+
+    /// What became of one try, for those of its addresses that wait.
+    pub async fn send(&self, due: &DueMail, fleet: &Fleet, now: Timestamp) -> Tried {
+        let before = Before { tries: due.tries, since: due.since, addresses: &due.addresses };
+        self.deliver(&self.render(&due.notice, fleet), &before, now).await
+    }
+
+    async fn deliver(&self, mail: &Mail, before: &Before<'_>, now: Timestamp) -> Tried {
+        let addresses = delivery::addresses(&mail.to, before.addresses);
         let message = match to_message(mail) {
             Ok(message) => message,
-            Err(e) => return MailOutcome::Refused { error: e.to_string() },
+            Err(e) => return delivery::impossible(addresses, e.to_string(), now),
         };
-        match self.post.deliver(&message).await {
-            Ok(delivered) => {
-                for refused in &delivered.refused {
-                    tracing::warn!("mail {} did not reach {refused}", mail.message_id);
-                }
-                MailOutcome::Sent
-            }
-            Err(e) if e.retry && tries < GIVE_UP_AFTER => {
-                let wait: Duration = retry_delay(tries + 1, &mail.message_id);
-                MailOutcome::TryAgain { at: now + wait, error: e.to_string() }
-            }
-            Err(e) => MailOutcome::Refused { error: e.to_string() },
-        }
+        let waits = |to: &str| addresses.iter().any(|a| a.address == to && a.state == AddressState::Waiting);
+        let result = if addresses.iter().any(|a| a.state == AddressState::Waiting) {
+            self.post.deliver_to(&message, waits).await
+        } else {
+            // Whoever was waiting was taken out of the settings.
+            Ok(Delivered::default())
+        };
+        delivery::judge(addresses, result, before, self.retry_pace(), &mail.message_id, now)
     }
 }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use chrono_tz::Tz;
 
 use super::super::document::{Block, Document, Item};
-use super::super::duration::{DAY, HOUR, MINUTE, SECOND};
+use super::super::duration::{DAY, HOUR, MINUTE, SECOND, duration_text};
 use super::super::problem::Problems;
 use super::super::spelling::{nearest, quoted};
 use super::*;
@@ -399,6 +399,29 @@ fn plain_address(item: &Item<'_>) -> Option<String> {
     Some(text.to_owned())
 }
 
+/// One address, or a list of them.
+fn addresses(item: &Item<'_>) -> Vec<String> {
+    /// More are a mailing list's work.
+    const MOST: usize = 20;
+    let parts = item.list();
+    if parts.is_empty() {
+        item.wrong("is an empty list; name an address, or drop the line");
+    }
+    if parts.len() > MOST {
+        item.wrong(format_args!("has {} addresses, and at most {MOST} fit; use a mailing list", parts.len()));
+    }
+    let mut addresses: Vec<String> = Vec::new();
+    for part in parts {
+        let Some(address) = plain_address(&part) else { continue };
+        if addresses.iter().any(|known| known.eq_ignore_ascii_case(&address)) {
+            part.wrong(format_args!("names {} twice; drop one", quoted(&address)));
+            continue;
+        }
+        addresses.push(address);
+    }
+    addresses
+}
+
 fn domain(item: &Item<'_>) -> Option<String> {
     let text = item.words()?;
     // Message-IDs are made of plain letters, whatever the address allows.
@@ -412,7 +435,21 @@ fn domain(item: &Item<'_>) -> Option<String> {
 }
 
 fn smtp(block: &Block<'_>) -> Option<Smtp> {
-    block.only_keys(&["host", "port", "tls", "ca", "username", "password_file", "plain_password"], secret_remedy);
+    block.only_keys(
+        &[
+            "host",
+            "port",
+            "tls",
+            "ca",
+            "username",
+            "password_file",
+            "plain_password",
+            "per_minute",
+            "retry_after",
+            "retry_at_most",
+        ],
+        secret_remedy,
+    );
     let host = host(block);
     let tls = match block.get("tls") {
         None => Some(SmtpTls::StartTls),
@@ -434,7 +471,22 @@ fn smtp(block: &Block<'_>) -> Option<Smtp> {
         Some(SmtpTls::None) => 25,
     };
     let port = block.get("port").and_then(|i| i.whole(1..=65_535)).map_or(default_port, |p| p as u16);
-    Some(Smtp { host: host?, port, tls: tls?, ca: path(block, "ca"), login })
+    let pace = mail_pace(block);
+    Some(Smtp { host: host?, port, tls: tls?, ca: path(block, "ca"), login, pace })
+}
+
+fn mail_pace(block: &Block<'_>) -> MailPace {
+    let defaults = MailPace::default();
+    let span = |key: &str| block.get(key).and_then(|i| i.span(SECOND..=DAY));
+    let retry_after = span("retry_after").unwrap_or(defaults.retry_after);
+    // A first wait longer than the usual longest one is meant to be longer.
+    let retry_at_most = span("retry_at_most").unwrap_or(defaults.retry_at_most.max(retry_after));
+    if retry_after > retry_at_most {
+        let item = block.get("retry_at_most").expect("the default is never below retry_after");
+        item.wrong(format_args!("must be at least retry_after ({})", duration_text(retry_after)));
+    }
+    let per_minute = block.get("per_minute").and_then(|i| i.whole(1..=10_000)).unwrap_or(defaults.per_minute);
+    MailPace { per_minute, retry_after, retry_at_most }
 }
 
 fn notices(root: &Block<'_>, base: NoticePlan) -> NoticePlan {
@@ -475,7 +527,7 @@ fn crews(root: &Block<'_>, usual: &NoticePlan) -> BTreeMap<CrewId, Crew> {
             }
             fine.then(|| text.to_owned())
         });
-        let mail = block.get("mail").and_then(|i| plain_address(&i));
+        let mail = block.get("mail").map(|i| addresses(&i)).unwrap_or_default();
         let supervisor = block.get("supervisor").and_then(|i| plain_address(&i));
         let time_zone = time_zone(&block);
         let base = NoticePlan { zone: time_zone.unwrap_or(usual.zone), ..usual.clone() };

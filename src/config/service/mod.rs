@@ -15,7 +15,7 @@ use std::time::Duration;
 use chrono_tz::Tz;
 use sha2::{Digest, Sha256};
 
-use super::duration::HOUR;
+use super::duration::{HOUR, MINUTE};
 use super::problem::Problems;
 use crate::domain::notice_plan::{NoticePlan, NoticePlans};
 use crate::domain::severity::PriorityTargets;
@@ -141,6 +141,18 @@ pub struct Smtp {
     /// PEM file of the authority to trust instead of the web's roots.
     pub ca: Option<PathBuf>,
     pub login: Option<Login>,
+    pub pace: MailPace,
+}
+
+/// How fast mails go out, and when one that failed is tried again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MailPace {
+    /// Tries within any minute.
+    pub per_minute: u32,
+    /// After the first failed try; then twice as long each time,
+    pub retry_after: Duration,
+    /// up to this.
+    pub retry_at_most: Duration,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -153,8 +165,8 @@ pub enum SmtpTls {
 
 #[derive(Debug, Clone, PartialEq)]
 pub struct Crew {
-    /// None: made from the crew's name and the mail domain.
-    pub mail: Option<String>,
+    /// None of them: one made from the crew's name and the mail domain.
+    pub mail: Vec<String>,
     pub phone: Option<String>,
     /// Answers for this crew. None: [`Mail::supervisor`].
     pub supervisor: Option<String>,
@@ -238,6 +250,14 @@ impl Default for Mail {
     }
 }
 
+impl Default for MailPace {
+    fn default() -> Self {
+        // What the stricter of the usual relays take from one customer. A mail that failed comes back soon, for the order's
+        // sake, and never more than an hour late once the server is well again.
+        MailPace { per_minute: 60, retry_after: MINUTE, retry_at_most: HOUR }
+    }
+}
+
 impl Default for Judgement {
     fn default() -> Self {
         let s = Settings::default();
@@ -269,17 +289,17 @@ impl ServiceConfig {
     }
 
     /// Where a role's mail goes. Always an address, so that no mail is lost for want of a setting.
-    pub fn mail_address(&self, to: &Recipient) -> String {
+    pub fn mail_addresses(&self, to: &Recipient) -> Vec<String> {
         match to {
-            Recipient::Operator => self.mail.operator.clone(),
+            Recipient::Operator => vec![self.mail.operator.clone()],
             Recipient::Supervisor(crew) => {
                 let own = self.crews.get(crew).and_then(|c| c.supervisor.clone());
-                own.or_else(|| self.mail.supervisor.clone()).unwrap_or_else(|| self.mail.operator.clone())
+                vec![own.or_else(|| self.mail.supervisor.clone()).unwrap_or_else(|| self.mail.operator.clone())]
             }
-            Recipient::Crew(crew) => {
-                let own = self.crews.get(crew).and_then(|c| c.mail.clone());
-                own.unwrap_or_else(|| format!("{}@{}", crew_slug(crew), self.mail.domain))
-            }
+            Recipient::Crew(crew) => match self.crews.get(crew).map(|c| c.mail.as_slice()) {
+                None | Some([]) => vec![format!("{}@{}", crew_slug(crew), self.mail.domain)],
+                Some(own) => own.to_vec(),
+            },
         }
     }
 
@@ -362,21 +382,29 @@ mod tests {
             ("---", "crew-"),
             ("پشاور", "crew-"),
         ] {
-            let address = config.mail_address(&crew(name));
+            let addresses = config.mail_addresses(&crew(name));
+            let [address] = addresses.as_slice() else { panic!("one: {addresses:?}") };
             assert!(address.starts_with(start), "{address}");
             assert!(address.parse::<lettre::Address>().is_ok(), "{address}");
         }
-        assert_ne!(config.mail_address(&crew("پشاور")), config.mail_address(&crew("مردان")));
-        let long = config.mail_address(&crew(&"x".repeat(120)));
-        assert!(long.parse::<lettre::Address>().is_ok(), "{long}");
+        assert_ne!(config.mail_addresses(&crew("پشاور")), config.mail_addresses(&crew("مردان")));
+        let long = config.mail_addresses(&crew(&"x".repeat(120)));
+        assert!(long[0].parse::<lettre::Address>().is_ok(), "{long:?}");
     }
 
     #[test]
     fn a_crews_own_address_and_zone_come_first() {
         let text = "[crew.\"Ring Road\"]\nmail = \"ring@example.org\"\ntime_zone = \"Asia/Kabul\"\n";
         let config = check_service("buttonwatch.toml", text).expect("no problem");
-        assert_eq!(config.mail_address(&crew("Ring Road")), "ring@example.org");
+        assert_eq!(config.mail_addresses(&crew("Ring Road")), ["ring@example.org"]);
         assert_eq!(config.time_zone_of(&crew("Ring Road")), chrono_tz::Asia::Kabul);
         assert_eq!(config.time_zone_of(&crew("saddar")), chrono_tz::Asia::Karachi);
+    }
+
+    #[test]
+    fn a_crew_may_have_several_addresses() {
+        let text = "[crew.saddar]\nmail = [\"gul@example.org\", \"imran@example.org\"]\n";
+        let config = check_service("buttonwatch.toml", text).expect("no problem");
+        assert_eq!(config.mail_addresses(&crew("saddar")), ["gul@example.org", "imran@example.org"]);
     }
 }

@@ -4,7 +4,7 @@
 //!  connect ─▶ EHLO ─▶ STARTTLS? ─▶ AUTH? ─▶ MAIL ─▶ RCPT … ─▶ DATA ─▶ text ─▶ 250
 //!  any failure: no one has it, try again     │        │                 │
 //!                         5xx: refused ◀─────┘        │                 └▶ 5xx: refused
-//!                  5xx: this one refused, others go on ┘
+//!   5xx: this one refused, 4xx: this one later; others go on ┘
 //! ```
 
 use lettre::transport::smtp::Error;
@@ -32,12 +32,13 @@ pub(super) async fn deliver(
     config: &SmtpConfig,
     used: Option<Line>,
     message: &Message,
+    to: &[Address],
 ) -> (Option<Line>, Result<Delivered, DeliveryError>) {
     let mut line = match open(config, used).await {
         Ok(line) => line,
         Err(error) => return (None, Err(error)),
     };
-    let result = send(config, &mut line.0, message).await;
+    let result = send(config, &mut line.0, message, to).await;
     // A 5xx answer leaves the server in step with us, but what it thinks of the transaction differs from server to server.
     let line = result.is_ok().then_some(line);
     (line, result)
@@ -61,15 +62,10 @@ async fn open(config: &SmtpConfig, used: Option<Line>) -> Result<Line, DeliveryE
     match config.tls {
         SmtpTls::StartTls => {
             if !connection.can_starttls() {
-                return Err(DeliveryError {
-                    retry: true,
-                    code: None,
-                    recipient: None,
-                    text: format!(
-                        "{} does not offer STARTTLS; use its TLS port (465) with implicit TLS, or mend the server",
-                        place(config)
-                    ),
-                });
+                return Err(DeliveryError::try_again(format!(
+                    "{} does not offer STARTTLS; use its TLS port (465) with implicit TLS, or mend the server",
+                    place(config)
+                )));
             }
             let parameters = tls_parameters(config)?;
             connection.starttls(parameters, &hello).await.map_err(|e| server_trouble(config, "TLS failed", &e))?;
@@ -91,46 +87,54 @@ async fn send(
     config: &SmtpConfig,
     connection: &mut AsyncSmtpConnection,
     message: &Message,
+    to: &[Address],
 ) -> Result<Delivered, DeliveryError> {
-    let envelope = message.envelope();
+    let from = message.envelope().from();
     let bytes = message.formatted();
     let mut options = Vec::new();
     let beyond_ascii = |a: &&Address| !AsRef::<str>::as_ref(*a).is_ascii();
-    if let Some(address) = envelope.to().iter().chain(envelope.from()).find(beyond_ascii) {
+    // All of To stands in the text, whoever gets it this time.
+    if let Some(address) = message.envelope().to().iter().chain(from).find(beyond_ascii) {
         if !connection.server_info().supports_feature(Extension::SmtpUtfEight) {
             let text = format!("{} takes no addresses like {address}; use one in plain ASCII", place(config));
-            return Err(DeliveryError { retry: false, code: None, recipient: Some(address.to_string()), text });
+            let recipient = Some(address.to_string());
+            return Err(DeliveryError { retry: false, recipient, ..DeliveryError::try_again(text) });
         }
         options.push(MailParameter::SmtpUtfEight);
     }
     if !bytes.is_ascii() && connection.server_info().supports_feature(Extension::EightBitMime) {
         options.push(MailParameter::Body(MailBodyParameter::EightBitMime));
     }
-    let about_mail = |e: Error| judged(config, None, &e);
-    connection.command(Mail::new(envelope.from().cloned(), options)).await.map_err(about_mail)?;
-    let mut refused = Vec::new();
-    for recipient in envelope.to() {
+    connection.command(Mail::new(from.cloned(), options)).await.map_err(|e| judged(config, &e))?;
+    let (mut refused, mut deferred, mut taken) = (Vec::new(), Vec::new(), Vec::new());
+    for recipient in to {
         match connection.command(Rcpt::new(recipient.clone(), Vec::new())).await {
-            Ok(_) => {}
-            Err(e) if is_refusal(&e) => refused.push(refusal(recipient, &e)),
-            // One who cannot be reached now: nobody gets it now, or the others would get it twice.
-            Err(e) => return Err(judged(config, Some(recipient), &e)),
+            Ok(_) => taken.push(recipient),
+            Err(e) => match about_one(&e) {
+                Some(code) if is_refusal(&e) => refused.push(refusal(recipient, code, &e)),
+                Some(code) => deferred.push(refusal(recipient, code, &e)),
+                // The line is gone, or the server has had enough: nobody has it.
+                None => return Err(DeliveryError { refused, deferred, ..judged(config, &e) }),
+            },
         }
     }
-    if refused.len() == envelope.to().len() {
-        return Err(all_refused(config, refused));
+    if taken.is_empty() {
+        return Err(taken_for_nobody(config, refused, deferred));
     }
-    connection.command(Data).await.map_err(about_mail)?;
-    connection.message(&bytes).await.map_err(about_mail)?;
-    Ok(Delivered { refused })
+    let sent = match connection.command(Data).await {
+        Ok(_) => connection.message(&bytes).await,
+        Err(e) => Err(e),
+    };
+    match sent {
+        Ok(_) => Ok(Delivered { refused, deferred }),
+        Err(e) => Err(DeliveryError { refused, deferred, ..judged(config, &e) }),
+    }
 }
 
 fn tls_parameters(config: &SmtpConfig) -> Result<TlsParameters, DeliveryError> {
-    let wrong = |e: Error| DeliveryError {
-        retry: true,
-        code: None,
-        recipient: None,
-        text: format!("the TLS settings for {} do not work: {}; correct them", place(config), whole(&e)),
+    let wrong = |e: Error| {
+        let text = format!("the TLS settings for {} do not work: {}; correct them", place(config), whole(&e));
+        DeliveryError::try_again(text)
     };
     let mut parameters = TlsParameters::builder(config.host.clone());
     if let Some(pem) = &config.trusted_pem {
@@ -165,7 +169,7 @@ fn code(error: &Error) -> Option<u16> {
 /// Before any mail was spoken of: never the mail's fault, always worth another try.
 fn server_trouble(config: &SmtpConfig, what: &str, error: &Error) -> DeliveryError {
     let text = format!("{}: {what}: {}", place(config), whole(error));
-    DeliveryError { retry: true, code: code(error), recipient: None, text }
+    DeliveryError { code: code(error), ..DeliveryError::try_again(text) }
 }
 
 /// 5xx, but for those that speak of the login: the settings' fault, and mended there.
@@ -173,24 +177,38 @@ fn is_refusal(error: &Error) -> bool {
     error.is_permanent() && !matches!(code(error), Some(530 | 534 | 535 | 538))
 }
 
-fn judged(config: &SmtpConfig, recipient: Option<&Address>, error: &Error) -> DeliveryError {
+/// The code of an answer that is about one recipient and no more. None: the line, the login or the whole server.
+fn about_one(error: &Error) -> Option<u16> {
+    code(error).filter(|code| !matches!(code, 421 | 530 | 534 | 535 | 538))
+}
+
+fn judged(config: &SmtpConfig, error: &Error) -> DeliveryError {
     let retry = !is_refusal(error);
-    let about = recipient.map_or(String::new(), |r| format!(" for {r}"));
     let verdict = if retry { "did not take the mail" } else { "refused the mail" };
-    let text = format!("{} {verdict}{about}: {}", place(config), whole(error));
-    DeliveryError { retry, code: code(error), recipient: recipient.map(ToString::to_string), text }
+    let text = format!("{} {verdict}: {}", place(config), whole(error));
+    DeliveryError { retry, code: code(error), ..DeliveryError::try_again(text) }
 }
 
-fn refusal(recipient: &Address, error: &Error) -> Refused {
-    Refused { recipient: recipient.to_string(), code: code(error).unwrap_or(0), text: whole(error) }
+fn refusal(recipient: &Address, code: u16, error: &Error) -> Refused {
+    let text = whole(error);
+    // lettre puts its own reading of the code in front of the server's words.
+    let words =
+        ["permanent", "transient"].iter().find_map(|kind| text.strip_prefix(&format!("{kind} error ({code}): ")));
+    Refused { recipient: recipient.to_string(), code, text: words.unwrap_or(&text).to_owned() }
 }
 
-fn all_refused(config: &SmtpConfig, refused: Vec<Refused>) -> DeliveryError {
-    let list: Vec<String> = refused.iter().map(ToString::to_string).collect();
-    let text = format!("{} refused every recipient: {}; correct the addresses", place(config), list.join("; "));
-    let recipient = match refused.as_slice() {
-        [one] => Some(one.recipient.clone()),
-        _ => None,
+fn taken_for_nobody(config: &SmtpConfig, refused: Vec<Refused>, deferred: Vec<Refused>) -> DeliveryError {
+    let list = |all: &[Refused]| all.iter().map(Refused::to_string).collect::<Vec<_>>().join("; ");
+    let text = match (refused.as_slice(), deferred.as_slice()) {
+        (all, []) => format!("{} refused every recipient: {}; correct the addresses", place(config), list(all)),
+        ([], all) => format!("{} did not take the mail for {}", place(config), list(all)),
+        (gone, later) => {
+            format!("{} refused {}, and did not take the mail for {}", place(config), list(gone), list(later))
+        }
     };
-    DeliveryError { retry: false, code: refused.first().map(|r| r.code), recipient, text }
+    let mut named = refused.iter().chain(&deferred);
+    let (first, others) = (named.next(), named.next().is_some());
+    let code = deferred.first().or(refused.first()).map(|r| r.code);
+    let recipient = first.filter(|_| !others).map(|r| r.recipient.clone());
+    DeliveryError { retry: !deferred.is_empty(), code, recipient, text, refused, deferred }
 }

@@ -17,14 +17,11 @@ pub(super) async fn write(folder: &Path, message: &Message) -> Result<Delivered,
     let bytes = message.formatted();
     let shown = target.clone();
     let result = tokio::task::spawn_blocking(move || write_whole(&target, &bytes)).await;
-    let failed = |e: String| DeliveryError {
-        retry: true,
-        code: None,
-        recipient: None,
-        text: format!(
+    let failed = |e: String| {
+        DeliveryError::try_again(format!(
             "cannot write {}: {e}; free space there, or give the service the right to write",
             shown.display()
-        ),
+        ))
     };
     match result {
         Ok(Ok(())) => Ok(Delivered::default()),

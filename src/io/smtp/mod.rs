@@ -6,18 +6,18 @@
 mod conversation;
 mod folder;
 mod pack;
+mod retry;
 
 use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use lettre::Message;
+use lettre::{Address, Message};
 use thiserror::Error;
 use tokio::sync::Mutex;
 
-use crate::domain::MessageId;
-
 pub use pack::{PackError, to_message};
+pub use retry::RetryPace;
 
 use conversation::Line;
 
@@ -80,17 +80,21 @@ impl fmt::Debug for SmtpConfig {
     }
 }
 
-/// The mail is out. Some of its recipients may have been refused for good all the same.
+/// The mail is out to at least one address: to all that are not named here.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Delivered {
+    /// For good.
     pub refused: Vec<Refused>,
+    /// For now: worth another try, alone.
+    pub deferred: Vec<Refused>,
 }
 
-/// One address that the server will not take mail for.
+/// One address that the server did not take the mail for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refused {
     pub recipient: String,
     pub code: u16,
+    /// The server's words.
     pub text: String,
 }
 
@@ -103,7 +107,8 @@ impl fmt::Display for Refused {
 /// Nobody got the mail.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub struct DeliveryError {
-    /// False: the server refused this mail for good; trying again changes nothing until a person does.
+    /// False: the server refused this mail for good; trying again changes nothing until a person does. It holds for every
+    /// address that is named neither in `refused` nor in `deferred`.
     pub retry: bool,
     /// The server's own, when it answered.
     pub code: Option<u16>,
@@ -111,11 +116,21 @@ pub struct DeliveryError {
     pub recipient: Option<String>,
     /// What happened and who can mend it, in one line.
     pub text: String,
+    /// Of those that the server spoke about by name: for good, and for now.
+    pub refused: Vec<Refused>,
+    pub deferred: Vec<Refused>,
 }
 
 impl fmt::Display for DeliveryError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.text)
+    }
+}
+
+impl DeliveryError {
+    /// About the mail as a whole, and not the server's last word.
+    fn try_again(text: String) -> Self {
+        DeliveryError { retry: true, code: None, recipient: None, text, refused: Vec::new(), deferred: Vec::new() }
     }
 }
 
@@ -126,81 +141,46 @@ impl Post {
         Ok(Post::Smtp(Box::new(SmtpPost { config, line: Mutex::new(None) })))
     }
 
-    /// Ok: the server, or the disk, has it. Can be called again for the same mail, and dropped half-way.
+    /// To everyone in its To header. Ok: the server, or the disk, has it. Can be called again for the same mail, and dropped
+    /// half-way.
     pub async fn deliver(&self, message: &Message) -> Result<Delivered, DeliveryError> {
+        self.deliver_to(message, |_| true).await
+    }
+
+    /// Only to those of its To header for whom `is_meant`: the others have it. A file is whole all the same.
+    pub async fn deliver_to(
+        &self,
+        message: &Message,
+        is_meant: impl Fn(&str) -> bool,
+    ) -> Result<Delivered, DeliveryError> {
         match self {
             Post::Folder(folder) => folder::write(folder, message).await,
-            Post::Smtp(post) => post.deliver(message).await,
+            Post::Smtp(post) => {
+                let meant = |address: &&Address| is_meant((*address).as_ref());
+                post.deliver(message, message.envelope().to().iter().filter(meant).cloned().collect()).await
+            }
         }
     }
 }
 
 impl SmtpPost {
-    async fn deliver(&self, message: &Message) -> Result<Delivered, DeliveryError> {
+    async fn deliver(&self, message: &Message, to: Vec<Address>) -> Result<Delivered, DeliveryError> {
         let mut held = self.line.lock().await;
         // Taken out, and put back only when all went well: whatever happens in between, a line in an unknown state is
         // closed and never used again. lettre's own pool takes back what a timeout left half-way.
         let used = held.take();
-        let talk = conversation::deliver(&self.config, used, message);
+        let talk = conversation::deliver(&self.config, used, message, &to);
         match tokio::time::timeout(self.config.timeout, talk).await {
             Ok((line, result)) => {
                 *held = line;
                 result
             }
-            Err(_) => Err(DeliveryError {
-                retry: true,
-                code: None,
-                recipient: None,
-                text: format!(
-                    "{}:{} did not finish within {} s; check the server and the network",
-                    self.config.host,
-                    self.config.port,
-                    self.config.timeout.as_secs_f32()
-                ),
-            }),
+            Err(_) => Err(DeliveryError::try_again(format!(
+                "{}:{} did not finish within {} s; check the server and the network",
+                self.config.host,
+                self.config.port,
+                self.config.timeout.as_secs_f32()
+            ))),
         }
-    }
-}
-
-/// First try after a minute, then twice as long each time up to an hour.
-const FIRST_RETRY: Duration = Duration::from_secs(60);
-const LAST_RETRY: Duration = Duration::from_secs(3600);
-
-/// How long to wait after the `tries`th failed try (1: the first). Up to a fifth less than the round figure, by the
-/// Message-ID, so that a hundred mails that failed together do not all come back in the same second.
-pub fn retry_delay(tries: u32, message_id: &MessageId) -> Duration {
-    let doubled = FIRST_RETRY.saturating_mul(1 << tries.saturating_sub(1).min(16));
-    let round = doubled.min(LAST_RETRY);
-    // FNV-1a: the same on every machine and in every version, which std's hasher does not promise.
-    let hash = message_id
-        .as_str()
-        .bytes()
-        .fold(0xCBF2_9CE4_8422_2325u64, |h, b| (h ^ u64::from(b)).wrapping_mul(0x0000_0100_0000_01B3));
-    let share = (hash.rotate_left(tries.min(63)) >> 32) as u32 % 1000;
-    (round - round / 5 * share / 1000).max(FIRST_RETRY)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn id(text: &str) -> MessageId {
-        MessageId::parse(&format!("<{text}@example.org>")).expect("valid")
-    }
-
-    #[test]
-    fn delays_grow_from_a_minute_to_an_hour_and_spread() {
-        let mut shortest = Duration::ZERO;
-        for tries in 0..200 {
-            let delays: Vec<Duration> = (0..50).map(|n| retry_delay(tries, &id(&format!("wo-{n}")))).collect();
-            let (least, most) = (delays.iter().min().expect("some"), delays.iter().max().expect("some"));
-            assert!(*least >= FIRST_RETRY && *most <= LAST_RETRY, "{tries}: {least:?} to {most:?}");
-            assert!(*least + Duration::from_secs(60) >= shortest, "{tries}: shorter than before");
-            assert!(tries < 2 || most > least, "{tries}: all at once");
-            shortest = *least;
-        }
-        assert!(retry_delay(1, &id("a")) <= Duration::from_secs(60));
-        assert!(retry_delay(u32::MAX, &id("a")) >= Duration::from_secs(48 * 60));
-        assert_eq!(retry_delay(5, &id("a")), retry_delay(5, &id("a")));
     }
 }

@@ -7,8 +7,8 @@ use rusqlite::{Connection, params};
 use crate::domain::message::Command;
 use crate::domain::view::{QuarantineRow, RefusalRow};
 use crate::domain::{
-    AlertState, Component, Effect, EffectKind, GroupKind, GroupName, IncidentState, MessageId, Notice, Order,
-    Readiness, Reason, RuleId, Severity, Subject, Timestamp, Unit, UnitId,
+    AddressOutcome, AlertState, Component, Effect, EffectKind, GroupKind, GroupName, IncidentState, MessageId, Notice,
+    Order, Priority, Readiness, Reason, RuleId, Severity, Subject, Timestamp, Unit, UnitId,
 };
 
 use super::error::Fault;
@@ -90,19 +90,20 @@ pub struct MailResult<'a> {
     pub message_id: &'a MessageId,
     pub at: Timestamp,
     pub outcome: MailOutcome,
+    /// All of them, as they are after the try. None: nothing new about them.
+    pub addresses: &'a [AddressOutcome],
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum MailOutcome {
+    /// To every address.
     Sent,
-    TryAgain {
-        at: Timestamp,
-        error: String,
-    },
-    /// Kept for the operator; never tried again by itself.
-    Refused {
-        error: String,
-    },
+    /// To some; the others are refused for good.
+    PartlySent { error: String },
+    /// At least one address waits.
+    TryAgain { at: Timestamp, error: String },
+    /// Nobody has it. Kept for the operator; never tried again by itself.
+    Refused { error: String },
 }
 
 impl<'a> Batch<'a> {
@@ -194,7 +195,8 @@ pub(super) fn write(db: &Connection, batch: Batch<'_>, seq: i64) -> Result<(), F
     }
     for notice in &batch.notices {
         db.prepare_cached(
-            "INSERT INTO outbox (message_id, kind, recipient, orders, decided_at, body) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+            "INSERT INTO outbox (message_id, kind, recipient, orders, decided_at, urgent, body)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
              ON CONFLICT (message_id) DO NOTHING",
         )?
         .execute(params![
@@ -203,6 +205,7 @@ pub(super) fn write(db: &Connection, batch: Batch<'_>, seq: i64) -> Result<(), F
             notice.to.to_string(),
             json(&notice.order_ids())?,
             notice.at.as_millis(),
+            notice.orders.iter().any(|o| o.priority == Priority::P1 && o.state.is_open()),
             json(notice)?
         ])?;
     }
@@ -318,6 +321,11 @@ fn write_incident(db: &Connection, change: &IncidentChange<'_>) -> Result<(), Fa
 
 fn write_mail_result(db: &Connection, result: &MailResult<'_>) -> Result<(), Fault> {
     let (id, at) = (result.message_id.as_str(), result.at.as_millis());
+    if !result.addresses.is_empty() {
+        // Also of a mail that was dropped meanwhile: who has it, has it.
+        db.prepare_cached("UPDATE outbox SET addresses = ?2 WHERE message_id = ?1 AND state <> 'sent'")?
+            .execute(params![id, json(&result.addresses)?])?;
+    }
     // A mail that was sent stays sent, whatever a late report says.
     match &result.outcome {
         MailOutcome::Sent => db
@@ -326,6 +334,13 @@ fn write_mail_result(db: &Connection, result: &MailResult<'_>) -> Result<(), Fau
                  WHERE message_id = ?1 AND state NOT IN ('sent', 'dropped')",
             )?
             .execute(params![id, at])?,
+        MailOutcome::PartlySent { error } => db
+            .prepare_cached(
+                "UPDATE outbox SET state = 'partly-sent', sent_at = ?2, tries = tries + 1, next_try_at = NULL,
+                    last_error = ?3
+                 WHERE message_id = ?1 AND state NOT IN ('sent', 'dropped')",
+            )?
+            .execute(params![id, at, error])?,
         MailOutcome::TryAgain { at: next, error } => db
             .prepare_cached(
                 "UPDATE outbox SET state = 'waiting', tries = tries + 1, next_try_at = ?2, last_error = ?3

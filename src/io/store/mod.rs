@@ -141,6 +141,17 @@ impl Deref for Store {
     }
 }
 
+/// What `outbox retry` does to a mail: whoever was refused waits again, and the days until it is given up begin anew, at
+/// the newest time that any commit knew.
+const TRY_AGAIN: &str = "UPDATE outbox SET state = 'waiting', next_try_at = NULL, sent_at = NULL,
+    asked_again_at = (SELECT at FROM clock),
+    addresses = (
+        SELECT json_group_array(
+            json(iif(a.value ->> '$.state' = 'refused', json_set(a.value, '$.state', 'waiting'), a.value))
+        )
+        FROM json_each(outbox.addresses) AS a
+    )";
+
 impl Store {
     /// Creates the folder and `buttonwatch.db` in it, or opens them and brings the tables up to date.
     pub fn open(dir: &Path, options: StoreOptions) -> Result<Store, StoreError> {
@@ -259,7 +270,7 @@ impl Store {
 
     /// The mail is out. Of a mail that is not in the outbox: nothing happens.
     pub fn outbox_mark_sent(&mut self, message_id: &MessageId, at: Timestamp) -> Result<(), StoreError> {
-        self.mark(MailResult { message_id, at, outcome: MailOutcome::Sent })
+        self.mark(MailResult { message_id, at, outcome: MailOutcome::Sent, addresses: &[] })
     }
 
     /// `next_try` None: refused for good, kept for the operator.
@@ -275,20 +286,21 @@ impl Store {
             Some(next) => MailOutcome::TryAgain { at: next, error },
             None => MailOutcome::Refused { error },
         };
-        self.mark(MailResult { message_id, at, outcome })
+        self.mark(MailResult { message_id, at, outcome, addresses: &[] })
     }
 
-    /// The operator mended what the mail was refused for, or does not want to wait. False: there is no such unsent mail.
+    /// The operator mended what the mail was refused for, or does not want to wait. Addresses that have it stay served.
+    /// False: there is no such unsent mail.
     pub fn outbox_retry_now(&mut self, message_id: &MessageId) -> Result<bool, StoreError> {
-        let sql = "UPDATE outbox SET state = 'waiting', next_try_at = NULL WHERE message_id = ?1 AND state <> 'sent'";
-        let changed = self.db.execute(sql, params![message_id.as_str()]).at(&self.path, "change the outbox")?;
+        let sql = format!("{TRY_AGAIN} WHERE message_id = ?1 AND state <> 'sent'");
+        let changed = self.db.execute(&sql, params![message_id.as_str()]).at(&self.path, "change the outbox")?;
         Ok(changed > 0)
     }
 
-    /// All that were refused, in one step. Gives how many.
+    /// All that were refused, by all or some of their addresses, in one step. Gives how many.
     pub fn outbox_retry_refused(&mut self) -> Result<usize, StoreError> {
-        let sql = "UPDATE outbox SET state = 'waiting', next_try_at = NULL WHERE state = 'refused'";
-        self.db.execute(sql, []).at(&self.path, "change the outbox")
+        let sql = format!("{TRY_AGAIN} WHERE state IN ('refused', 'partly-sent')");
+        self.db.execute(&sql, []).at(&self.path, "change the outbox")
     }
 
     /// Nobody wants it any more: it stays in sight, with `why`. False: there is no such unsent mail.
@@ -320,7 +332,7 @@ impl Store {
             ("readiness_history", "at < ?1", cutoff),
             ("alert_history", "at < ?1", cutoff),
             ("incident", "closed_at < ?1", cutoff),
-            ("outbox", "state = 'sent' AND sent_at < ?1", cutoff),
+            ("outbox", "state IN ('sent', 'partly-sent') AND sent_at < ?1", cutoff),
             ("command", "expires_at < ?1", now.as_millis()),
         ];
         for (table, is_old, before) in old {

@@ -14,8 +14,8 @@ use serde::de::DeserializeOwned;
 use crate::domain::message::Command;
 use crate::domain::view::{IncidentRow, OutboxRow, QuarantineRow, RefusalRow};
 use crate::domain::{
-    AlertState, Component, IncidentState, MessageId, Notice, Order, OrderId, Readiness, RuleId, Severity, SiteId,
-    Timestamp, Unit, UnitId,
+    AddressOutcome, AlertState, Component, IncidentState, MessageId, Notice, Order, OrderId, Readiness, RuleId,
+    Severity, SiteId, Timestamp, Unit, UnitId,
 };
 
 use super::error::{At, Fault, StoreError};
@@ -57,6 +57,10 @@ pub struct DueMail {
     pub notice: Notice,
     /// How often it was tried before.
     pub tries: u32,
+    /// What is known of its addresses. Empty: not tried yet.
+    pub addresses: Vec<AddressOutcome>,
+    /// When it was decided, or an operator last wanted it tried again.
+    pub since: Timestamp,
 }
 
 /// How far a backup has come, in pages.
@@ -133,13 +137,13 @@ impl StoreReader {
         self.ask("read a site's work orders", sql, params![site.as_str(), limit], |r| from_json(r, 0))
     }
 
-    /// Mails to try now, those decided first at the front.
+    /// Mails to try now: those with an open P1 order first, then by their decision.
     pub fn outbox_due(&self, now: Timestamp, limit: u32) -> Result<Vec<DueMail>, StoreError> {
-        let sql = "SELECT body, tries FROM outbox
+        let sql = "SELECT body, tries, addresses, coalesce(asked_again_at, decided_at) FROM outbox
                    WHERE state = 'waiting' AND (next_try_at IS NULL OR next_try_at <= ?1)
-                   ORDER BY decided_at, rowid LIMIT ?2";
+                   ORDER BY urgent DESC, decided_at, rowid LIMIT ?2";
         self.ask("read the outbox", sql, params![now.as_millis(), limit], |r| {
-            Ok(DueMail { notice: from_json(r, 0)?, tries: r.get(1)? })
+            Ok(DueMail { notice: from_json(r, 0)?, tries: r.get(1)?, addresses: from_json(r, 2)?, since: time(r, 3)? })
         })
     }
 
@@ -163,7 +167,8 @@ impl StoreReader {
 
     fn outbox_where(&self, what: &str, values: impl rusqlite::Params) -> Result<Vec<OutboxRow>, StoreError> {
         let sql = format!(
-            "SELECT message_id, kind, recipient, orders, decided_at, state, tries, next_try_at, sent_at, last_error
+            "SELECT message_id, kind, recipient, orders, decided_at, state, tries, next_try_at, sent_at, last_error,
+                addresses
              FROM outbox WHERE {what} ORDER BY decided_at, rowid"
         );
         self.ask("read the outbox", &sql, values, |r| {
@@ -178,6 +183,7 @@ impl StoreReader {
                 next_try_at: optional_time(r, 7)?,
                 sent_at: optional_time(r, 8)?,
                 last_error: r.get(9)?,
+                addresses: from_json(r, 10)?,
             })
         })
     }

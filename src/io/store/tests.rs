@@ -70,6 +70,31 @@ fn every_shipped_schema_version_can_be_brought_up_to_date() {
 }
 
 #[test]
+fn mails_of_an_older_schema_are_kept_and_know_their_urgency() {
+    let dir = folder();
+    let path = dir.path().join(DATABASE_FILE);
+    let mut db = Connection::open(&path).expect("opens");
+    migrate(&mut db, &path, &STEPS[..2]).expect("the older program's start");
+    let body = |priority: &str, state: &str| format!(r#"{{"orders":[{{"priority":"{priority}","state":"{state}"}}]}}"#);
+    for (id, seconds, body) in [
+        ("<p2@x>", 1, body("P2", "opened")),
+        ("<over@x>", 2, body("P1", "closed")),
+        ("<p1@x>", 3, body("P1", "en-route")),
+    ] {
+        db.execute(
+            "INSERT INTO outbox (message_id, kind, recipient, orders, decided_at, body)
+             VALUES (?1, 'order-opened', 'saddar', '[]', ?2, ?3)",
+            rusqlite::params![id, at(seconds).as_millis(), body],
+        )
+        .expect("the older program's mail");
+    }
+    migrate(&mut db, &path, STEPS).expect("this program's start");
+    let mut urgency = db.prepare("SELECT message_id FROM outbox ORDER BY urgent DESC, decided_at").expect("reads");
+    let ids: Vec<String> = urgency.query_map([], |r| r.get(0)).expect("reads").map(|id| id.expect("an id")).collect();
+    assert_eq!(ids, ["<p1@x>", "<p2@x>", "<over@x>"]);
+}
+
+#[test]
 fn a_full_disk_fails_the_whole_commit_and_says_so() {
     let dir = folder();
     let mut store = Store::open(dir.path(), StoreOptions::default()).expect("opens");

@@ -329,8 +329,19 @@ impl Record for RefusalRow {
 }
 
 impl Record for OutboxRow {
-    const FIELDS: &'static [&'static str] =
-        &["message_id", "kind", "to", "orders", "decided_at", "state", "tries", "next_try_at", "sent_at", "last_error"];
+    const FIELDS: &'static [&'static str] = &[
+        "message_id",
+        "kind",
+        "to",
+        "orders",
+        "decided_at",
+        "state",
+        "tries",
+        "next_try_at",
+        "sent_at",
+        "last_error",
+        "addresses",
+    ];
     fn values(&self) -> Vec<String> {
         vec![
             self.message_id.clone(),
@@ -343,6 +354,7 @@ impl Record for OutboxRow {
             maybe(&self.next_try_at),
             maybe(&self.sent_at),
             maybe(&self.last_error),
+            list(&self.addresses),
         ]
     }
 }
@@ -359,6 +371,7 @@ impl Record for MailView {
         "next_try_at",
         "sent_at",
         "last_error",
+        "addresses",
         "reason",
         "to_address",
         "subject",

@@ -1,5 +1,6 @@
 //! What the service says of itself: refused input, the outbox, the catalogue of metrics.
 
+use crate::domain::AddressState;
 use crate::domain::metric::{MetricFacts, plain_number};
 use crate::domain::view::{MailView, OutboxRow, RefusalRow};
 
@@ -57,13 +58,7 @@ pub fn outbox(rows: &[OutboxRow], look: &Look) -> String {
         Column::whole("NEXT TRY").spare(1),
     ]);
     for row in rows {
-        // The store's words; a word of a newer service is shown as it is.
-        let paint = match row.state.as_str() {
-            "waiting" => Paint::Warn,
-            "refused" => Paint::Bad,
-            "dropped" => Paint::Faint,
-            _ => Paint::Plain,
-        };
+        let paint = state_paint(&row.state);
         let orders: Vec<String> = row.orders.iter().map(|o| o.to_string()).collect();
         grid.row([
             painted(row.state.as_str(), paint),
@@ -81,14 +76,35 @@ pub fn outbox(rows: &[OutboxRow], look: &Look) -> String {
         let Some(row) = i.checked_sub(1).and_then(|i| rows.get(i)) else { continue };
         let below = |text: &str| lay(&format!("  {text}"), Paint::Faint, look.width, Pad::None, look);
         lines.push(below(bare_id(&row.message_id)));
+        lines.extend(reached_some(row).map(|text| below(&text)));
         // Whole: what a mail server said is the only clue there is.
         let error = row.last_error.iter().flat_map(|error| wrap(error, look.width.saturating_sub(2).max(20)));
         lines.extend(error.map(|line| below(&line)));
     }
     let not_sent = rows.iter().filter(|r| r.sent_at.is_none()).count();
+    let in_part = match rows.iter().filter(|r| r.state == "partly-sent").count() {
+        0 => String::new(),
+        n => format!(", {n} sent in part"),
+    };
     lines.push(String::new());
-    lines.push(super::fit(&format!("{}, {not_sent} not sent.", counted(rows.len(), "mail")), look.width));
+    lines.push(super::fit(&format!("{}{in_part}, {not_sent} not sent.", counted(rows.len(), "mail")), look.width));
     text_of(lines)
+}
+
+/// The store's words; a word of a newer service is shown as it is.
+fn state_paint(state: &str) -> Paint {
+    match state {
+        "waiting" => Paint::Warn,
+        "partly-sent" | "refused" => Paint::Bad,
+        "dropped" => Paint::Faint,
+        _ => Paint::Plain,
+    }
+}
+
+/// None: all of its addresses have the mail, or none has.
+fn reached_some(row: &OutboxRow) -> Option<String> {
+    let (has, all) = (row.addresses.iter().filter(|a| a.state == AddressState::Delivered).count(), row.addresses.len());
+    (has > 0 && has < all).then(|| format!("reached {has} of {all} addresses"))
 }
 
 /// As it is typed: without `< >`, which a shell would take for itself.
@@ -99,13 +115,8 @@ fn bare_id(message_id: &str) -> &str {
 /// One mail: what became of it, then its text as the reader gets it.
 pub fn mail(mail: &MailView, look: &Look) -> String {
     let row = &mail.row;
-    let paint = match row.state.as_str() {
-        "waiting" => Paint::Warn,
-        "refused" => Paint::Bad,
-        _ => Paint::Plain,
-    };
     let mut page = Page::new(look);
-    page.title(bare_id(&row.message_id), &row.state, paint);
+    page.title(bare_id(&row.message_id), &row.state, state_paint(&row.state));
     page.field("To", &format!("{}, {}", row.to, mail.to_address));
     page.field("Why", &in_local_time(look, &mail.reason));
     page.field("Decided", &local_and_age(look, row.decided_at));
@@ -119,6 +130,21 @@ pub fn mail(mail: &MailView, look: &Look) -> String {
     page.field("Tries", &tries);
     page.field("Last error", row.last_error.as_deref().unwrap_or_default());
     page.field("Subject", &mail.subject);
+    if !row.addresses.is_empty() {
+        page.section("ADDRESSES");
+        const WIDEST: usize = "delivered".len();
+        for one in &row.addresses {
+            let paint = match one.state {
+                AddressState::Waiting => Paint::Warn,
+                AddressState::Delivered => Paint::Plain,
+                AddressState::Refused => Paint::Bad,
+            };
+            let when = one.at.map(|at| format!(", {}", age(look.now, at))).unwrap_or_default();
+            let said = Some(one.said()).filter(|said| !said.is_empty()).map(|said| format!(": {said}"));
+            let lead = lay(one.state.as_str(), paint, WIDEST, Pad::Right, look);
+            page.hang(&lead, WIDEST, &format!("{}{when}{}", one.address, said.unwrap_or_default()));
+        }
+    }
     page.section("TEXT");
     for line in mail.text.lines() {
         page.line(show(line, Paint::Plain, look));

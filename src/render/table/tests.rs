@@ -237,6 +237,42 @@ fn mail(state: &str, error: Option<&str>) -> OutboxRow {
         next_try_at: error.map(|_| time("2026-11-21T09:10:00Z")),
         sent_at: error.is_none().then(|| time("2026-11-21T09:00:06Z")),
         last_error: error.map(str::to_owned),
+        addresses: Vec::new(),
+    }
+}
+
+/// One of its two addresses has it, the other is refused.
+fn partly_sent_mail() -> OutboxRow {
+    let at = Some(time("2026-11-21T09:00:06Z"));
+    let text = "5.1.1 <bilal@crews.example>: Recipient address rejected: User unknown in virtual mailbox table";
+    OutboxRow {
+        last_error: Some(format!("bilal@crews.example refused (550 {text})")),
+        addresses: vec![
+            AddressOutcome {
+                at,
+                state: AddressState::Delivered,
+                ..AddressOutcome::untried("imran@crews.example".to_owned())
+            },
+            AddressOutcome {
+                address: "bilal@crews.example".to_owned(),
+                state: AddressState::Refused,
+                at,
+                code: Some(550),
+                text: text.to_owned(),
+            },
+        ],
+        ..mail("partly-sent", None)
+    }
+}
+
+fn mail_page() -> MailView {
+    MailView {
+        row: partly_sent_mail(),
+        reason: "no heartbeat for 6 min".to_owned(),
+        to_address: "imran@crews.example, bilal@crews.example".to_owned(),
+        subject: "P1 WO-000042 PSH-001".to_owned(),
+        text: "What to do\n  Check power at the pole\n".to_owned(),
+        html: String::new(),
     }
 }
 
@@ -339,6 +375,8 @@ fn pages(look: &Look) -> Vec<(&'static str, String)> {
         ("quarantine", quarantine(&[quarantined()], look)),
         ("refusals", refusals(&[refusal()], look)),
         ("outbox", outbox(&[mail("sent", None), mail("waiting", Some("451 4.3.0 try later"))], look)),
+        ("outbox of some addresses", outbox(&[partly_sent_mail(), mail("sent", None)], look)),
+        ("mail of some addresses", super::mail(&mail_page(), look)),
         ("import plan", import_plan(&plan(), look)),
         ("metrics", metrics(&[*Metric::BatteryVoltage.facts(), *Metric::LinkRssi.facts()], look)),
         (
