@@ -3,6 +3,7 @@
 
 pub mod availability;
 pub mod component;
+pub mod disclosure;
 pub mod effect;
 pub mod event;
 pub mod explain;
@@ -12,6 +13,8 @@ pub mod message;
 pub mod metric;
 pub mod notice;
 pub mod order;
+pub mod outlook;
+pub mod public_report;
 pub mod readiness;
 pub mod reason;
 pub mod report;

@@ -21,6 +21,7 @@ mod incident;
 mod measured;
 mod message;
 mod notices;
+mod outlook;
 #[allow(dead_code, reason = "health_history and lengths of cuts are for screens that are not there yet")]
 mod power;
 mod presence;
@@ -56,6 +57,7 @@ use timer::{Timer, Timers};
 use unit_state::UnitState;
 use work_order::{CaseKey, OrderRecord};
 
+pub use outlook::Prospects;
 pub use saved::{Saved, SavedError};
 
 /// The judge of one fleet. Give it events in, take effects out; nothing else happens.

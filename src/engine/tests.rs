@@ -2,6 +2,7 @@
 
 mod laws;
 mod orders;
+mod outlook;
 mod power;
 mod presence;
 mod rig;

@@ -35,6 +35,13 @@ impl LocalTime {
         local.format(form).to_string()
     }
 
+    /// `21 Nov`; with the year when it is another one.
+    pub fn date(&self, at: Timestamp) -> String {
+        let local = self.local(at);
+        let form = if local.year() == self.year { "%-d %b" } else { "%-d %b %Y" };
+        local.format(form).to_string()
+    }
+
     /// `PKT`, or `UTC+05:00` where the zone has no letters of its own.
     pub fn zone_word(&self, at: Timestamp) -> String {
         let local = self.local(at);
