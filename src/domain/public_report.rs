@@ -49,7 +49,7 @@ pub struct PublicGroup {
     pub available_pct: Option<f64>,
     /// Of all the time, the part of which nothing is known.
     pub unknown_pct: Option<f64>,
-    /// Of the buttons, those that were proved to work at the end.
+    /// Of the buttons, those that were proved to work at the end. None: nobody watched yet.
     pub proved_pct: Option<f64>,
     /// Of the buttons whose test press was due, those that had it.
     pub drills_pct: Option<f64>,
@@ -81,7 +81,9 @@ pub fn public_report(material: &Material<'_>, rules: PublicRules) -> PublicRepor
         repaired.entry(unit).or_default().push(took);
     }
     let parts: Vec<Part<'_>> = standings.iter().map(|s| part(s, &repaired)).collect();
-    let fleet = Fleet::of(&parts, rules.smallest_group);
+    // Of a period in which nobody watched there is nothing to say, not that nothing worked.
+    let is_watched = material.counts_from.is_none_or(|from| from < material.to);
+    let fleet = Fleet::of(&parts, rules.smallest_group, is_watched);
     PublicReport {
         period: material.period,
         from: material.from,
@@ -125,6 +127,7 @@ enum Cut {
 struct Fleet<'a> {
     parts: &'a [Part<'a>],
     least: usize,
+    is_watched: bool,
     cities: Names<'a>,
     site_types: Names<'a>,
     available: Option<Shown>,
@@ -154,7 +157,7 @@ impl<'a> Names<'a> {
 
 impl<'a> Fleet<'a> {
     /// None: all of it is too small a group.
-    fn of(parts: &'a [Part<'a>], least: usize) -> Option<Self> {
+    fn of(parts: &'a [Part<'a>], least: usize, is_watched: bool) -> Option<Self> {
         let (cities, site_types) = (names(parts, |p| p.city), names(parts, |p| p.site_type));
         let index = |names: &[&str], name: &str| names.iter().position(|n| *n == name).unwrap_or_default();
         let cells: Vec<(usize, usize)> =
@@ -168,8 +171,8 @@ impl<'a> Fleet<'a> {
             shown(&cells, least)
         };
         let available = who(&|p| !p.seconds.counted().is_zero());
-        let drills = who(&|p| p.drilled.is_some());
-        Some(Fleet { parts, least, cities, site_types, available, drills })
+        let drills = who(&|p| is_watched && p.drilled.is_some());
+        Some(Fleet { parts, least, is_watched, cities, site_types, available, drills })
     }
 
     fn total(&self) -> PublicGroup {
@@ -225,7 +228,7 @@ impl<'a> Fleet<'a> {
             units: parts.len(),
             available_pct: seconds.availability_pct().filter(|_| may_available).map(rounded_down),
             unknown_pct: unknown,
-            proved_pct: share(proved as f64, parts.len() as f64),
+            proved_pct: share(proved as f64, parts.len() as f64).filter(|_| self.is_watched),
             drills_pct: share(drilled as f64, asked as f64).filter(|_| may_drills),
             // Medians cannot be taken from one another: each need only be of enough buttons itself.
             median_repair_hours: median(&mut repairs)

@@ -93,6 +93,8 @@ pub struct UnitPeriod {
 #[derive(Debug, Clone, Copy)]
 pub struct Standing<'a> {
     pub unit: &'a UnitPeriod,
+    /// None: it joined the fleet since the outlook was made.
+    pub facts: Option<&'a DrillRow>,
     pub tests: Tests,
     pub drill: Drill,
 }
@@ -232,7 +234,7 @@ pub fn report(material: &Material<'_>) -> Report {
         offenders: period.offenders(&on_units),
         presses: PressFigures::of(material),
         overdue: drills::overdue(&standings, material),
-        stuck: drills::stuck(material),
+        stuck: drills::stuck(&standings),
         forecasts: material.outlook.forecasts.clone(),
         load: period.load(material.days, orders),
     }
@@ -242,13 +244,13 @@ pub fn report(material: &Material<'_>) -> Report {
 pub fn standings<'a>(material: &Material<'a>) -> Vec<Standing<'a>> {
     let facts: BTreeMap<&UnitId, &DrillRow> = material.outlook.drills.iter().map(|d| (&d.unit, d)).collect();
     let standing = |unit: &'a UnitPeriod| {
-        let Some(row) = facts.get(&unit.row.row.unit) else {
-            return Standing { unit, tests: Tests::NotKnown, drill: Drill::NotAsked };
+        let Some(row) = facts.get(&unit.row.row.unit).copied() else {
+            return Standing { unit, facts: None, tests: Tests::NotKnown, drill: Drill::NotAsked };
         };
         let before = material.tested_before.get(&row.unit).copied();
         let drill = row.drill_at(material.to, before, material.presses_since);
         let tests = row.tests_at(material.to, unit.at_end, material.outlook.selftest_valid_s, drill);
-        Standing { unit, tests, drill }
+        Standing { unit, facts: Some(row), tests, drill }
     };
     material.units.iter().map(standing).collect()
 }

@@ -50,6 +50,16 @@ fn repaired(n: usize, opened: f64, repaired: f64) -> OrderView {
 }
 
 fn made(units: &[UnitPeriod], drills: Vec<DrillRow>, orders: &[OrderView], least: usize) -> PublicReport {
+    counted_from(None, units, drills, orders, least)
+}
+
+fn counted_from(
+    counts_from: Option<Timestamp>,
+    units: &[UnitPeriod],
+    drills: Vec<DrillRow>,
+    orders: &[OrderView],
+    least: usize,
+) -> PublicReport {
     let outlook = Outlook { selftest_valid_s: 129_600.0, drills, forecasts: Vec::new() };
     let material = Material {
         period: ReportPeriod::Monthly,
@@ -58,7 +68,7 @@ fn made(units: &[UnitPeriod], drills: Vec<DrillRow>, orders: &[OrderView], least
         from: at(0.0),
         to: at(100.0),
         made_at: at(124.0),
-        counts_from: None,
+        counts_from,
         days: &[],
         units,
         orders,
@@ -139,6 +149,17 @@ fn a_fleet_that_is_too_small_is_not_told_at_all() {
     assert!(report.total.is_none() && report.cities.is_empty() && report.site_types.is_empty());
     let text = serde_json::to_string(&made(&units[..0], Vec::new(), &[], 5)).unwrap();
     assert!(text.contains(r#""total":null"#));
+}
+
+#[test]
+fn of_a_period_in_which_nobody_watched_nothing_is_said_and_not_that_nothing_worked() {
+    let unknown = || serde_json::json!({"unknown": 360_000});
+    let units: Vec<_> = (0..6).map(|n| unit(n, "Swat", "park", unknown(), Readiness::Unknown)).collect();
+    let drills = || (0..6).map(|n| drill(n, None)).collect();
+    let total = |from| counted_from(from, &units, drills(), &[], 5).total.expect("six buttons");
+    let told = |total: PublicGroup| (total.available_pct, total.unknown_pct, total.proved_pct, total.drills_pct);
+    assert_eq!(told(total(Some(at(110.0)))), (None, Some(100.0), None, None));
+    assert_eq!(told(total(Some(at(90.0)))), (None, Some(100.0), Some(0.0), Some(0.0)), "watched, and nothing proved");
 }
 
 #[test]

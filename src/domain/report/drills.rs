@@ -144,7 +144,7 @@ pub(super) fn overdue(standings: &[Standing<'_>], material: &Material<'_>) -> Ve
     let mut rows = Vec::new();
     for standing in standings {
         let unit = &standing.unit.row.row;
-        let facts = material.outlook.drills.iter().find(|d| d.unit == unit.unit);
+        let facts = standing.facts;
         // What was made since is nobody's errand any more.
         let tested_since = facts.is_some_and(|d| d.last_selftest.is_some_and(|t| t >= material.to));
         let pressed_since = facts.is_some_and(|d| d.last_press_test.is_some_and(|t| t >= material.to));
@@ -164,21 +164,18 @@ pub(super) fn overdue(standings: &[Standing<'_>], material: &Material<'_>) -> Ve
     rows
 }
 
-pub(super) fn stuck(material: &Material<'_>) -> Vec<StuckRow> {
-    let mut rows: Vec<StuckRow> = Vec::new();
-    for drill in &material.outlook.drills {
-        let unit = material.units.iter().find(|u| u.row.row.unit == drill.unit);
-        if let (Some(since), Some(unit)) = (drill.stuck_since, unit) {
-            let unit = &unit.row.row;
-            rows.push(StuckRow {
-                unit: unit.unit.clone(),
-                name: unit.name.clone(),
-                site: unit.site.to_string(),
-                crew: unit.crew.to_string(),
-                since,
-            });
-        }
-    }
+pub(super) fn stuck(standings: &[Standing<'_>]) -> Vec<StuckRow> {
+    let row = |standing: &Standing<'_>| {
+        let unit = &standing.unit.row.row;
+        Some(StuckRow {
+            unit: unit.unit.clone(),
+            name: unit.name.clone(),
+            site: unit.site.to_string(),
+            crew: unit.crew.to_string(),
+            since: standing.facts?.stuck_since?,
+        })
+    };
+    let mut rows: Vec<StuckRow> = standings.iter().filter_map(row).collect();
     rows.sort_by(|a, b| a.since.cmp(&b.since).then_with(|| a.unit.cmp(&b.unit)));
     rows
 }

@@ -17,8 +17,12 @@ pub fn public_report(report: &PublicReport, look: &Look) -> String {
         format!("{from} to {to} ({})", zone_text(look)),
         String::new(),
     ];
-    if let Some(from) = report.counts_from {
-        lines.extend([format!("Figures count from {}.", local(look, from)), String::new()]);
+    match report.counts_from {
+        Some(from) if from >= report.to => {
+            lines.extend(["The buttons were not watched yet in this period.".to_owned(), String::new()]);
+        }
+        Some(from) => lines.extend([format!("Figures count from {}.", local(look, from)), String::new()]),
+        None => {}
     }
     match &report.total {
         Some(total) => {
