@@ -43,8 +43,8 @@ pub fn page(report: &PublicReport) -> String {
             sheet.paragraph(&Html::text(&text));
         }
     }
-    groups(&mut sheet, "By city", "City", &report.cities);
-    groups(&mut sheet, "By type of site", "Site type", &report.site_types);
+    groups(&mut sheet, "By city", &report.cities);
+    groups(&mut sheet, "By type of site", &report.site_types);
     sheet.heading("How this is worked out");
     for line in &report.method {
         sheet.paragraph(&Html::text(line));
@@ -56,13 +56,13 @@ pub fn page(report: &PublicReport) -> String {
     sheet.finish()
 }
 
-fn groups(sheet: &mut Sheet, heading: &str, title: &'static str, groups: &[PublicGroup]) {
+fn groups(sheet: &mut Sheet, heading: &str, groups: &[PublicGroup]) {
     if groups.is_empty() {
         return;
     }
     sheet.heading(heading);
     let row = |group: &PublicGroup| {
-        let units = Html::text(&format!("{} buttons", group.units)).small();
+        let units = Html::text(&format!(" {} buttons", group.units)).small();
         let name = match (group.is_rest, group.name.is_empty()) {
             (true, _) => Html::text("other"),
             (false, true) => Html::text("not said"),
@@ -71,14 +71,17 @@ fn groups(sheet: &mut Sheet, heading: &str, title: &'static str, groups: &[Publi
         let mut more = vec![format!("test presses in time {}", percent(group.drills_pct))];
         more.push(format!("median repair {}", hours(group.median_repair_hours)));
         let cells = vec![
-            name.bold().below(units),
             Html::text(&percent(group.available_pct)).then(bar(group.available_pct)),
             Html::text(&percent(group.unknown_pct)),
             Html::text(&percent(group.proved_pct)),
         ];
-        Row { below: Some(Html::text(&more.join(", ")).small()), ..Row::of(cells) }
+        Row {
+            above: Some(name.bold().then(units)),
+            below: Some(Html::text(&more.join(", ")).small()),
+            ..Row::of(cells)
+        }
     };
-    let columns = [(title, false), ("Available", true), ("Not known", true), ("Proved", true)];
+    let columns = [("Available", false), ("Not known", true), ("Proved", true)];
     sheet.table(&columns, &groups.iter().map(row).collect::<Vec<_>>());
 }
 

@@ -52,13 +52,9 @@ pub fn page(report: &Report, zone: Tz) -> String {
     }
     headline(&mut sheet, report);
     let fleet = std::slice::from_ref(&report.fleet);
-    let cuts = [
-        ("All buttons", "Fleet", fleet),
-        ("By city", "City", &report.cities),
-        ("By type of site", "Site type", &report.site_types),
-    ];
-    for (heading, title, groups) in cuts {
-        buttons(&mut sheet, heading, title, groups);
+    let cuts = [("All buttons", fleet), ("By city", &report.cities), ("By type of site", &report.site_types)];
+    for (heading, groups) in cuts {
+        buttons(&mut sheet, heading, groups);
     }
     forecasts(&mut sheet, report, &time);
     drills(&mut sheet, report, &time);
@@ -93,29 +89,35 @@ fn headline(sheet: &mut Sheet, report: &Report) {
         ("orders opened", (fleet.work.opened + fleet.work.reopened).to_string()),
         ("repaired", fleet.work.verified.to_string()),
         ("open at the end", fleet.work.open.to_string()),
-        ("late", format!("{} of {}", fleet.work.overdue, fleet.work.due)),
+        (
+            "late",
+            if fleet.work.due == 0 {
+                "–".to_owned()
+            } else {
+                format!("{} of {}", fleet.work.overdue, fleet.work.due)
+            },
+        ),
         ("mean time to repair", hours(fleet.work.mttr_hours)),
     ]);
 }
 
-fn buttons(sheet: &mut Sheet, heading: &str, title: &'static str, groups: &[Group]) {
+fn buttons(sheet: &mut Sheet, heading: &str, groups: &[Group]) {
     if groups.is_empty() {
         return;
     }
     sheet.heading(heading);
     let row = |group: &Group| {
-        let units = Html::text(&counted(group.availability.units, "button")).small();
+        let units = Html::text(&format!(" {}", counted(group.availability.units, "button"))).small();
         let available = group.availability.available_pct;
         let cells = vec![
-            named(&group.availability.name).below(units),
             Html::text(&percent(available)).then(bar(available)),
             Html::text(&percent(group.unknown_pct())),
             Html::text(&percent(group.proved_pct)),
             Html::text(&hours(group.mtbf_hours)),
         ];
-        Row::of(cells)
+        Row { above: Some(named(&group.availability.name).bold().then(units)), ..Row::of(cells) }
     };
-    let columns = [(title, false), ("Available", true), ("Unknown", true), ("Proved", true), ("MTBF", true)];
+    let columns = [("Available", false), ("Unknown", true), ("Proved", true), ("MTBF", true)];
     sheet.table(&columns, &groups.iter().map(row).collect::<Vec<_>>());
 }
 
@@ -176,22 +178,16 @@ fn drills(sheet: &mut Sheet, report: &Report, time: &LocalTime) {
             };
             let apart = |n: usize| Html::text(&if n == 0 { String::new() } else { n.to_string() });
             let cells = vec![
-                named(&group.availability.name),
                 of(d.tests_valid, d.tests_overdue),
                 of(d.press_done, d.press_overdue),
                 apart(d.press_not_due),
                 apart(d.tests_unknown.max(d.press_unknown)),
             ];
-            Row::of(cells)
+            Row { above: Some(named(&group.availability.name).bold()), ..Row::of(cells) }
         })
         .collect();
-    let columns = [
-        ("Crew", false),
-        ("Self-tests passed", true),
-        ("Pressed in time", true),
-        ("New, not due", true),
-        ("Not known", true),
-    ];
+    let columns =
+        [("Self-tests passed", false), ("Pressed in time", true), ("New, not due", true), ("Not known", true)];
     sheet.table(&columns, &rows);
     sheet.paragraph(&Html::text(&presses_told(&report.presses, |at| time.long(at))));
     if !report.stuck.is_empty() {
