@@ -6,10 +6,11 @@ use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::process::{Command, Output, Stdio};
 
+use buttonwatch::domain::report::{ReportPeriod, ReportSpan};
 use buttonwatch::domain::view::{Ask, AskError, OrderView, UnitRow};
 use buttonwatch::domain::{Component, MaintenanceScope, OrderId, OrderMove, Timestamp, UnitId};
 use fake_service::{Fake, Running, ago, unit, units};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 const TOKEN: &str = "0123456789abcdef0123456789abcdef";
 
@@ -179,26 +180,60 @@ fn a_mail_is_looked_at_tried_again_and_dropped() {
 
 #[test]
 fn a_report_is_a_page_of_tables_for_people_and_rows_for_programs() {
-    let running = Running::start(Fake::new(), None);
-    let text = fine(&running.url(), &["report", "weekly"]);
+    let fake = Fake::new();
+    let running = Running::start(fake.clone(), None);
+    let text = fine(&running.url(), &["report", "weekly", "--last"]);
     assert!(
         text.starts_with("Buttonwatch: the last 7 days\n") && text.lines().all(|l| l.chars().count() <= 80),
         "{text}"
     );
-    for part in ["FLEET", "CITY", "CREW", "city-north", "PART", "uplink"] {
+    for part in [
+        "FLEET",
+        "CITY",
+        "CREW",
+        "city-north",
+        "PART",
+        "uplink",
+        "FAILS NEXT",
+        "battery.health 71 % now",
+        "OVERDUE",
+        "MRD-001",
+    ] {
         assert!(text.contains(part), "{part:?} in\n{text}");
     }
+    let text = fine(&running.url(), &["report", "monthly", "--until", "2026-11-21 14:00"]);
+    assert!(text.starts_with("Buttonwatch: ") && !text.contains("the last"), "{text}");
+    let until = Timestamp::parse("2026-11-21T09:00:00Z");
+    let asked = Ask::Report(ReportSpan { period: ReportPeriod::Monthly, until, last: false });
+    assert_eq!(fake.last_ask(), Some(asked), "a time without an offset is of --zone");
     let json: Value = serde_json::from_str(&fine(&running.url(), &["report", "daily", "-o", "json"])).unwrap();
-    assert_eq!(json["fleet"]["opened"], 2, "{json}");
+    assert_eq!((&json["fleet"]["opened"], &json["fleet"]["drills"]["press_overdue"]), (&json!(2), &json!(1)), "{json}");
     let csv = fine(&running.url(), &["report", "monthly", "-o", "csv"]);
     let mut reader = csv::Reader::from_reader(csv.as_bytes());
     let rows: Vec<_> = reader.records().map(|r| r.unwrap()[0].to_owned()).collect();
-    assert!(rows.contains(&"fleet".to_owned()) && rows.contains(&"component".to_owned()), "{csv}");
+    for kind in ["fleet", "city", "site_type", "crew", "component", "forecast", "overdue"] {
+        assert!(rows.iter().any(|r| r == kind), "{kind} in {csv}");
+    }
     let page = fine(&running.url(), &["report", "weekly", "--html", "-"]);
     assert!(page.starts_with("<!DOCTYPE html>") && page.contains("Work by crew"), "{page}");
     assert!(!page.contains("<script") && !page.contains("http"), "one file, nothing fetched");
     let nowhere = fails(&running.url(), &["report", "weekly", "--html", "/nowhere/at/all.html"], 1);
     assert!(nowhere.contains("/nowhere/at/all.html"), "{nowhere}");
+}
+
+#[test]
+fn the_publics_report_is_shown_as_it_is_published() {
+    let running = Running::start(Fake::new(), None);
+    let text = fine(&running.url(), &["report", "public"]);
+    assert!(text.contains("Peshawar <b>") && text.lines().all(|l| l.chars().count() <= 80), "{text}");
+    let csv = fine(&running.url(), &["report", "public", "-o", "csv"]);
+    assert!(csv.starts_with("by,name,is_rest,units,") && csv.contains("\ncity,other,true,8,"), "{csv}");
+    let json: Value = serde_json::from_str(&fine(&running.url(), &["report", "public", "-o", "json"])).unwrap();
+    assert_eq!(json["smallest_group"], 5);
+    let page = fine(&running.url(), &["report", "public", "--html", "-"]);
+    assert!(page.contains("Peshawar &lt;b&gt;") && page.contains("How this is worked out"), "{page}");
+    let wrong = fails(&running.url(), &["report", "public", "--last"], 2);
+    assert!(wrong.contains("fixed period"), "{wrong}");
 }
 
 #[test]

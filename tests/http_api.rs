@@ -8,6 +8,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::time::Duration;
 
+use buttonwatch::domain::report::{ReportPeriod, ReportSpan};
 use buttonwatch::domain::view::{Ask, AskError, MailMove};
 use buttonwatch::domain::{
     City, Component, CrewId, MaintenanceScope, MessageId, OrderId, OrderMove, SiteId, Timestamp, UnitId,
@@ -107,6 +108,10 @@ fn unit(id: &str) -> UnitId {
     UnitId::parse(id).unwrap()
 }
 
+fn span(period: ReportPeriod) -> ReportSpan {
+    ReportSpan { period, until: None, last: false }
+}
+
 #[test]
 fn every_get_asks_its_own_question() {
     let fake = Fake::new();
@@ -117,6 +122,19 @@ fn every_get_asks_its_own_question() {
         ("units/PSH-001", Ask::Unit(unit("PSH-001")), "/readings/0/text", json!("11.42 V")),
         ("units/PSH%2D001", Ask::Unit(unit("PSH-001")), "/siblings/0/unit", json!("PSH-002")),
         ("units/PSH-001/rules", Ask::Explain(unit("PSH-001")), "/rules/0/state", json!("firing")),
+        ("outlook", Ask::Outlook, "/forecasts/0/unit", json!("PSH-002")),
+        ("report?period=weekly", Ask::Report(span(ReportPeriod::Weekly)), "/fleet/units", json!(3)),
+        ("report/public", Ask::PublicReport, "/total/units", json!(68)),
+        (
+            "report?period=daily&last=true&until=2026-11-21T09:00:00Z",
+            Ask::Report(ReportSpan {
+                until: Timestamp::parse("2026-11-21T09:00:00Z"),
+                last: true,
+                ..span(ReportPeriod::Daily)
+            }),
+            "/overdue/0/test",
+            json!("press-test"),
+        ),
         ("units/PSH-001/history", Ask::History { unit: unit("PSH-001"), since: None }, "/seconds/silent", json!(900.0)),
         (
             "availability?since=2026-11-21T14:00:00%2B05:00",
@@ -247,6 +265,10 @@ fn what_is_wrong_with_a_request_is_said_with_a_remedy_and_never_asked() {
         ("GET", "/api/v1/orders?close=true", "", "", 400, "closed"),
         ("GET", "/api/v1/orders?closed=perhaps", "", "", 400, "closed=true"),
         ("GET", "/api/v1/alerts?x", "", "", 400, "Drop it"),
+        ("GET", "/api/v1/report", "", "", 400, "period=daily"),
+        ("GET", "/api/v1/report?period=yearly", "", "", 400, "period=daily"),
+        ("GET", "/api/v1/report?period=daily&until=soon", "", "", 400, "until=2026"),
+        ("GET", "/api/v1/report?period=daily&since=x", "", "", 400, "until, last"),
         ("DELETE", "/api/v1/orders/42", "", "", 405, "Allow"),
         ("PUT", "/metrics", "", "", 405, "Allow"),
         ("POST", "/api/v1/units", json, "{}", 405, "Allow"),
@@ -437,6 +459,44 @@ fn with_a_token_only_its_bearer_may_ask() {
     // A large upload without the token learns why, instead of finding the connection reset.
     let reply = send(running.at, "POST", "/api/v1/fleet?by=x", &[("Content-Type", "text/csv")], &vec![b'x'; 8 << 20]);
     assert_eq!(reply.status, 401);
+}
+
+#[test]
+fn the_public_report_is_for_everyone_and_nothing_else_is() {
+    let fake = Fake::new();
+    let running = Running::start(fake.clone(), Some(TOKEN));
+    // By whatever name it is published under, and without a token.
+    let anyone = [("Host", "buttons.example.org")];
+    for (path, media_type, part) in [
+        ("/public", "text/html; charset=utf-8", "Peshawar &lt;b&gt;"),
+        ("/public.json", "application/json", r#""is_rest":true"#),
+        ("/public.csv", "text/csv; charset=utf-8", "all,all,false,68,99.1,0.4,95.5,,3.5\n"),
+    ] {
+        let reply = send(running.at, "GET", path, &anyone, b"");
+        let body = String::from_utf8(reply.body.clone()).unwrap();
+        assert_eq!((reply.status, reply.header("content-type")), (200, Some(media_type)), "{path}");
+        assert!(body.contains(part), "{part:?} in {body}");
+        assert_eq!(reply.header("cache-control"), Some("public, max-age=3600"));
+        assert!(reply.header("content-security-policy").is_some_and(|p| p.starts_with("default-src 'none'")));
+        assert_eq!(fake.last_ask(), Some(Ask::PublicReport));
+        assert_eq!(send(running.at, "POST", path, &anyone, b"").status, 405, "{path}");
+    }
+    let asked = fake.asked.lock().unwrap().len();
+    for path in ["/public/", "/public/x", "/public.txt", "/api/v1/report/public", "/api/v1/report?period=daily"] {
+        let reply = send(running.at, "GET", path, &anyone, b"");
+        assert!(matches!(reply.status, 401 | 404), "{path}: {}", reply.status);
+    }
+    // A stranger does not hear why there is none.
+    *fake.refuse_with.lock().unwrap() = Some(AskError::Unavailable("/secret/place is full".to_owned()));
+    let reply = send(running.at, "GET", "/public", &anyone, b"");
+    assert_eq!((reply.status, reply.header("cache-control")), (503, Some("no-store")));
+    assert!(!reply.problem().to_string().contains("secret"));
+    *fake.refuse_with.lock().unwrap() = None;
+    *fake.panic.lock().unwrap() = true;
+    assert_eq!(send(running.at, "GET", "/public.json", &anyone, b"").status, 503);
+    *fake.panic.lock().unwrap() = false;
+    assert_eq!(send(running.at, "GET", "/public.json", &anyone, b"").status, 200);
+    assert!(fake.asked.lock().unwrap().len() > asked);
 }
 
 #[test]

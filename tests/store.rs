@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use buttonwatch::domain::message::{Command, Do};
 use buttonwatch::domain::order::Change;
+use buttonwatch::domain::outlook::PressLine;
 use buttonwatch::domain::view::{QuarantineRow, RefusalRow};
 use buttonwatch::domain::{
     AddressOutcome, AddressState, AlertState, Component, CrewId, Effect, EffectKind, GroupKind, GroupName,
@@ -15,8 +16,8 @@ use buttonwatch::domain::{
     Reason, Recipient, RuleId, Severity, Subject, Timestamp, Unit, UnitId,
 };
 use buttonwatch::io::store::{
-    Batch, Checkpoint, DATABASE_FILE, MailOutcome, MailResult, Store, StoreError, StoreOptions, StoreReader,
-    Synchronous, Tail,
+    Batch, Checkpoint, DATABASE_FILE, MailOutcome, MailResult, PressHeard, Store, StoreError, StoreOptions,
+    StoreReader, Synchronous, Tail,
 };
 use proptest::prelude::*;
 use tempfile::TempDir;
@@ -875,4 +876,36 @@ fn figures_of_commits_and_checkpoints() {
     let start = Instant::now();
     let pruned = store.prune(at(86_400 * 30)).expect("prunes");
     println!("prune of {} rows: {:?}", pruned.journal_rows, start.elapsed());
+}
+
+#[test]
+fn a_press_is_kept_once_and_a_test_press_without_an_answer_proves_nothing() {
+    let folder = folder();
+    let mut store = open(folder.path());
+    let press = |seconds: i64, id: &str, seq: u64, is_test: bool, answered: Option<bool>| PressHeard {
+        line: PressLine { at: at(seconds), unit: unit(id), is_test, answered, answer_ms: Some(1_500.0) },
+        boot: 1,
+        seq,
+    };
+    let heard = [
+        press(10, "PSH-001", 1, false, Some(true)),
+        press(20, "PSH-001", 2, true, None),
+        press(30, "PSH-001", 3, true, Some(false)),
+        press(40, "PSH-002", 1, true, Some(true)),
+        press(50, "PSH-001", 1, false, Some(true)), // sent again
+    ];
+    let mut batch = Batch::new(at(60));
+    batch.presses = &heard;
+    store.commit(batch).expect("commits");
+    let kept = store.presses(at(10), at(40)).expect("readable");
+    assert_eq!(kept, [heard[0].line.clone(), heard[1].line.clone(), heard[2].line.clone()], "before 40 s");
+    assert_eq!(store.presses(at(0), at(100)).expect("readable").len(), 4);
+    let before = |seconds| store.tested_before(at(seconds)).expect("readable");
+    assert_eq!(before(40), [(unit("PSH-001"), at(20))], "one that cannot tell is believed");
+    assert_eq!(before(41), [(unit("PSH-001"), at(20)), (unit("PSH-002"), at(40))]);
+    assert_eq!(store.presses_kept_since().expect("readable"), None, "a new store has them from the beginning");
+    assert_eq!(store.history_begins().expect("readable"), None);
+    let a_year_later = at(40 + 401 * 86_400);
+    store.prune(a_year_later).expect("prunes");
+    assert_eq!(store.presses(at(0), a_year_later).expect("readable"), []);
 }

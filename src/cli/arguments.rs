@@ -82,7 +82,7 @@ pub enum Verb {
     Rules(RulesVerb),
     /// The mails: list, look at one, try again, drop
     Outbox(Outbox),
-    /// How available the buttons were, and how the crews kept up
+    /// How available the buttons were, how the crews kept up, what is overdue and what fails next
     Report(ReportArgs),
     /// Input that was refused, by kind, with the newest example of each
     Refusals(Listing),
@@ -316,19 +316,27 @@ pub struct OrdersPreview {
 
 #[derive(Debug, Args)]
 pub struct ReportArgs {
-    /// The last 24 hours, 7 days or 30 days
+    /// The last whole day, week from Monday to Sunday, or month, by the service's time zone; or the public's edition
     #[arg(value_enum)]
-    pub period: ReportPeriod,
+    pub which: WhichReport,
+    /// The last 24 hours, 7 days or 30 days up to now instead
+    #[arg(long)]
+    pub last: bool,
+    /// As if it were asked for then: "2026-11-21 14:00", or with an offset as in 2026-11-21T14:00:00+05:00
+    #[arg(long, value_name = "TIME", value_parser = parse_typed_time)]
+    pub until: Option<TypedTime>,
     /// Write a page with charts to this file instead; - writes it to standard output
     #[arg(long, value_name = "FILE")]
     pub html: Option<PathBuf>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub enum ReportPeriod {
+pub enum WhichReport {
     Daily,
     Weekly,
     Monthly,
+    /// Groups only, delayed: to be published
+    Public,
 }
 
 #[derive(Debug, Args)]

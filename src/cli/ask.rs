@@ -9,7 +9,8 @@ use std::time::Duration;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
 
-use crate::domain::report;
+use crate::domain::public_report::PublicReport;
+use crate::domain::report::{Report, ReportPeriod};
 use crate::domain::view::{
     AlertRow, AvailabilityRow, GroupAvailability, ImportPlan, IncidentRow, MailMove, MailView, OrderView, OutboxRow,
     QuarantineRow, RefusalRow, Retried, UnitCard, UnitHistory, UnitRow,
@@ -18,11 +19,11 @@ use crate::domain::{Component, MaintenanceScope, MessageId, Timestamp, UnitId};
 use crate::io::http::{
     AcceptBody, CSV_BYTES_MAX, MaintenanceBody, RebaselineBody, RefusedMails, RetryMailsBody, SetMailBody, SetOrderBody,
 };
-use crate::render::report_page;
-use crate::render::table::{self, PlanLine, ReportLine};
+use crate::render::table::{self, PlanLine, PublicLine, ReportLine};
+use crate::render::{public_page, report_page};
 
 use super::arguments::{
-    Accept, Availability, By, Listing, Maintenance, OrdersVerb, Outbox, OutboxVerb, Output, ReportArgs, ReportPeriod,
+    Accept, Availability, By, Listing, Maintenance, OrdersVerb, Outbox, OutboxVerb, Output, ReportArgs, WhichReport,
     Who,
 };
 use super::client::Client;
@@ -180,29 +181,52 @@ pub fn orders(client: &Client, screen: &Screen, verb: &OrdersVerb) -> Done {
 }
 
 pub fn report(client: &Client, screen: &Screen, args: &ReportArgs) -> Done {
-    let (title, days) = match args.period {
-        ReportPeriod::Daily => ("Buttonwatch: the last 24 hours", 1),
-        ReportPeriod::Weekly => ("Buttonwatch: the last 7 days", 7),
-        ReportPeriod::Monthly => ("Buttonwatch: the last 30 days", 30),
+    let period = match args.which {
+        WhichReport::Daily => ReportPeriod::Daily,
+        WhichReport::Weekly => ReportPeriod::Weekly,
+        WhichReport::Monthly => ReportPeriod::Monthly,
+        WhichReport::Public => return public_report(client, screen, args),
     };
-    let to = client.now()?;
-    let from = to - Duration::from_secs(days * 86_400);
-    let rows = client.get::<Vec<AvailabilityRow>>(&format!("availability?since={from}"))?;
-    let orders = client.get::<Vec<OrderView>>("orders?closed=true")?;
-    let report = report::report(from, to, &rows.value, &orders.value);
+    let mut path = format!("report?period={period}");
+    if args.last {
+        path.push_str("&last=true");
+    }
+    if let Some(until) = args.until {
+        let until = until.resolve(screen.zone, client.now()?).map_err(Failure::usage)?;
+        path.push_str(&format!("&until={until}"));
+    }
+    let report = client.get::<Report>(&path)?;
     if let Some(path) = &args.html {
-        let page = report_page::page(title, &report, screen.zone);
-        if path.as_os_str() == "-" {
-            return screen.print(&page);
-        }
-        let failed = |e| Failure::failed(format!("{}: {e}; name a file that can be written", path.display()));
-        return std::fs::write(path, page).map_err(failed);
+        return write_page(screen, path, &report_page::page(&report.value, screen.zone));
     }
     match screen.output {
-        Output::Table => screen.print(&table::report(title, &report, &screen.look(to))),
-        Output::Json => screen.json(&report),
-        Output::Csv => screen.csv(&ReportLine::of(&report)),
+        Output::Table => screen.print(&table::report(&report.value, &screen.look(report.now))),
+        Output::Json => screen.json(&report.value),
+        Output::Csv => screen.csv(&ReportLine::of(&report.value)),
     }
+}
+
+fn public_report(client: &Client, screen: &Screen, args: &ReportArgs) -> Done {
+    if args.last || args.until.is_some() {
+        return Err(Failure::usage("an edition for the public has a fixed period: drop --last and --until"));
+    }
+    let report = client.get::<PublicReport>("report/public")?;
+    if let Some(path) = &args.html {
+        return write_page(screen, path, &public_page::page(&report.value));
+    }
+    match screen.output {
+        Output::Table => screen.print(&table::public_report(&report.value, &screen.look(report.now))),
+        Output::Json => screen.json(&report.value),
+        Output::Csv => screen.csv(&PublicLine::of(&report.value)),
+    }
+}
+
+fn write_page(screen: &Screen, path: &Path, page: &str) -> Done {
+    if path.as_os_str() == "-" {
+        return screen.print(page);
+    }
+    let failed = |e| Failure::failed(format!("{}: {e}; name a file that can be written", path.display()));
+    std::fs::write(path, page).map_err(failed)
 }
 
 pub fn maintenance(client: &Client, screen: &Screen, args: &Maintenance) -> Done {

@@ -4,6 +4,7 @@
 pub mod availability;
 pub mod component;
 pub mod delivery;
+pub mod disclosure;
 pub mod effect;
 pub mod event;
 pub mod explain;
@@ -14,6 +15,8 @@ pub mod metric;
 pub mod notice;
 pub mod notice_plan;
 pub mod order;
+pub mod outlook;
+pub mod public_report;
 pub mod readiness;
 pub mod reason;
 pub mod report;

@@ -7,18 +7,28 @@
 //! - **MTBF**: the time in which a fault would have been seen, by the openings in it. Orders of P4 (a press test is due) are
 //!   no failures.
 //! - **Overdue**: of the orders that were due in the period, those not closed by then.
+//! - **Tests and drills**: as they stood at the end of the period (`drills`).
+
+mod drills;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::ids::UnitId;
+use super::component::words;
+use super::ids::{CrewId, UnitId};
 use super::order::OrderState;
+use super::outlook::{Drill, DrillRow, ForecastRow, Outlook, PressLine, Tests};
 use super::readiness::Readiness;
 use super::severity::Priority;
 use super::time::Timestamp;
 use super::view::{AvailabilityRow, GroupAvailability, OrderView};
+
+use std::fmt;
+use std::str::FromStr;
+
+pub use drills::{DrillFigures, OverdueRow, PressFigures, StuckRow};
 
 /// EEMUA 191: more alarms a day than this are hard to keep up with for one operator, and twice as many impossible. An order
 /// to a crew is more work than an alarm on a screen, so a crew's limits lie lower still.
@@ -28,10 +38,80 @@ pub const ALARMS_A_DAY_MOST: f64 = 300.0;
 /// Units told by name for coming back.
 const OFFENDERS: usize = 10;
 
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Report {
+words!(
+    ReportPeriod {
+        Daily = "daily",
+        Weekly = "weekly",
+        Monthly = "monthly",
+    }
+);
+
+/// Which period, and up to when.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ReportSpan {
+    pub period: ReportPeriod,
+    /// As if it were asked for then. None: now.
+    pub until: Option<Timestamp>,
+    /// The last 24 hours, 7 or 30 days up to then, instead of the last whole day, week or month of the calendar.
+    pub last: bool,
+}
+
+/// What a report is worked out of.
+#[derive(Debug)]
+pub struct Material<'a> {
+    pub period: ReportPeriod,
+    pub last: bool,
+    /// In which days begin.
+    pub time_zone: &'a str,
     pub from: Timestamp,
     pub to: Timestamp,
+    pub made_at: Timestamp,
+    /// The oldest thing that is kept, where that is younger than the period.
+    pub counts_from: Option<Timestamp>,
+    /// When each day of the period begins.
+    pub days: &'a [Timestamp],
+    pub units: &'a [UnitPeriod],
+    /// All that there ever were.
+    pub orders: &'a [OrderView],
+    pub outlook: &'a Outlook,
+    /// Those of the period.
+    pub presses: &'a [PressLine],
+    /// The last test press of each unit before the end of the period, as far as they are kept.
+    pub tested_before: &'a BTreeMap<UnitId, Timestamp>,
+    /// From when presses are kept. None: from the beginning.
+    pub presses_since: Option<Timestamp>,
+}
+
+/// One unit's time in the period, and how ready it was at the end.
+#[derive(Debug, Clone, PartialEq)]
+pub struct UnitPeriod {
+    pub row: AvailabilityRow,
+    pub at_end: Readiness,
+}
+
+/// How one unit stood with its tests and drills at the end of the period.
+#[derive(Debug, Clone, Copy)]
+pub struct Standing<'a> {
+    pub unit: &'a UnitPeriod,
+    /// None: it joined the fleet since the outlook was made.
+    pub facts: Option<&'a DrillRow>,
+    pub tests: Tests,
+    pub drill: Drill,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Report {
+    pub period: ReportPeriod,
+    /// Up to a moment, instead of whole days of the calendar.
+    pub last: bool,
+    /// In which its days begin.
+    pub time_zone: String,
+    pub from: Timestamp,
+    pub to: Timestamp,
+    /// Forecasts, stuck buttons and what is overdue by name are as of then.
+    pub made_at: Timestamp,
+    /// From when figures count, where less is kept than the period.
+    pub counts_from: Option<Timestamp>,
     pub fleet: Group,
     pub cities: Vec<Group>,
     pub site_types: Vec<Group>,
@@ -40,6 +120,28 @@ pub struct Report {
     pub components: Vec<Work>,
     /// Most openings first.
     pub offenders: Vec<Offender>,
+    pub presses: PressFigures,
+    /// The worst first, a few of them; how many there are is in `fleet.drills`.
+    pub overdue: Vec<OverdueRow>,
+    pub stuck: Vec<StuckRow>,
+    /// What will fail next, soonest first.
+    pub forecasts: Vec<ForecastRow>,
+    /// Openings and reopenings of each crew on each day.
+    pub load: Vec<CrewLoad>,
+}
+
+/// Against EEMUA 191.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CrewLoad {
+    pub crew: CrewId,
+    pub days: Vec<DayLoad>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DayLoad {
+    /// When the day begins.
+    pub from: Timestamp,
+    pub openings: usize,
 }
 
 /// Units that have something in common, and the orders on them.
@@ -50,6 +152,7 @@ pub struct Group {
     /// Of the time in which tests could have proved it, the part in which they had. None: no such time.
     pub proved_pct: Option<f64>,
     pub mtbf_hours: Option<f64>,
+    pub drills: DrillFigures,
     #[serde(flatten)]
     pub work: WorkFigures,
 }
@@ -98,10 +201,11 @@ pub struct Offender {
     pub components: Vec<String>,
 }
 
-/// `rows`: availability from `from` to `to`; `orders`: all that there ever were.
-pub fn report(from: Timestamp, to: Timestamp, rows: &[AvailabilityRow], orders: &[OrderView]) -> Report {
+pub fn report(material: &Material<'_>) -> Report {
+    let Material { from, to, orders, .. } = *material;
     let period = Period { from, to };
-    let everyone: Vec<&AvailabilityRow> = rows.iter().collect();
+    let standings = standings(material);
+    let everyone: Vec<&Standing<'_>> = standings.iter().collect();
     let all: Vec<&OrderView> = orders.iter().collect();
     let on_units: Vec<&OrderView> = orders.iter().filter(|o| o.unit.is_some()).collect();
     let mut components: BTreeMap<&str, Vec<&OrderView>> = BTreeMap::new();
@@ -114,16 +218,41 @@ pub fn report(from: Timestamp, to: Timestamp, rows: &[AvailabilityRow], orders: 
         |(name, orders): (&str, Vec<&OrderView>)| Work { name: name.to_owned(), work: period.work(&orders) };
     let crew_of = |order: &OrderView| order.crew.to_string();
     Report {
+        period: material.period,
+        last: material.last,
+        time_zone: material.time_zone.to_owned(),
         from,
         to,
+        made_at: material.made_at,
+        counts_from: material.counts_from,
         fleet: period.group("fleet", &everyone, &all),
-        cities: period.groups(rows, &on_units, |r| r.row.city.to_string(), None),
-        site_types: period.groups(rows, &on_units, |r| r.row.site_type.clone(), None),
+        cities: period.groups(&standings, &on_units, |r| r.row.city.to_string(), None),
+        site_types: period.groups(&standings, &on_units, |r| r.row.site_type.clone(), None),
         // Orders on circuits have crews, too.
-        crews: period.groups(rows, &all, |r| r.row.crew.to_string(), Some(&crew_of)),
+        crews: period.groups(&standings, &all, |r| r.row.crew.to_string(), Some(&crew_of)),
         components: components.into_iter().map(component).filter(|w| w.work != WorkFigures::default()).collect(),
         offenders: period.offenders(&on_units),
+        presses: PressFigures::of(material),
+        overdue: drills::overdue(&standings, material),
+        stuck: drills::stuck(&standings),
+        forecasts: material.outlook.forecasts.clone(),
+        load: period.load(material.days, orders),
     }
+}
+
+/// Of each unit, in the order of the material.
+pub fn standings<'a>(material: &Material<'a>) -> Vec<Standing<'a>> {
+    let facts: BTreeMap<&UnitId, &DrillRow> = material.outlook.drills.iter().map(|d| (&d.unit, d)).collect();
+    let standing = |unit: &'a UnitPeriod| {
+        let Some(row) = facts.get(&unit.row.row.unit).copied() else {
+            return Standing { unit, facts: None, tests: Tests::NotKnown, drill: Drill::NotAsked };
+        };
+        let before = material.tested_before.get(&row.unit).copied();
+        let drill = row.drill_at(material.to, before, material.presses_since);
+        let tests = row.tests_at(material.to, unit.at_end, material.outlook.selftest_valid_s, drill);
+        Standing { unit, facts: Some(row), tests, drill }
+    };
+    material.units.iter().map(standing).collect()
 }
 
 #[derive(Clone, Copy)]
@@ -144,19 +273,20 @@ impl Period {
     /// `of_order` None: an order belongs to its unit's group.
     fn groups(
         self,
-        rows: &[AvailabilityRow],
+        standings: &[Standing<'_>],
         orders: &[&OrderView],
         name: impl Fn(&AvailabilityRow) -> String,
         of_order: Option<&dyn Fn(&OrderView) -> String>,
     ) -> Vec<Group> {
-        let of_unit: BTreeMap<&UnitId, String> = rows.iter().map(|r| (&r.row.unit, name(r))).collect();
+        let of_unit: BTreeMap<&UnitId, String> =
+            standings.iter().map(|s| (&s.unit.row.row.unit, name(&s.unit.row))).collect();
         let of = |order: &OrderView| match of_order {
             Some(of_order) => Some(of_order(order)),
             None => of_unit.get(order.unit.as_ref()?).cloned(),
         };
-        let mut units: BTreeMap<String, Vec<&AvailabilityRow>> = BTreeMap::new();
-        for row in rows {
-            units.entry(name(row)).or_default().push(row);
+        let mut units: BTreeMap<String, Vec<&Standing<'_>>> = BTreeMap::new();
+        for standing in standings {
+            units.entry(name(&standing.unit.row)).or_default().push(standing);
         }
         let mut theirs: BTreeMap<String, Vec<&OrderView>> = BTreeMap::new();
         for order in orders {
@@ -169,16 +299,16 @@ impl Period {
         names
             .into_iter()
             .map(|name| {
-                let rows = units.get(&name).unwrap_or(&nothing.0);
+                let standings = units.get(&name).unwrap_or(&nothing.0);
                 let orders = theirs.get(&name).unwrap_or(&nothing.1);
-                self.group(&name, rows, orders)
+                self.group(&name, standings, orders)
             })
             .filter(|group| group.availability.units > 0 || group.work != WorkFigures::default())
             .collect()
     }
 
-    fn group(self, name: &str, rows: &[&AvailabilityRow], orders: &[&OrderView]) -> Group {
-        let availability = GroupAvailability::sum(name, rows.iter().copied());
+    fn group(self, name: &str, standings: &[&Standing<'_>], orders: &[&OrderView]) -> Group {
+        let availability = GroupAvailability::sum(name, standings.iter().map(|s| &s.unit.row));
         let hours = |r: Readiness| availability.seconds.of(r).as_secs_f64() / 3600.0;
         let seen: f64 =
             [Readiness::Ready, Readiness::Impaired, Readiness::NotReady, Readiness::Silent].map(hours).iter().sum();
@@ -188,9 +318,27 @@ impl Period {
         Group {
             proved_pct: (seen + unproven > 0.0).then(|| 100.0 * seen / (seen + unproven)),
             mtbf_hours: (failures > 0).then(|| seen / failures as f64),
+            drills: DrillFigures::of(standings.iter().copied()),
             work: self.work(orders),
             availability,
         }
+    }
+
+    /// A crew without orders in the period has no load to show.
+    fn load(self, days: &[Timestamp], orders: &[OrderView]) -> Vec<CrewLoad> {
+        let mut crews: BTreeMap<&CrewId, Vec<usize>> = BTreeMap::new();
+        for order in orders {
+            for i in self.openings(order) {
+                let day = days.partition_point(|from| *from <= order.history[i].at).saturating_sub(1);
+                if let Some(count) = crews.entry(&order.crew).or_insert_with(|| vec![0; days.len()]).get_mut(day) {
+                    *count += 1;
+                }
+            }
+        }
+        let of_days = |counts: Vec<usize>| {
+            days.iter().zip(counts).map(|(from, openings)| DayLoad { from: *from, openings }).collect()
+        };
+        crews.into_iter().map(|(crew, counts)| CrewLoad { crew: crew.clone(), days: of_days(counts) }).collect()
     }
 
     /// When the order was opened or opened again, within the period: places in its history.
@@ -294,106 +442,35 @@ fn is_verified(order: &OrderView, closed: usize) -> bool {
     order.history[..closed].last().is_some_and(|c| c.state == OrderState::Verified)
 }
 
+/// The repairs that were verified in the period: which unit's, and how long each took.
+pub(super) fn repairs(from: Timestamp, to: Timestamp, orders: &[OrderView]) -> Vec<(&UnitId, Duration)> {
+    let period = Period { from, to };
+    let mut repairs = Vec::new();
+    for order in orders {
+        let Some(unit) = &order.unit else { continue };
+        for (i, change) in order.history.iter().enumerate() {
+            if change.state == OrderState::Verified && period.holds(change.at) {
+                repairs.extend(repair(order, i).map(|took| (unit, took)));
+            }
+        }
+    }
+    repairs
+}
+
+/// None: of nothing.
+pub(super) fn median(values: &mut [f64]) -> Option<f64> {
+    values.sort_by(f64::total_cmp);
+    match values.len() {
+        0 => None,
+        n if n % 2 == 1 => Some(values[n / 2]),
+        n => Some((values[n / 2 - 1] + values[n / 2]) / 2.0),
+    }
+}
+
 fn mean_hours(spans: &[Duration]) -> Option<f64> {
     let sum: Duration = spans.iter().sum();
     (!spans.is_empty()).then(|| sum.as_secs_f64() / 3600.0 / spans.len() as f64)
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn at(hour: f64) -> Timestamp {
-        Timestamp::from_millis(1_795_000_000_000 + (hour * 3_600_000.0) as i64)
-    }
-
-    /// `opened 1 by buttonwatch` …: state and hour.
-    fn order(id: u32, unit: &str, priority: &str, due: Option<f64>, life: &[(&str, f64)]) -> OrderView {
-        let history: Vec<_> = life
-            .iter()
-            .map(|(state, hour)| serde_json::json!({"at": at(*hour), "state": state, "by": "x", "why": "y"}))
-            .collect();
-        let closed = life.iter().rfind(|(s, _)| ["closed", "cancelled"].contains(s)).map(|(_, h)| at(*h));
-        let (last, _) = life[life.len() - 1];
-        serde_json::from_value(serde_json::json!({
-            "order": format!("WO-{id:06}"), "unit": unit, "component": "camera", "incident": null, "priority": priority,
-            "state": last, "crew": "saddar", "site": "S", "opened_at": at(life[0].1), "due_at": due.map(at),
-            "closed_at": closed, "summary": "", "action": "", "parts": [], "suspects": [], "evidence": [], "rules": [],
-            "units": [], "relapses": 0, "flapping": false, "history": history,
-        }))
-        .expect("an order")
-    }
-
-    fn row(unit: &str, seconds: serde_json::Value) -> AvailabilityRow {
-        serde_json::from_value(serde_json::json!({
-            "unit": unit, "name": unit, "site": "S", "site_type": "park", "city": "Peshawar", "crew": "saddar",
-            "uplink": null, "feeder": null, "model": "", "position": null, "readiness": "ready", "reason": "",
-            "since": null, "last_heard": null, "open_alerts": 0, "open_orders": 0, "from": at(0.0), "to": at(48.0),
-            "available_pct": null, "seconds": seconds,
-        }))
-        .expect("a row")
-    }
-
-    #[test]
-    fn a_crews_work_is_counted_by_what_happened_in_the_period() {
-        let orders = [
-            // Opened before: only its end is in the period. Repaired after 5 h, in time.
-            order(
-                1,
-                "A",
-                "P2",
-                Some(4.0),
-                &[("opened", -3.0), ("acknowledged", -1.0), ("repaired", 2.0), ("verified", 3.0), ("closed", 3.0)],
-            ),
-            // Answered after 1 h, repaired after 4 h, back again, and still open.
-            order(
-                2,
-                "A",
-                "P1",
-                Some(10.0),
-                &[
-                    ("opened", 6.0),
-                    ("en-route", 7.0),
-                    ("repaired", 10.0),
-                    ("verified", 12.0),
-                    ("closed", 12.0),
-                    ("reopened", 40.0),
-                ],
-            ),
-            order(3, "B", "P2", Some(30.0), &[("opened", 8.0), ("closed", 9.0)]),
-            order(4, "B", "P4", None, &[("opened", 8.0)]),
-            // After the period.
-            order(5, "B", "P1", Some(60.0), &[("opened", 50.0)]),
-        ];
-        let rows = [
-            row("A", serde_json::json!({"ready": 90_000, "silent": 54_000, "unknown": 28_800})),
-            row("B", serde_json::json!({"ready": 86_400, "unproven": 86_400})),
-        ];
-        let report = report(at(0.0), at(48.0), &rows, &orders);
-        let w = &report.fleet.work;
-        assert_eq!(
-            (w.opened, w.reopened, w.verified, w.cleared_by_themselves, w.cancelled, w.open),
-            (3, 1, 2, 1, 0, 2)
-        );
-        // Due at 4, 10 and 30 h: the second was closed at 12 h, two hours late.
-        assert_eq!((w.due, w.overdue), (3, 1));
-        assert_eq!(w.mtta_hours, Some(1.0), "order 3 cleared by itself, 4 and the relapse wait");
-        assert_eq!(w.mttr_hours, Some((5.0 + 4.0) / 2.0));
-        assert_eq!(w.a_day, 2.0);
-        // 25 + 15 + 24 h in which a fault would be seen; a P4 order is no failure.
-        assert_eq!(report.fleet.mtbf_hours, Some(64.0 / 3.0));
-        assert_eq!(report.fleet.proved_pct, Some(100.0 * 64.0 / 88.0));
-        assert_eq!(report.crews.len(), 1);
-        assert_eq!(report.components[0].name, "camera");
-        let offenders: Vec<_> = report.offenders.iter().map(|o| (o.unit.as_str(), o.openings)).collect();
-        assert_eq!(offenders, [("A", 2)]);
-    }
-
-    #[test]
-    fn nothing_in_a_period_is_told_as_nothing() {
-        let report = report(at(0.0), at(0.0), &[], &[]);
-        assert_eq!(report.fleet.work, WorkFigures::default());
-        assert_eq!((report.fleet.mtbf_hours, report.fleet.proved_pct), (None, None));
-        assert!(report.cities.is_empty() && report.offenders.is_empty());
-    }
-}
+mod tests;

@@ -16,7 +16,10 @@ use super::fleet::GroupKind;
 use super::ids::{City, CrewId, FeederId, GroupName, MessageId, OrderId, RuleId, SiteId, UnitId, UplinkId};
 use super::message::Outcome;
 use super::order::{Change, Order, OrderState, Subject, Suspect};
+use super::outlook::Outlook;
+use super::public_report::PublicReport;
 use super::readiness::Readiness;
+use super::report::{Report, ReportSpan};
 use super::severity::{Priority, Severity};
 use super::time::Timestamp;
 
@@ -42,6 +45,12 @@ pub enum Ask {
         component: Option<Component>,
         by: String,
     },
+    /// Which tests are due, and what will fail next.
+    Outlook,
+    /// A period in figures.
+    Report(ReportSpan),
+    /// The edition for the press office: groups only, and delayed.
+    PublicReport,
     Alerts,
     Incidents,
     Orders {
@@ -118,6 +127,9 @@ pub enum Answer {
     Explained(Box<Explained>),
     History(Box<UnitHistory>),
     Availability(Vec<AvailabilityRow>),
+    Outlook(Box<Outlook>),
+    Report(Box<Report>),
+    PublicReport(Box<PublicReport>),
     Alerts(Vec<AlertRow>),
     Incidents(Vec<IncidentRow>),
     Orders(Vec<OrderView>),

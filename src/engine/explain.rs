@@ -100,7 +100,7 @@ impl Engine {
         }
     }
 
-    fn sign_view(&self, at: Timestamp, unit: UnitIx, leaf: Leaf, sign: &Condition) -> SignView {
+    pub(super) fn sign_view(&self, at: Timestamp, unit: UnitIx, leaf: Leaf, sign: &Condition) -> SignView {
         let mut view = SignView { asks: asks(sign), says: Says::Unknown, figures: Vec::new(), due: None };
         match sign {
             Condition::Silent { kind, .. } => self.explain_silence(unit, *kind, sign, &mut view),

@@ -22,6 +22,7 @@ mod incident;
 mod measured;
 mod message;
 mod notices;
+mod outlook;
 #[allow(dead_code, reason = "health_history and lengths of cuts are for screens that are not there yet")]
 mod power;
 mod presence;
@@ -59,6 +60,7 @@ use timer::{Timer, Timers};
 use unit_state::UnitState;
 use work_order::{CaseKey, OrderRecord};
 
+pub use outlook::Prospects;
 pub use saved::{Saved, SavedError};
 
 /// The judge of one fleet. Give it events in, take effects out; nothing else happens.

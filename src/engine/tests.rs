@@ -3,6 +3,7 @@
 mod laws;
 mod notices;
 mod orders;
+mod outlook;
 mod power;
 mod presence;
 mod rig;

@@ -9,6 +9,7 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use buttonwatch::domain::report::{Report, ReportPeriod, ReportSpan};
 use buttonwatch::domain::view::{Answer, Ask, AskError, ImportPlan, LinkUse, OrderView, UnitCard, UnitRow};
 use buttonwatch::domain::{OrderId, Timestamp, UnitId};
 use buttonwatch::io::http::{CrewDoor, Http, HttpError, Links, Service};
@@ -105,6 +106,11 @@ impl Fake {
                     })
                     .collect(),
             ),
+            Ask::Outlook => Answer::Outlook(Box::new(read(json!({
+                "selftest_valid_s": 129_600.0, "drills": [], "forecasts": [forecast()],
+            })))),
+            Ask::Report(span) => Answer::Report(Box::new(report(span))),
+            Ask::PublicReport => Answer::PublicReport(Box::new(read(public_report()))),
             Ask::Rebaseline { unit, .. } => match self.units.iter().find(|u| u.unit == unit) {
                 Some(_) => Answer::Done,
                 None => return Err(AskError::NotFound(format!("There is no unit {unit}."))),
@@ -270,6 +276,65 @@ pub fn units() -> Vec<UnitRow> {
         unit("PSH-001", "Qissa Khwani Bazaar, north gate", "silent", "no heartbeat for 1 min 35 s"),
         unit("PSH-002", "لاہور سٹریٹ، صدر بازار", "ready", "all alerts resolved, tests passed"),
     ]
+}
+
+fn forecast() -> Value {
+    json!({
+        "unit": "PSH-002", "component": "battery", "rule": "battery-fading", "what": "battery.health below 60 %",
+        "at": ago(0) + std::time::Duration::from_secs(9 * 86_400), "earliest": null, "latest": null,
+        "confidence_pct": 90, "from": "battery.health 71 % now, -1.2 % a day", "order": null,
+    })
+}
+
+/// Of the last days up to a minute ago, whatever was asked for.
+fn report(span: ReportSpan) -> Report {
+    let days = match span.period {
+        ReportPeriod::Daily => 1,
+        ReportPeriod::Weekly => 7,
+        ReportPeriod::Monthly => 30,
+    };
+    let group = |name: &str, units: usize| {
+        json!({
+            "name": name, "units": units, "available_pct": 75.0, "seconds": {"ready": 2_700, "silent": 900},
+            "proved_pct": 100.0, "mtbf_hours": 12.5, "opened": 2, "reopened": 0, "verified": 1,
+            "cleared_by_themselves": 0, "cancelled": 0, "open": 1, "due": 2, "overdue": 1, "mtta_hours": 0.5,
+            "mttr_hours": 3.0, "a_day": 2.0,
+            "drills": {"tests_valid": 2, "tests_overdue": 1, "tests_unknown": 0, "press_done": 1,
+                       "press_not_due": 1, "press_overdue": 1, "press_unknown": 0},
+        })
+    };
+    let work = json!({
+        "name": "uplink", "opened": 2, "reopened": 0, "verified": 1, "cleared_by_themselves": 0, "cancelled": 0,
+        "open": 1, "due": 2, "overdue": 1, "mtta_hours": 0.5, "mttr_hours": 3.0, "a_day": 2.0,
+    });
+    read(json!({
+        "period": span.period, "last": span.last, "time_zone": "Asia/Karachi", "from": ago(days * 86_400),
+        "to": ago(60), "made_at": ago(0), "counts_from": null, "fleet": group("fleet", 3),
+        "cities": [group("Mardan", 1), group("Peshawar", 2)], "site_types": [group("market", 3)],
+        "crews": [group("city-north", 3)], "components": [work],
+        "offenders": [{"unit": "PSH-001", "openings": 2, "components": ["uplink"]}],
+        "presses": {"counts_from": null, "real": 3, "real_answered": 2, "real_unanswered": 1, "real_not_known": 0,
+                    "median_answer_s": 4.2, "test": 5, "test_unanswered": 0},
+        "overdue": [{"unit": "MRD-001", "name": "Mardan bus terminal", "site": "Qissa Khwani", "crew": "city-north",
+                     "test": "press-test", "since": ago(90_000)}],
+        "stuck": [], "forecasts": [forecast()], "load": [],
+    }))
+}
+
+/// Of October, and always the same.
+fn public_report() -> Value {
+    let group = |name: &str, units: usize| {
+        json!({
+            "name": name, "is_rest": name == "other", "units": units, "available_pct": 99.1, "unknown_pct": 0.4,
+            "proved_pct": 95.5, "drills_pct": null, "median_repair_hours": 3.5,
+        })
+    };
+    json!({
+        "period": "monthly", "from": "2026-09-30T19:00:00.000Z", "to": "2026-10-31T19:00:00.000Z",
+        "counts_from": null, "next_at": "2026-12-01T19:00:00.000Z", "time_zone": "Asia/Karachi", "smallest_group": 5,
+        "total": group("all", 68), "cities": [group("Peshawar <b>", 60), group("other", 8)], "site_types": [],
+        "method": ["No figure is about fewer than 5 buttons."],
+    })
 }
 
 fn alert() -> Value {

@@ -48,6 +48,15 @@ impl Judge {
                 self.instruct(now, Action::Rebaseline { unit, component }, by)?;
                 Ok(Answer::Done)
             }
+            Ask::Outlook => Ok(Answer::Outlook(Box::new(self.engine.prospects().outlook()))),
+            Ask::Report(span) => {
+                let outlook = self.engine.prospects().outlook();
+                self.desk.report(&self.store, &self.engine.unit_rows(), &outlook, now, span)
+            }
+            Ask::PublicReport => {
+                let outlook = self.engine.prospects().outlook();
+                self.desk.public_report(&self.store, &self.engine.unit_rows(), &outlook, now)
+            }
             Ask::Alerts => Ok(Answer::Alerts(self.engine.alert_rows())),
             Ask::Incidents => Ok(Answer::Incidents(self.engine.incident_rows())),
             Ask::Orders { closed_too: false } => {

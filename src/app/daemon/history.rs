@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::domain::availability::{Because, Change, Present, stretches, times};
+use crate::domain::report::UnitPeriod;
 use crate::domain::view::{Answer, AskError, AvailabilityRow, StretchRow, UnitHistory, UnitRow};
 use crate::domain::{Readiness, Timestamp, UnitId, span_text};
 use crate::io::store::{ReadinessLine, StoreError, StoreOptions, StoreReader};
@@ -64,23 +65,33 @@ pub(super) fn of_fleet(
     since: Option<Timestamp>,
 ) -> Result<Answer, AskError> {
     let from = check_since(now, since, FLEET_SINCE)?;
+    let units = of_period(store, units, from, now)?;
+    Ok(Answer::Availability(units.into_iter().map(|u| u.row).collect()))
+}
+
+/// One row a unit of today's fleet: its time from `from` to `to`, and how ready it was at the end.
+pub(super) fn of_period(
+    store: &StoreReader,
+    units: &[UnitRow],
+    from: Timestamp,
+    to: Timestamp,
+) -> Result<Vec<UnitPeriod>, AskError> {
+    let last_moment = to - Duration::from_millis(1);
     let mut rows = Vec::with_capacity(units.len());
     for row in units {
         let changes: Vec<Change> = lines(store, &row.unit, from).map_err(unreadable)?.iter().map(change).collect();
-        let seconds = times(&changes, Some(present(row)), from, now);
-        rows.push(AvailabilityRow {
-            row: row.clone(),
-            from,
-            to: now,
-            available_pct: seconds.availability_pct(),
-            seconds,
+        let seconds = times(&changes, Some(present(row)), from, to);
+        let end = stretches(&changes, Some(present(row)), last_moment, to);
+        rows.push(UnitPeriod {
+            at_end: end.last().map_or(Readiness::Unknown, |s| s.readiness),
+            row: AvailabilityRow { row: row.clone(), from, to, available_pct: seconds.availability_pct(), seconds },
         });
     }
-    Ok(Answer::Availability(rows))
+    Ok(rows)
 }
 
 /// Err: in the future, or older than what is kept.
-fn check_since(now: Timestamp, since: Option<Timestamp>, usual: Duration) -> Result<Timestamp, AskError> {
+pub(super) fn check_since(now: Timestamp, since: Option<Timestamp>, usual: Duration) -> Result<Timestamp, AskError> {
     let Some(since) = since else { return Ok(now - usual) };
     let kept = StoreOptions::default().history_keep;
     if since > now + ASKED_A_MOMENT_AGO {

@@ -15,12 +15,13 @@ use bytes::Bytes;
 use tokio::sync::{Notify, broadcast, mpsc, oneshot};
 
 use crate::domain::event::{Event, Hearing};
-use crate::domain::message::Command;
-use crate::domain::view::{Answer, Ask, AskError, QuarantineRow, RefusalRow};
+use crate::domain::message::{Body, Command, Message, PressKind};
+use crate::domain::outlook::PressLine;
+use crate::domain::view::{Answer, Ask, AskError, QuarantineRow, RefusalRow, UnitRow};
 use crate::domain::{Effect, EffectKind, MessageId, RuleSet, Timestamp, Unit, UnitId};
-use crate::engine::Engine;
+use crate::engine::{Engine, Prospects};
 use crate::io::bus::BusHandle;
-use crate::io::store::{Batch, Checkpoint, MailOutcome, MailResult, Store, StoreError};
+use crate::io::store::{Batch, Checkpoint, MailOutcome, MailResult, PressHeard, Store, StoreError};
 use crate::wire::decode::Decoder;
 use crate::wire::ingest::{Acknowledge, Chunk, Ingest};
 use crate::wire::recording::{Line, What, Writer};
@@ -62,6 +63,8 @@ pub enum Control {
         text: String,
         rules: RuleSet,
     },
+    /// How the units stand and what is ahead of them, to be worked out elsewhere.
+    Prospects(oneshot::Sender<(Vec<UnitRow>, Prospects)>),
     Stop,
 }
 
@@ -80,6 +83,7 @@ pub struct Judge {
     pub office: Arc<PostOffice>,
     /// Tells the gateway which units exist.
     pub known: Arc<super::KnownUnits>,
+    pub desk: Arc<super::reports::Desk>,
     pub settings: crate::domain::Settings,
     pub rules_toml: String,
     pub started_at: Timestamp,
@@ -95,6 +99,7 @@ pub struct Fresh {
     pub effects: Vec<Effect>,
     acks: Vec<Box<dyn Acknowledge>>,
     messages: usize,
+    presses: Vec<PressHeard>,
     mail_results: Vec<(MessageId, Timestamp, Tried)>,
     mails_done: Vec<oneshot::Sender<()>>,
     pub quarantine: BTreeMap<UnitId, QuarantineRow>,
@@ -161,6 +166,10 @@ impl Judge {
                 Some(Control::Mail { message_id, tried, done }) => {
                     self.mail_result(now, message_id, tried);
                     self.fresh.mails_done.push(done);
+                }
+                Some(Control::Prospects(reply)) => {
+                    // Nobody waits any more: they hung up.
+                    let _ = reply.send((self.engine.unit_rows(), self.engine.prospects()));
                 }
                 Some(Control::Rules { text, rules }) => self.replace_rules(now, text, rules),
                 None => {}
@@ -237,6 +246,7 @@ impl Judge {
             return self.quarantine(now, id, topic, payload);
         };
         self.metrics.messages.with_label_values(&[decoded.message.body.kind().as_str()]).inc();
+        self.fresh.presses.extend(press_heard(now, decoded.unit, &decoded.message));
         let effects = self.engine.handle(now, Event::Message { unit, message: decoded.message, retained });
         self.fresh.effects.extend(effects);
         let fresh = &mut self.fresh;
@@ -375,6 +385,7 @@ impl Judge {
         fresh.journal.clear();
         fresh.journal_lines = 0;
         fresh.messages = 0;
+        fresh.presses.clear();
         fresh.mail_results.clear();
         fresh.fleet = None;
         fresh.accepted = None;
@@ -402,6 +413,7 @@ impl Judge {
             let (outcome, addresses) = (tried.outcome.clone(), tried.addresses.as_slice());
             batch.mail_results.push(MailResult { message_id, at: *at, outcome, addresses });
         }
+        batch.presses = &fresh.presses;
         batch.fleet = fresh.fleet.as_deref();
         if fresh.rules_changed || fresh.fleet.is_some() {
             batch.rules_toml = Some(&self.rules_toml);
@@ -495,6 +507,22 @@ impl Judge {
         }
         self.metrics.incidents.set(self.engine.incident_rows().len() as i64);
     }
+}
+
+/// None: it is no press, or has no number by which its repetition would be known.
+fn press_heard(now: Timestamp, unit: &str, message: &Message) -> Option<PressHeard> {
+    let (Body::Press(press), Some(boot), Some(seq)) = (&message.body, message.boot, message.seq) else { return None };
+    let line = PressLine {
+        at: now,
+        unit: UnitId::parse(unit).expect("the decoder has checked the id"),
+        is_test: match press.kind {
+            PressKind::Real => false,
+            PressKind::Test => true,
+        },
+        answered: press.ack,
+        answer_ms: press.ack_ms,
+    };
+    Some(PressHeard { line, boot, seq })
 }
 
 fn count_refusal(fresh: &mut Fresh, metrics: &Metrics, now: Timestamp, refusal: Refusal) {

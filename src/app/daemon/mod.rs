@@ -20,6 +20,7 @@ mod metrics;
 mod outbox;
 mod pace;
 mod post_office;
+mod reports;
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -35,7 +36,8 @@ use tokio::sync::{Notify, broadcast, mpsc, oneshot};
 use crate::config::alerts::check_alerts;
 use crate::config::service::ServiceConfig;
 use crate::domain::event::Hearing;
-use crate::domain::view::{Answer, Ask, AskError, LinkUse};
+use crate::domain::outlook::Outlook;
+use crate::domain::view::{Answer, Ask, AskError, LinkUse, UnitRow};
 use crate::domain::{Effect, Fleet, Notice, Recipient, RuleSet, Timestamp, Unit, UnitId};
 use crate::engine::{Engine, Saved};
 use crate::io::bus::{Bus, BusConfig};
@@ -53,6 +55,7 @@ use commands::WayOut;
 use judge::{Control, Fresh, Judge};
 use metrics::Metrics;
 use post_office::PostOffice;
+use reports::Desk;
 
 /// Sends a test mail as the service would, to the operator or to `to`. Gives the address and what became of it.
 /// Err: the settings of `[mail]` name a file that cannot be read.
@@ -175,6 +178,7 @@ pub struct Handle {
     histories: Arc<StoreReader>,
     stats: Arc<dyn Fn(&Metrics) + Send + Sync>,
     external: bool,
+    desk: Arc<Desk>,
     decided: broadcast::Sender<Arc<Effect>>,
 }
 
@@ -188,6 +192,22 @@ impl Handle {
         match ask {
             Ask::History { unit, since } => self.look_back(Some(unit), since).await,
             Ask::Availability { since } => self.look_back(None, since).await,
+            Ask::Outlook => self.look_ahead(|_, _, _, outlook, _| Ok(Answer::Outlook(Box::new(outlook)))).await,
+            Ask::Report(span) => {
+                let report = move |store: &StoreReader, desk: &Desk, units: &[UnitRow], outlook, now| {
+                    desk.report(store, units, &outlook, now, span)
+                };
+                self.look_ahead(report).await
+            }
+            Ask::PublicReport => match self.desk.edition(clock::now()) {
+                Some(edition) => Ok(Answer::PublicReport(Box::new(edition))),
+                None => {
+                    let edition = |store: &StoreReader, desk: &Desk, units: &[UnitRow], outlook, now| {
+                        desk.public_report(store, units, &outlook, now)
+                    };
+                    self.look_ahead(edition).await
+                }
+            },
             present @ (Ask::Health
             | Ask::Units
             | Ask::Unit(_)
@@ -223,6 +243,22 @@ impl Handle {
         });
         let broken = |_| AskError::Unavailable("the history could not be read; the log says why".to_owned());
         looking.await.map_err(broken)?
+    }
+
+    /// Beside the judge, too.
+    async fn look_ahead(
+        &self,
+        make: impl FnOnce(&StoreReader, &Desk, &[UnitRow], Outlook, Timestamp) -> Result<Answer, AskError> + Send + 'static,
+    ) -> Result<Answer, AskError> {
+        let now = clock::now();
+        let stopping = || AskError::Unavailable("the service is stopping; try again when it is back".to_owned());
+        let (reply, answer) = oneshot::channel();
+        self.control.send(Control::Prospects(reply)).await.map_err(|_| stopping())?;
+        let (units, prospects) = answer.await.map_err(|_| stopping())?;
+        let (store, desk) = (Arc::clone(&self.histories), Arc::clone(&self.desk));
+        let making = tokio::task::spawn_blocking(move || make(&store, &desk, &units, prospects.outlook(), now));
+        let broken = |_| AskError::Unavailable("the report could not be made; the log says why".to_owned());
+        making.await.map_err(broken)?
     }
 
     async fn ask_judge(&self, ask: Ask) -> Result<Answer, AskError> {
@@ -295,6 +331,7 @@ pub async fn start(parts: Parts) -> Result<Running, ServeError> {
     };
     let (decided, _) = broadcast::channel(DECIDED);
     let outbox_ring = Arc::new(Notify::new());
+    let desk = Arc::new(Desk::new(&config));
     let mut judge = Judge {
         engine: restored.engine,
         store,
@@ -306,6 +343,7 @@ pub async fn start(parts: Parts) -> Result<Running, ServeError> {
         outbox: Arc::clone(&outbox_ring),
         office: Arc::clone(&office),
         known: Arc::clone(&known),
+        desk: Arc::clone(&desk),
         settings,
         rules_toml,
         started_at,
@@ -358,6 +396,7 @@ pub async fn start(parts: Parts) -> Result<Running, ServeError> {
         histories,
         stats,
         external: external.is_some(),
+        desk,
         decided,
     };
     let zones = config.clone();

@@ -14,6 +14,9 @@ use super::*;
 use crate::domain::CrewId;
 use crate::domain::notice_plan::NoticePlan;
 
+/// A month, and the history holds it with room to spare.
+const LONGEST_PUBLIC_DELAY: Duration = Duration::from_secs(31 * 24 * HOUR.as_secs());
+
 const TOP_KEYS: &[&str] = &[
     "data",
     "fleet",
@@ -29,13 +32,14 @@ const TOP_KEYS: &[&str] = &[
     "crew",
     "signing",
     "judgement",
+    "report",
 ];
 
 pub fn check(file: &str, text: &str) -> Result<ServiceConfig, Problems> {
     let document = Document::read(file, text)?;
     let root = document.root();
     root.only_keys(TOP_KEYS, |key| match key {
-        "influx" | "report" | "tokens" => Some("it is not supported yet; take it out for now".to_owned()),
+        "influx" | "tokens" => Some("it is not supported yet; take it out for now".to_owned()),
         "crews" => Some("write each crew as its own [crew.<name>]".to_owned()),
         "timezone" => Some("did you mean time_zone?".to_owned()),
         "smtp" => Some("it belongs into [mail]: smtp = { … }".to_owned()),
@@ -60,6 +64,7 @@ pub fn check(file: &str, text: &str) -> Result<ServiceConfig, Problems> {
         notices,
         signing: signing(&root),
         judgement: judgement(&root, defaults.judgement),
+        report: report(&root, defaults.report),
     };
     one_address_each(&root, &config);
     document.finish(config)
@@ -585,6 +590,36 @@ fn targets(judgement: &Block<'_>, defaults: PriorityTargets) -> PriorityTargets 
         block.wrong("targets must grow: p1 is the soonest, then p2, then p3 (p1 4h, p2 24h, p3 7d where not given)");
     }
     PriorityTargets { p1, p2, p3 }
+}
+
+fn report(root: &Block<'_>, defaults: Report) -> Report {
+    let Some(block) = section(root, "report") else { return defaults };
+    block.only_keys(&["public_delay", "public_smallest_group", "public_period"], |key| match key {
+        "delay" | "smallest_group" | "period" => Some(format!("did you mean public_{key}?")),
+        "public_min_group" | "public_group" => Some("did you mean public_smallest_group?".to_owned()),
+        _ => None,
+    });
+    let period = block.get("public_period").and_then(|item| {
+        let text = item.text()?;
+        let period = text.parse().ok();
+        if period.is_none() {
+            item.wrong(format_args!("cannot be {}; write \"daily\", \"weekly\" or \"monthly\"", quoted(text)));
+        }
+        period
+    });
+    Report {
+        // Less, and who watches the page and the street sees a dead button while it is one.
+        public_delay: block
+            .get("public_delay")
+            .and_then(|i| i.span(HOUR..=LONGEST_PUBLIC_DELAY))
+            .unwrap_or(defaults.public_delay),
+        // Two tell each other's figures by their own.
+        public_smallest_group: block
+            .get("public_smallest_group")
+            .and_then(|i| i.whole(3..=1_000))
+            .map_or(defaults.public_smallest_group, |n| n as usize),
+        public_period: period.unwrap_or(defaults.public_period),
+    }
 }
 
 /// Two listeners cannot share an address. Port 0 is any free one.

@@ -15,9 +15,10 @@ use std::time::Duration;
 use chrono_tz::Tz;
 use sha2::{Digest, Sha256};
 
-use super::duration::{HOUR, MINUTE};
+use super::duration::{DAY, HOUR, MINUTE};
 use super::problem::Problems;
 use crate::domain::notice_plan::{NoticePlan, NoticePlans};
+use crate::domain::report::ReportPeriod;
 use crate::domain::severity::PriorityTargets;
 use crate::domain::{CrewId, Recipient, Settings};
 
@@ -52,6 +53,7 @@ pub struct ServiceConfig {
     pub crews: BTreeMap<CrewId, Crew>,
     pub signing: Signing,
     pub judgement: Judgement,
+    pub report: Report,
 }
 
 /// `[gateway]`: the listener for units.
@@ -183,6 +185,16 @@ pub struct Signing {
     pub keys: Option<PathBuf>,
 }
 
+/// `[report]`: what the public may know.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Report {
+    /// From the end of a period until its edition comes out.
+    pub public_delay: Duration,
+    /// No figure is about fewer buttons.
+    pub public_smallest_group: usize,
+    pub public_period: ReportPeriod,
+}
+
 /// Figures of the engine; the rules are in `alerts.toml`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Judgement {
@@ -217,6 +229,19 @@ impl Default for ServiceConfig {
             crews: BTreeMap::new(),
             signing: Signing::default(),
             judgement: Judgement::default(),
+            report: Report::default(),
+        }
+    }
+}
+
+impl Default for Report {
+    fn default() -> Self {
+        Report {
+            public_delay: DAY,
+            // Of five, nobody can say which one it was.
+            public_smallest_group: 5,
+            // Weeks have too few repairs for a median of five buttons.
+            public_period: ReportPeriod::Monthly,
         }
     }
 }

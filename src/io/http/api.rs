@@ -13,6 +13,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use serde::{Deserialize, Serialize};
 
+use crate::domain::report::ReportSpan;
 use crate::domain::view::{Answer, Ask, MailMove};
 use crate::domain::{
     City, Component, CrewId, InvalidId, MaintenanceScope, MessageId, OrderId, OrderMove, SiteId, Timestamp, UnitId,
@@ -33,8 +34,8 @@ const ORDERS: &str = "GET /api/v1/orders?closed=true lists the orders there are.
 const QUARANTINED: &str = "GET /api/v1/quarantine lists the units that wait to be accepted.";
 const MAILS: &str = "GET /api/v1/outbox lists the mails there are.";
 const PLACES: &str = "GET /api/v1/units lists the units with their sites and crews.";
-const PATHS: &str = "The paths are /healthz, /readyz, /metrics and, under /api/v1: units, units/{unit}, units/{unit}/rules, units/{unit}/history, \
-                     units/{unit}/rebaseline, availability, alerts, incidents, \
+const PATHS: &str = "The paths are /healthz, /readyz, /metrics, /public, /public.json, /public.csv and, under /api/v1: units, units/{unit}, units/{unit}/rules, units/{unit}/history, \
+                     units/{unit}/rebaseline, availability, outlook, report, report/public, alerts, incidents, \
                      orders, orders/{order}, quarantine, quarantine/{unit}/accept, refusals, outbox, outbox/{mail}, health, \
                      maintenance, fleet. docs/api.md describes them.";
 
@@ -54,6 +55,9 @@ pub fn router(service: Arc<dyn Service>, guard: Guard) -> Router {
         .route("/units/{unit}/history", get(history))
         .route("/units/{unit}/rebaseline", post(rebaseline))
         .route("/availability", get(availability))
+        .route("/outlook", get(outlook))
+        .route("/report", get(report))
+        .route("/report/public", get(public_report))
         .route("/alerts", get(alerts))
         .route("/incidents", get(incidents))
         .route("/orders", get(orders))
@@ -182,6 +186,9 @@ fn answer_json(answer: &Answer) -> Response {
         Answer::Explained(a) => json(StatusCode::OK, a),
         Answer::History(a) => json(StatusCode::OK, a),
         Answer::Availability(a) => json(StatusCode::OK, a),
+        Answer::Outlook(a) => json(StatusCode::OK, a),
+        Answer::Report(a) => json(StatusCode::OK, a),
+        Answer::PublicReport(a) => json(StatusCode::OK, a),
         Answer::Alerts(a) => json(StatusCode::OK, a),
         Answer::Incidents(a) => json(StatusCode::OK, a),
         Answer::Orders(a) => json(StatusCode::OK, a),
@@ -226,6 +233,27 @@ async fn availability(State(api): State<Api>, uri: Uri) -> Result<Response, Prob
     let since = query.time("since")?;
     query.end(&["since"])?;
     Ok(ask(api, Ask::Availability { since }, PATHS).await)
+}
+async fn outlook(State(api): State<Api>, uri: Uri) -> Result<Response, Problem> {
+    Query::of(&uri)?.end(&[])?;
+    Ok(ask(api, Ask::Outlook, PATHS).await)
+}
+async fn report(State(api): State<Api>, uri: Uri) -> Result<Response, Problem> {
+    let mut query = Query::of(&uri)?;
+    let (period, until, last) = (query.take("period"), query.time("until")?, query.flag("last")?);
+    query.end(&["period", "until", "last"])?;
+    let period = period.as_deref().and_then(|p| p.parse().ok()).ok_or_else(|| {
+        let detail = match period {
+            Some(other) => format!("period is {other:?}."),
+            None => "Which period was not said.".to_owned(),
+        };
+        Problem::new(Kind::BadRequest, detail, "Write period=daily, period=weekly or period=monthly.")
+    })?;
+    Ok(ask(api, Ask::Report(ReportSpan { period, until, last }), PATHS).await)
+}
+async fn public_report(State(api): State<Api>, uri: Uri) -> Result<Response, Problem> {
+    Query::of(&uri)?.end(&[])?;
+    Ok(ask(api, Ask::PublicReport, PATHS).await)
 }
 async fn alerts(State(api): State<Api>, uri: Uri) -> Result<Response, Problem> {
     Query::of(&uri)?.end(&[])?;

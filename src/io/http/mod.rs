@@ -8,6 +8,7 @@ mod door;
 mod guard;
 mod links;
 pub mod problem;
+mod public;
 
 use std::fmt;
 use std::io;
@@ -67,7 +68,9 @@ impl Http {
         let listener = TcpListener::bind(listen).await.map_err(|error| HttpError::of_bind(listen, error))?;
         let address = listener.local_addr().map_err(|error| HttpError::of_bind(listen, error))?;
         let door = door::Door::new(listener, door::PLACES, door::PATIENCE);
-        let router = api::router(Arc::clone(&service), Guard::new(token.as_deref())).merge(crew::router(service, crew));
+        let router = api::router(Arc::clone(&service), Guard::new(token.as_deref()))
+            .merge(public::router(Arc::clone(&service)))
+            .merge(crew::router(service, crew));
         let (stop, stopped) = oneshot::channel::<()>();
         let serving = tokio::spawn(async move {
             // `stopped` also ends when the Http is dropped.

@@ -5,6 +5,7 @@
 use rusqlite::{Connection, params};
 
 use crate::domain::message::Command;
+use crate::domain::outlook::PressLine;
 use crate::domain::view::{QuarantineRow, RefusalRow};
 use crate::domain::{
     AddressOutcome, AlertState, Component, Effect, EffectKind, GroupKind, GroupName, IncidentState, MessageId, Notice,
@@ -37,6 +38,7 @@ pub struct Batch<'a> {
     /// What became of mails, so that the outbox and the engine's `Delivery` line change together.
     pub mail_results: Vec<MailResult<'a>>,
     pub commands: Vec<(&'a UnitId, &'a Command)>,
+    pub presses: &'a [PressHeard],
     pub quarantine: Vec<QuarantineRow>,
     /// Accepted into the fleet, or dismissed.
     pub quarantine_gone: Vec<&'a UnitId>,
@@ -57,6 +59,14 @@ pub struct Checkpoint<'a> {
     /// that a million states need not be in memory at once.
     pub units: Box<dyn Iterator<Item = (UnitId, String)> + 'a>,
     pub removed_units: Vec<UnitId>,
+}
+
+/// One press message. The same message again is the same press.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PressHeard {
+    pub line: PressLine,
+    pub boot: u32,
+    pub seq: u64,
 }
 
 pub struct ReadinessChange<'a> {
@@ -119,6 +129,7 @@ impl<'a> Batch<'a> {
             notices: Vec::new(),
             mail_results: Vec::new(),
             commands: Vec::new(),
+            presses: &[],
             quarantine: Vec::new(),
             quarantine_gone: Vec::new(),
             refusals: Vec::new(),
@@ -159,6 +170,7 @@ impl<'a> Batch<'a> {
             && self.notices.is_empty()
             && self.mail_results.is_empty()
             && self.commands.is_empty()
+            && self.presses.is_empty()
             && self.quarantine.is_empty()
             && self.quarantine_gone.is_empty()
             && self.refusals.is_empty()
@@ -223,6 +235,22 @@ pub(super) fn write(db: &Connection, batch: Batch<'_>, seq: i64) -> Result<(), F
             batch.at.as_millis(),
             command.expires.as_millis(),
             json(command)?
+        ])?;
+    }
+    for press in batch.presses {
+        let line = &press.line;
+        db.prepare_cached(
+            "INSERT INTO press (at, unit, boot, seq, is_test, answered, answer_ms) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+             ON CONFLICT (unit, boot, seq) DO NOTHING",
+        )?
+        .execute(params![
+            line.at.as_millis(),
+            line.unit.as_str(),
+            press.boot,
+            stored(press.seq),
+            line.is_test,
+            line.answered,
+            line.answer_ms
         ])?;
     }
     write_strangers(db, &batch)?;

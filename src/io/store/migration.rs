@@ -16,6 +16,7 @@ pub(super) const STEPS: &[&str] = &[
     include_str!("schema/0002_outbox_dropped.sql"),
     include_str!("schema/0003_orders_by_site.sql"),
     include_str!("schema/0004_outbox_addresses.sql"),
+    include_str!("schema/0005_presses.sql"),
 ];
 
 /// Runs the steps that are missing.

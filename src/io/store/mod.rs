@@ -34,7 +34,7 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension, TransactionBehavior, pa
 
 use crate::domain::{MessageId, OrderId, Timestamp, Unit, UnitId};
 
-pub use batch::{AlertChange, Batch, Checkpoint, IncidentChange, MailOutcome, MailResult, ReadinessChange};
+pub use batch::{AlertChange, Batch, Checkpoint, IncidentChange, MailOutcome, MailResult, PressHeard, ReadinessChange};
 pub use error::StoreError;
 pub use journal::Tail;
 pub use reader::{AlertLine, BackupProgress, DueMail, ReadinessLine, StoreReader};
@@ -331,6 +331,7 @@ impl Store {
         let old = [
             ("readiness_history", "at < ?1", cutoff),
             ("alert_history", "at < ?1", cutoff),
+            ("press", "at < ?1", cutoff),
             ("incident", "closed_at < ?1", cutoff),
             ("outbox", "state IN ('sent', 'partly-sent') AND sent_at < ?1", cutoff),
             ("command", "expires_at < ?1", now.as_millis()),

@@ -12,6 +12,7 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension, Row, params};
 use serde::de::DeserializeOwned;
 
 use crate::domain::message::Command;
+use crate::domain::outlook::PressLine;
 use crate::domain::view::{IncidentRow, OutboxRow, QuarantineRow, RefusalRow};
 use crate::domain::{
     AddressOutcome, AlertState, Component, IncidentState, MessageId, Notice, Order, OrderId, Readiness, RuleId,
@@ -238,6 +239,39 @@ impl StoreReader {
         let sql =
             "SELECT at, since, unit, rule, component, severity, state, reason FROM alert_open ORDER BY unit, rule";
         self.ask("read the open alerts", sql, [], alert_line)
+    }
+
+    /// When the oldest change of readiness that is kept was. None: none is kept.
+    pub fn history_begins(&self) -> Result<Option<Timestamp>, StoreError> {
+        let sql = "SELECT min(at) FROM readiness_history";
+        let found = self.ask("read the readiness history", sql, [], |r| optional_time(r, 0))?;
+        Ok(found.into_iter().next().flatten())
+    }
+
+    /// From `from` to before `until`, oldest first.
+    pub fn presses(&self, from: Timestamp, until: Timestamp) -> Result<Vec<PressLine>, StoreError> {
+        let sql = "SELECT at, unit, is_test, answered, answer_ms FROM press WHERE at >= ?1 AND at < ?2 ORDER BY at, id";
+        self.ask("read the presses", sql, params![from.as_millis(), until.as_millis()], |r| {
+            Ok(PressLine {
+                at: time(r, 0)?,
+                unit: word(r, 1, UnitId::parse)?,
+                is_test: r.get(2)?,
+                answered: r.get(3)?,
+                answer_ms: r.get(4)?,
+            })
+        })
+    }
+
+    /// When each unit was last pressed for a test before `at`, and not left unanswered.
+    pub fn tested_before(&self, at: Timestamp) -> Result<Vec<(UnitId, Timestamp)>, StoreError> {
+        let sql = "SELECT unit, max(at) FROM press WHERE at < ?1 AND is_test = 1 AND answered IS NOT 0 GROUP BY unit";
+        self.ask("read the presses", sql, [at.as_millis()], |r| Ok((word(r, 0, UnitId::parse)?, time(r, 1)?)))
+    }
+
+    /// From when presses are kept. None: from the beginning.
+    pub fn presses_kept_since(&self) -> Result<Option<Timestamp>, StoreError> {
+        let found = self.ask("read the presses", "SELECT min(since) FROM press_kept", [], |r| optional_time(r, 0))?;
+        Ok(found.into_iter().next().flatten())
     }
 
     /// Those that were open at any time from `since` on, oldest first. Which order they led to is the engine's to say.

@@ -69,6 +69,19 @@ fn every_shipped_schema_version_can_be_brought_up_to_date() {
     }
 }
 
+/// Nobody knows what was pressed before.
+#[test]
+fn a_store_from_before_presses_were_kept_says_from_when_they_are() {
+    let dir = folder();
+    let path = dir.path().join(DATABASE_FILE);
+    let mut db = Connection::open(&path).expect("opens");
+    migrate(&mut db, &path, &STEPS[..2]).expect("the older program's start");
+    db.execute("INSERT INTO clock (one, at) VALUES (1, ?1)", [at(7).as_millis()]).expect("its last commit");
+    drop(db);
+    let store = Store::open(dir.path(), StoreOptions::default()).expect("opens");
+    assert_eq!(store.presses_kept_since().expect("readable"), Some(at(7)));
+}
+
 #[test]
 fn mails_of_an_older_schema_are_kept_and_know_their_urgency() {
     let dir = folder();

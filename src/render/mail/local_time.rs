@@ -36,9 +36,10 @@ impl LocalTime {
     }
 
     /// `21 Nov`; with the year when it is another one.
-    pub fn day(&self, at: Timestamp) -> String {
+    pub fn date(&self, at: Timestamp) -> String {
         let local = self.local(at);
-        local.format(if local.year() == self.year { "%-d %b" } else { "%-d %b %Y" }).to_string()
+        let form = if local.year() == self.year { "%-d %b" } else { "%-d %b %Y" };
+        local.format(form).to_string()
     }
 
     /// `PKT`, or `UTC+05:00` where the zone has no letters of its own.

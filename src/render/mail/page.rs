@@ -311,7 +311,7 @@ impl Writer<'_> {
         let mut lines = Vec::new();
         for old in past.iter().take(PAST_SHOWN) {
             let closed = old.closed_at.unwrap_or(now);
-            let mut line = ours(format!("{}  {} ", self.time.day(closed), old.id));
+            let mut line = ours(format!("{}  {} ", self.time.date(closed), old.id));
             line.extend(self.what_is_wrong(old));
             let said = old.history.iter().rev().find(|c| c.state == OrderState::Repaired && !no_words(&c.why));
             if let Some(said) = said {

@@ -47,7 +47,7 @@ fn of_list(notice: &Notice, orders: &[Order], time: &LocalTime) -> String {
         (open, over) => format!("{} open, {over} over", count(open)),
     };
     let (label, day) = match notice.kind == NoticeKind::Digest {
-        true => ("Digest", time.day(notice.at)),
+        true => ("Digest", time.date(notice.at)),
         false => ("Summary", time.short(notice.at)),
     };
     let tail = format!(": {what}, {day}");
