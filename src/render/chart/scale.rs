@@ -118,7 +118,7 @@ fn hour_ticks(from: Timestamp, to: Timestamp, zone: Tz, every: u32) -> Vec<TimeT
     let mut at = Timestamp::from_millis(first * quarter);
     while at <= to {
         let there = local(at, zone);
-        if there.minute() == 0 && there.hour() % every == 0 {
+        if there.minute() == 0 && there.hour().is_multiple_of(every) {
             let midnight = there.hour() == 0;
             let label = there.format(if midnight { "%a %-d" } else { "%H:%M" }).to_string();
             ticks.push(TimeTick { at, label });
