@@ -11,6 +11,7 @@
 //! deafness and restarts are events.
 
 mod alert;
+mod arrivals;
 mod baseline;
 mod clock;
 mod compiled;
@@ -56,6 +57,7 @@ use timer::{Timer, Timers};
 use unit_state::UnitState;
 use work_order::{CaseKey, OrderRecord};
 
+pub use arrivals::Arrivals;
 pub use saved::{Saved, SavedError};
 
 /// The judge of one fleet. Give it events in, take effects out; nothing else happens.

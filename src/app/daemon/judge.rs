@@ -20,7 +20,7 @@ use crate::domain::view::{Answer, Ask, AskError, QuarantineRow, RefusalRow};
 use crate::domain::{Effect, EffectKind, MessageId, RuleSet, Timestamp, Unit, UnitId};
 use crate::engine::Engine;
 use crate::io::bus::BusHandle;
-use crate::io::store::{Batch, Checkpoint, MailOutcome, MailResult, Store, StoreError};
+use crate::io::store::{Batch, Checkpoint, MailOutcome, MailResult, RollupPiece, Store, StoreError};
 use crate::wire::decode::Decoder;
 use crate::wire::ingest::{Acknowledge, Chunk, Ingest};
 use crate::wire::recording::{Line, What, Writer};
@@ -61,6 +61,11 @@ pub enum Control {
         text: String,
         rules: RuleSet,
     },
+    /// `done` is answered when the piece is committed.
+    Rollups {
+        piece: Box<RollupPiece>,
+        done: oneshot::Sender<()>,
+    },
     Stop,
 }
 
@@ -96,6 +101,7 @@ pub struct Fresh {
     messages: usize,
     mail_results: Vec<(MessageId, Timestamp, MailOutcome)>,
     mails_done: Vec<oneshot::Sender<()>>,
+    rollups: Vec<(Box<RollupPiece>, oneshot::Sender<()>)>,
     pub quarantine: BTreeMap<UnitId, QuarantineRow>,
     quarantine_changed: bool,
     pub refusals: BTreeMap<RefusalKind, RefusalRow>,
@@ -161,6 +167,7 @@ impl Judge {
                     self.mail_result(now, message_id, outcome);
                     self.fresh.mails_done.push(done);
                 }
+                Some(Control::Rollups { piece, done }) => self.fresh.rollups.push((piece, done)),
                 Some(Control::Rules { text, rules }) => self.replace_rules(now, text, rules),
                 None => {}
             }
@@ -317,6 +324,7 @@ impl Judge {
         let fleet = crate::domain::Fleet::clone(self.engine.fleet());
         self.fresh.effects.extend(self.engine.reload(now, rules, fleet, self.settings.clone()));
         self.rules_toml = text;
+        self.known.set_rules(self.engine.rules());
         self.fresh.rules_changed = true;
         self.count_all();
     }
@@ -344,6 +352,7 @@ impl Judge {
             && fresh.effects.is_empty()
             && fresh.acks.is_empty()
             && fresh.mail_results.is_empty()
+            && fresh.rollups.is_empty()
             && !wants_checkpoint
         {
             return Ok(());
@@ -357,6 +366,10 @@ impl Judge {
         }
         for done in self.fresh.mails_done.drain(..) {
             // The outbox worker may have been stopped: the mark is in the store all the same.
+            let _ = done.send(());
+        }
+        for (_, done) in self.fresh.rollups.drain(..) {
+            // As with the outbox worker.
             let _ = done.send(());
         }
         let effects = std::mem::take(&mut self.fresh.effects);
@@ -399,6 +412,7 @@ impl Judge {
         for (message_id, at, outcome) in &fresh.mail_results {
             batch.mail_results.push(MailResult { message_id, at: *at, outcome: outcome.clone() });
         }
+        batch.rollups.extend(fresh.rollups.iter().map(|(piece, _)| &**piece));
         batch.fleet = fresh.fleet.as_deref();
         if fresh.rules_changed || fresh.fleet.is_some() {
             batch.rules_toml = Some(&self.rules_toml);

@@ -11,8 +11,11 @@ use super::error::{At, StoreError};
 pub(super) const APPLICATION_ID: i64 = 0x4274_6E57;
 
 /// The step at index n brings schema n to n + 1. A step that has been released is never changed: add one below.
-pub(super) const STEPS: &[&str] =
-    &[include_str!("schema/0001_first.sql"), include_str!("schema/0002_outbox_dropped.sql")];
+pub(super) const STEPS: &[&str] = &[
+    include_str!("schema/0001_first.sql"),
+    include_str!("schema/0002_outbox_dropped.sql"),
+    include_str!("schema/0003_rollups.sql"),
+];
 
 /// Runs the steps that are missing.
 ///

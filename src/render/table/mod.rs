@@ -9,6 +9,7 @@ mod order;
 mod page;
 mod record;
 mod report;
+mod series;
 mod service;
 #[cfg(test)]
 mod tests;
@@ -27,6 +28,7 @@ pub use order::{order_detail, order_list};
 pub use record::{PlanLine, Record, csv};
 pub(in crate::render) use report::span;
 pub use report::{ReportLine, report};
+pub use series::series;
 pub use service::{mail, metrics, outbox, refusals};
 pub use trouble::{alerts, incidents};
 pub use when::{in_local_time, local_and_age};
