@@ -384,6 +384,40 @@ fn history_and_availability_are_told_and_summed() {
 }
 
 #[test]
+fn a_reading_is_drawn_and_told_by_the_hour() {
+    let fake = Fake::new();
+    let running = Running::start(fake.clone(), None);
+    let history =
+        |more: &[&str]| fine(&running.url(), &[&["fleet", "history", "PSH-001", "battery.voltage"], more].concat());
+    let text = history(&["--since", "24h"]);
+    for part in [
+        "PSH-001 battery.voltage, by the hour",
+        " V ┤",
+        " battery-low 11.6",
+        "10.5 to 13.4 V, last 12.9 V. Readings in 4 hours. Times are Asia/Karachi, UTC+05:00.",
+    ] {
+        assert!(text.replace('\n', " ").contains(part), "{part:?} in\n{text}");
+    }
+    assert!(text.lines().all(|l| l.chars().count() <= 80), "{text}");
+    match fake.last_ask() {
+        Some(Ask::Series { unit, metric, since: Some(since) }) => {
+            assert_eq!((unit.as_str(), metric.to_string().as_str()), ("PSH-001", "battery.voltage"));
+            let asked = ago(0).since(since).as_secs();
+            assert!((86_399..=86_415).contains(&asked), "{asked} s");
+        }
+        other => panic!("{other:?}"),
+    }
+    let csv = history(&["-o", "csv"]);
+    assert!(csv.starts_with("hour,count,min,max,mean,last\n") && csv.lines().count() == 5, "{csv}");
+    let json: Value = serde_json::from_str(&history(&["-o", "json"])).unwrap();
+    assert_eq!((&json["measured_in"], &json["points"][0]["count"]), (&Value::from("V"), &Value::from(60)));
+    let wrong = run(&running.url(), &["fleet", "history", "PSH-001", "battery.votlage"]);
+    assert_eq!(wrong.status.code(), Some(2));
+    assert!(err(&wrong).contains("did you mean battery.voltage?"), "{}", err(&wrong));
+    fails(&running.url(), &["fleet", "history", "PSH-999", "heartbeats"], 4);
+}
+
+#[test]
 fn what_is_learned_anew_is_said_in_one_sentence() {
     let fake = Fake::new();
     let running = Running::start(fake.clone(), None);

@@ -113,6 +113,24 @@ fn span(period: ReportPeriod) -> ReportSpan {
 }
 
 #[test]
+fn a_series_that_there_is_not_is_refused_with_the_one_that_was_meant() {
+    let fake = Fake::new();
+    let running = Running::start(fake.clone(), None);
+    for (metric, said) in [
+        ("battery.votlage", "Did you mean battery.voltage?"),
+        ("battery.runtime", "worked out from what units send"),
+        ("humidity", "heartbeats, or a vendor's own, x.NAME"),
+        ("%FF", "not UTF-8"),
+    ] {
+        let reply = get(running.at, &format!("/api/v1/units/PSH-001/series/{metric}"));
+        assert!((400..=404).contains(&reply.status), "{metric}: {}", reply.status);
+        let text = reply.json().to_string();
+        assert!(text.contains(said), "{metric}: {text}");
+    }
+    assert_eq!(fake.last_ask(), None);
+}
+
+#[test]
 fn every_get_asks_its_own_question() {
     let fake = Fake::new();
     let running = Running::start(fake.clone(), None);
@@ -136,6 +154,22 @@ fn every_get_asks_its_own_question() {
             json!("press-test"),
         ),
         ("units/PSH-001/history", Ask::History { unit: unit("PSH-001"), since: None }, "/seconds/silent", json!(900.0)),
+        (
+            "units/PSH-001/series/battery.voltage?since=2026-11-21T09:00:00Z",
+            Ask::Series {
+                unit: unit("PSH-001"),
+                metric: "battery.voltage".parse().unwrap(),
+                since: Timestamp::parse("2026-11-21T09:00:00Z"),
+            },
+            "/points/3/mean",
+            json!(12.9),
+        ),
+        (
+            "units/PSH-001/series/x.lux",
+            Ask::Series { unit: unit("PSH-001"), metric: "x.lux".parse().unwrap(), since: None },
+            "/limits/0/rule",
+            json!("battery-low"),
+        ),
         (
             "availability?since=2026-11-21T14:00:00%2B05:00",
             Ask::Availability { since: Timestamp::parse("2026-11-21T09:00:00Z") },

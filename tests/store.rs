@@ -16,8 +16,8 @@ use buttonwatch::domain::{
     Reason, Recipient, RuleId, Severity, Subject, Timestamp, Unit, UnitId,
 };
 use buttonwatch::io::store::{
-    Batch, Checkpoint, DATABASE_FILE, MailOutcome, MailResult, PressHeard, Store, StoreError, StoreOptions,
-    StoreReader, Synchronous, Tail,
+    Batch, Checkpoint, DATABASE_FILE, MailOutcome, MailResult, PressHeard, RollupPiece, Store, StoreError,
+    StoreOptions, StoreReader, Synchronous, Tail,
 };
 use proptest::prelude::*;
 use tempfile::TempDir;
@@ -589,9 +589,11 @@ fn pruning_by_age_and_by_size_never_touches_what_a_restart_needs() {
             store.commit(heard(i, &line(i, "row"))).expect("commits");
         }
         assert_eq!(store.prune(at(1_000_000)).expect("prunes").journal_rows, 0, "no checkpoint yet");
+        let rolled_up = RollupPiece { place: Some(100), ..RollupPiece::default() };
         let lines = line(10, "row");
         let mut batch = heard(10, &lines);
         batch.checkpoint = Some(checkpoint("{\"n\":10}", &[("PSH-001", "{}")]));
+        batch.rollups.push(&rolled_up);
         store.commit(batch).expect("commits");
         for i in 11..15 {
             store.commit(heard(i, &line(i, "tail"))).expect("commits");
@@ -624,8 +626,10 @@ fn pruning_keeps_young_rows_open_orders_and_unsent_mails() {
     batch.orders.push(&order);
     batch.commands.push((&psh, &old_command));
     store.commit(batch).expect("commits");
+    let rolled_up = RollupPiece { place: Some(2), ..RollupPiece::default() };
     let mut batch = heard(86_500, &lines[1]);
     batch.checkpoint = Some(checkpoint("{}", &[]));
+    batch.rollups.push(&rolled_up);
     store.commit(batch).expect("commits");
     store.outbox_mark_sent(&sent.message_id, at(1)).expect("marks");
     store.outbox_mark_failed(&refused.message_id, at(1), "550", None).expect("marks");
@@ -635,6 +639,32 @@ fn pruning_keeps_young_rows_open_orders_and_unsent_mails() {
     assert_eq!(store.outbox_all().expect("reads").len(), 2);
     assert_eq!(store.orders(true).expect("reads").len(), 1);
     assert_eq!(store.alert_history(None, Timestamp::MIN).expect("reads").len(), 1);
+}
+
+#[test]
+fn the_journal_waits_to_be_rolled_up_but_not_for_ever() {
+    let dir = folder();
+    let day = Duration::from_secs(86_400);
+    let options = StoreOptions { journal_keep: day, journal_max_bytes: 1 << 20, ..StoreOptions::default() };
+    let mut store = Store::open(dir.path(), options.clone()).expect("opens");
+    for i in 0..4 {
+        store.commit(heard(i, &line(i, "old"))).expect("commits");
+    }
+    let mut batch = Batch::new(at(4));
+    batch.checkpoint = Some(checkpoint("{}", &[]));
+    store.commit(batch).expect("commits");
+    assert_eq!(store.prune(at(1_000_000)).expect("prunes").journal_rows, 0, "nothing is rolled up yet");
+    let rolled_up = RollupPiece { place: Some(3), ..RollupPiece::default() };
+    let mut batch = Batch::new(at(5));
+    batch.rollups.push(&rolled_up);
+    store.commit(batch).expect("commits");
+    assert_eq!(store.prune(at(1_000_000)).expect("prunes").journal_rows, 3);
+    assert_eq!(store.rollup_place().expect("reads"), Some(3));
+    drop(store);
+    // A disk has an end: past the size bound even that goes.
+    let full = StoreOptions { journal_max_bytes: 0, ..options };
+    let mut store = Store::open(dir.path(), full).expect("opens");
+    assert_eq!(store.prune(at(1_000_000)).expect("prunes").journal_rows, 1);
 }
 
 #[test]

@@ -9,8 +9,11 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::app::arguments::BusArg;
+use crate::config::spelling::nearest;
+use crate::domain::series::NoSeries;
 use crate::domain::{
-    City, Component, CrewId, MessageId, Metric, NoticeKind, OrderId, OrderMove, RuleId, SiteId, Timestamp, UnitId,
+    City, Component, CrewId, MessageId, Metric, NoticeKind, OrderId, OrderMove, RuleId, SeriesName, SiteId, Timestamp,
+    UnitId,
 };
 
 use super::exit::EXIT_HELP;
@@ -171,12 +174,15 @@ pub enum FleetVerb {
         #[arg(long, value_name = "FILE")]
         config: Option<PathBuf>,
     },
-    /// How ready a unit was: each change with its reason, how long it lasted, and its availability
+    /// How ready a unit was: each change with its reason, how long it lasted, and its availability; or one of its readings
     History {
         /// Such as PSH-001
         #[arg(value_parser = UnitId::parse)]
         unit: UnitId,
-        /// From so long ago until now; 400d are kept
+        /// Show this reading by the hour instead, such as battery.voltage or heartbeats
+        #[arg(value_parser = parse_series)]
+        metric: Option<SeriesName>,
+        /// From so long ago until now; 400d are kept, of readings 90d
         #[arg(long, value_name = "SPAN", default_value = "7d", value_parser = parse_span)]
         since: Duration,
     },
@@ -570,6 +576,16 @@ pub enum RulesVerb {
         #[arg(long, value_name = "TOML")]
         rules: Option<PathBuf>,
     },
+}
+
+fn parse_series(text: &str) -> Result<SeriesName, String> {
+    text.parse().map_err(|why: NoSeries| {
+        let known: Vec<String> = SeriesName::known().map(|name| name.to_string()).collect();
+        match nearest(text, known.iter().map(String::as_str)) {
+            Some(name) => format!("{why} (did you mean {name}?)"),
+            None => why.to_string(),
+        }
+    })
 }
 
 fn parse_zone(text: &str) -> Result<Tz, String> {

@@ -13,9 +13,9 @@ use crate::domain::public_report::PublicReport;
 use crate::domain::report::{Report, ReportPeriod};
 use crate::domain::view::{
     AlertRow, AvailabilityRow, GroupAvailability, ImportPlan, IncidentRow, MailMove, MailView, OrderView, OutboxRow,
-    QuarantineRow, RefusalRow, Retried, UnitCard, UnitHistory, UnitRow,
+    QuarantineRow, RefusalRow, Retried, SeriesView, UnitCard, UnitHistory, UnitRow,
 };
-use crate::domain::{Component, MaintenanceScope, MessageId, Timestamp, UnitId};
+use crate::domain::{Component, MaintenanceScope, MessageId, SeriesName, Timestamp, UnitId};
 use crate::io::http::{
     AcceptBody, CSV_BYTES_MAX, MaintenanceBody, RebaselineBody, RefusedMails, RetryMailsBody, SetMailBody, SetOrderBody,
 };
@@ -51,6 +51,16 @@ pub fn fleet_history(client: &Client, screen: &Screen, unit: &UnitId, since: Dur
         Output::Table => screen.print(&table::unit_history(&history.value, &screen.look(history.now))),
         Output::Json => screen.json(&history.value),
         Output::Csv => screen.csv(&history.value.stretches),
+    }
+}
+
+pub fn fleet_series(client: &Client, screen: &Screen, unit: &UnitId, metric: &SeriesName, since: Duration) -> Done {
+    let from = client.now()? - since;
+    let series = client.get::<SeriesView>(&format!("units/{unit}/series/{metric}?since={from}"))?;
+    match screen.output {
+        Output::Table => screen.print(&table::series(&series.value, &screen.look(series.now))),
+        Output::Json => screen.json(&series.value),
+        Output::Csv => screen.csv(&series.value.points),
     }
 }
 

@@ -65,7 +65,12 @@ fn carry_out(cli: Cli) -> Result<(), Failure> {
         }
         Verb::Fleet(FleetVerb::List(listing)) => ask::fleet_list(&client()?, &screen, &listing),
         Verb::Fleet(FleetVerb::Show { unit }) => ask::fleet_show(&client()?, &screen, &unit),
-        Verb::Fleet(FleetVerb::History { unit, since }) => ask::fleet_history(&client()?, &screen, &unit, since),
+        Verb::Fleet(FleetVerb::History { unit, metric: None, since }) => {
+            ask::fleet_history(&client()?, &screen, &unit, since)
+        }
+        Verb::Fleet(FleetVerb::History { unit, metric: Some(metric), since }) => {
+            ask::fleet_series(&client()?, &screen, &unit, &metric, since)
+        }
         Verb::Fleet(FleetVerb::Availability(args)) => ask::fleet_availability(&client()?, &screen, args),
         Verb::Fleet(FleetVerb::Rebaseline { unit, component, who }) => {
             ask::fleet_rebaseline(&client()?, &screen, &unit, component, &who)

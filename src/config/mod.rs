@@ -12,7 +12,7 @@ pub mod fleet;
 pub mod problem;
 pub mod rule_test;
 pub mod service;
-mod spelling;
+pub mod spelling;
 
 pub use alerts::{check_alerts, default_rules};
 pub use duration::duration_text;

@@ -20,6 +20,7 @@ use super::outlook::Outlook;
 use super::public_report::PublicReport;
 use super::readiness::Readiness;
 use super::report::{Report, ReportSpan};
+use super::series::{SeriesLimit, SeriesName, SeriesPoint};
 use super::severity::{Priority, Severity};
 use super::time::Timestamp;
 
@@ -33,6 +34,12 @@ pub enum Ask {
     /// How ready the unit was. `since` None: for the last days.
     History {
         unit: UnitId,
+        since: Option<Timestamp>,
+    },
+    /// A unit's readings by the hour. `since` None: for the last days.
+    Series {
+        unit: UnitId,
+        metric: SeriesName,
         since: Option<Timestamp>,
     },
     /// For how long each unit was in which state. `since` None: for the last weeks.
@@ -126,6 +133,7 @@ pub enum Answer {
     Unit(Box<UnitCard>),
     Explained(Box<Explained>),
     History(Box<UnitHistory>),
+    Series(Box<SeriesView>),
     Availability(Vec<AvailabilityRow>),
     Outlook(Box<Outlook>),
     Report(Box<Report>),
@@ -266,6 +274,21 @@ pub struct StretchRow {
     pub readiness: Readiness,
     pub lasted_s: f64,
     pub reason: String,
+}
+
+/// One unit's readings of one metric from `from` to `to`, by the hour.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SeriesView {
+    pub unit: UnitId,
+    pub metric: SeriesName,
+    /// What its figures are in, `V`; empty: plain numbers.
+    pub measured_in: String,
+    pub from: Timestamp,
+    pub to: Timestamp,
+    /// What the rules of now call too high or too low, for this unit.
+    pub limits: Vec<SeriesLimit>,
+    /// Oldest first; no point for an hour without a reading.
+    pub points: Vec<SeriesPoint>,
 }
 
 /// One unit's part in the availability of the fleet.

@@ -11,6 +11,7 @@
 //! deafness and restarts are events.
 
 mod alert;
+mod arrivals;
 mod baseline;
 mod clock;
 mod compiled;
@@ -60,6 +61,7 @@ use timer::{Timer, Timers};
 use unit_state::UnitState;
 use work_order::{CaseKey, OrderRecord};
 
+pub use arrivals::Arrivals;
 pub use outlook::Prospects;
 pub use saved::{Saved, SavedError};
 

@@ -1,5 +1,6 @@
 //! Values → mails, tables, pages. Layer 1, golden-tested. Never does I/O.
 pub mod backtest;
+pub mod chart;
 pub mod crew_page;
 pub mod explain;
 pub mod mail;

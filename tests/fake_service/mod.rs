@@ -91,6 +91,22 @@ impl Fake {
                 })))),
                 None => return Err(AskError::NotFound(format!("There is no unit {unit}."))),
             },
+            Ask::Series { unit, metric, since } => match self.units.iter().find(|u| u.unit == unit) {
+                Some(_) => {
+                    let hour = |n: i64| Timestamp::from_millis((ago(0).as_millis() / 3_600_000 - n) * 3_600_000);
+                    let figures = |n: i64| {
+                        let mean = 13.0 - n as f64 / 10.0;
+                        json!({"hour": hour(n), "count": 60, "min": mean - 0.5, "max": mean + 0.5, "mean": mean,
+                               "last": mean})
+                    };
+                    Answer::Series(Box::new(read(json!({
+                        "unit": unit, "metric": metric, "measured_in": "V", "from": since.unwrap_or(hour(24)),
+                        "to": ago(0), "limits": [{"rule": "battery-low", "value": 11.6}],
+                        "points": [figures(20), figures(3), figures(2), figures(1)],
+                    }))))
+                }
+                None => return Err(AskError::NotFound(format!("There is no unit {unit}."))),
+            },
             Ask::Availability { .. } => Answer::Availability(
                 self.units
                     .iter()

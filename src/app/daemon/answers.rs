@@ -32,6 +32,9 @@ impl Judge {
                 None => Err(self.no_such_unit(&id)),
             },
             Ask::History { unit, since } => history::of_unit(&self.store, &self.engine.unit_rows(), now, &unit, since),
+            Ask::Series { unit, metric, since } => {
+                history::series(&self.store, self.engine.fleet(), self.engine.rules(), now, &unit, &metric, since)
+            }
             Ask::Availability { since } => history::of_fleet(&self.store, &self.engine.unit_rows(), now, since),
             Ask::Rebaseline { unit, component, by } => {
                 if self.engine.fleet().find(unit.as_str()).is_none() {

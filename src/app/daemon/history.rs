@@ -1,11 +1,13 @@
-//! How ready units were, from the store's history and how they stand now. Never on the judge's own thread, never decides.
+//! How ready units were and what they measured, from the store's history and how they stand now. Never on the judge's own thread, never decides.
 
 use std::time::Duration;
 
+use crate::config::spelling::nearest;
 use crate::domain::availability::{Because, Change, Present, stretches, times};
 use crate::domain::report::UnitPeriod;
-use crate::domain::view::{Answer, AskError, AvailabilityRow, StretchRow, UnitHistory, UnitRow};
-use crate::domain::{Readiness, Timestamp, UnitId, span_text};
+use crate::domain::series::SeriesLimit;
+use crate::domain::view::{Answer, AskError, AvailabilityRow, SeriesView, StretchRow, UnitHistory, UnitRow};
+use crate::domain::{Fleet, Readiness, RuleSet, SeriesName, Timestamp, UnitId, span_text};
 use crate::io::store::{ReadinessLine, StoreError, StoreOptions, StoreReader};
 
 use super::answers::{no_such_unit, unreadable};
@@ -24,7 +26,8 @@ pub(super) fn of_unit(
     unit: &UnitId,
     since: Option<Timestamp>,
 ) -> Result<Answer, AskError> {
-    let from = check_since(now, since, UNIT_SINCE)?;
+    let kept = StoreOptions::default().history_keep;
+    let from = check_since(now, since, UNIT_SINCE, kept, "history is")?;
     let row = units
         .iter()
         .find(|u| u.unit == *unit)
@@ -64,7 +67,8 @@ pub(super) fn of_fleet(
     now: Timestamp,
     since: Option<Timestamp>,
 ) -> Result<Answer, AskError> {
-    let from = check_since(now, since, FLEET_SINCE)?;
+    let kept = StoreOptions::default().history_keep;
+    let from = check_since(now, since, FLEET_SINCE, kept, "history is")?;
     let units = of_period(store, units, from, now)?;
     Ok(Answer::Availability(units.into_iter().map(|u| u.row).collect()))
 }
@@ -90,10 +94,50 @@ pub(super) fn of_period(
     Ok(rows)
 }
 
-/// Err: in the future, or older than what is kept.
-pub(super) fn check_since(now: Timestamp, since: Option<Timestamp>, usual: Duration) -> Result<Timestamp, AskError> {
+/// A unit's readings by the hour, and the limits that rules set them.
+pub(super) fn series(
+    store: &StoreReader,
+    fleet: &Fleet,
+    rules: &RuleSet,
+    now: Timestamp,
+    unit: &UnitId,
+    metric: &SeriesName,
+    since: Option<Timestamp>,
+) -> Result<Answer, AskError> {
+    let kept = StoreOptions::default().rollups_keep;
+    let from = check_since(now, since, UNIT_SINCE, kept, "readings are")?;
+    let Some(ix) = fleet.find(unit.as_str()) else {
+        return Err(no_such_unit(unit, fleet.units().map(|(_, u)| u.unit.as_str())));
+    };
+    let points = store.series(unit, metric, from, now).map_err(unreadable)?;
+    if let (true, SeriesName::Vendor(_)) = (points.is_empty(), metric) {
+        // A catalogue metric exists whether or not the unit sends it. Of a vendor's own only what was sent tells.
+        let sent: Vec<String> =
+            store.series_metrics(unit, from).map_err(unreadable)?.iter().map(SeriesName::to_string).collect();
+        if let Some(meant) = nearest(&metric.to_string(), sent.iter().map(String::as_str)) {
+            return Err(AskError::NotFound(format!("{unit} has sent no {metric} in this time; did you mean {meant}?")));
+        }
+    }
+    Ok(Answer::Series(Box::new(SeriesView {
+        unit: unit.clone(),
+        metric: metric.clone(),
+        measured_in: metric.measured_in().to_owned(),
+        from,
+        to: now,
+        limits: SeriesLimit::of(rules, fleet.unit(ix), metric),
+        points,
+    })))
+}
+
+/// `what`: "history is". Err: in the future, or older than what is kept.
+pub(super) fn check_since(
+    now: Timestamp,
+    since: Option<Timestamp>,
+    usual: Duration,
+    kept: Duration,
+    what: &str,
+) -> Result<Timestamp, AskError> {
     let Some(since) = since else { return Ok(now - usual) };
-    let kept = StoreOptions::default().history_keep;
     if since > now + ASKED_A_MOMENT_AGO {
         return Err(AskError::Invalid(vec![format!("{since} is not past yet: ask for a time before now")]));
     }
@@ -101,7 +145,7 @@ pub(super) fn check_since(now: Timestamp, since: Option<Timestamp>, usual: Durat
         let days = kept.as_secs() / 86_400;
         let asked = span_text(now.since(since));
         return Err(AskError::Invalid(vec![format!(
-            "the history is kept for {days} days and {asked} were asked for: ask for {days}d or less"
+            "the {what} kept for {days} days and {asked} were asked for: ask for {days}d or less"
         )]));
     }
     Ok(since.min(now))

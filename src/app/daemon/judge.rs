@@ -21,7 +21,7 @@ use crate::domain::view::{Answer, Ask, AskError, QuarantineRow, RefusalRow, Unit
 use crate::domain::{Effect, EffectKind, MessageId, RuleSet, Timestamp, Unit, UnitId};
 use crate::engine::{Engine, Prospects};
 use crate::io::bus::BusHandle;
-use crate::io::store::{Batch, Checkpoint, MailOutcome, MailResult, PressHeard, Store, StoreError};
+use crate::io::store::{Batch, Checkpoint, MailOutcome, MailResult, PressHeard, RollupPiece, Store, StoreError};
 use crate::wire::decode::Decoder;
 use crate::wire::ingest::{Acknowledge, Chunk, Ingest};
 use crate::wire::recording::{Line, What, Writer};
@@ -65,6 +65,11 @@ pub enum Control {
     },
     /// How the units stand and what is ahead of them, to be worked out elsewhere.
     Prospects(oneshot::Sender<(Vec<UnitRow>, Prospects)>),
+    /// `done` is answered when the piece is committed.
+    Rollups {
+        piece: Box<RollupPiece>,
+        done: oneshot::Sender<()>,
+    },
     Stop,
 }
 
@@ -102,6 +107,7 @@ pub struct Fresh {
     presses: Vec<PressHeard>,
     mail_results: Vec<(MessageId, Timestamp, Tried)>,
     mails_done: Vec<oneshot::Sender<()>>,
+    rollups: Vec<(Box<RollupPiece>, oneshot::Sender<()>)>,
     pub quarantine: BTreeMap<UnitId, QuarantineRow>,
     quarantine_changed: bool,
     pub refusals: BTreeMap<RefusalKind, RefusalRow>,
@@ -171,6 +177,7 @@ impl Judge {
                     // Nobody waits any more: they hung up.
                     let _ = reply.send((self.engine.unit_rows(), self.engine.prospects()));
                 }
+                Some(Control::Rollups { piece, done }) => self.fresh.rollups.push((piece, done)),
                 Some(Control::Rules { text, rules }) => self.replace_rules(now, text, rules),
                 None => {}
             }
@@ -329,6 +336,7 @@ impl Judge {
         let fleet = crate::domain::Fleet::clone(self.engine.fleet());
         self.fresh.effects.extend(self.engine.reload(now, rules, fleet, self.settings.clone()));
         self.rules_toml = text;
+        self.known.set_rules(self.engine.rules());
         self.fresh.rules_changed = true;
         self.count_all();
     }
@@ -356,6 +364,7 @@ impl Judge {
             && fresh.effects.is_empty()
             && fresh.acks.is_empty()
             && fresh.mail_results.is_empty()
+            && fresh.rollups.is_empty()
             && !wants_checkpoint
         {
             return Ok(());
@@ -369,6 +378,10 @@ impl Judge {
         }
         for done in self.fresh.mails_done.drain(..) {
             // The outbox worker may have been stopped: the mark is in the store all the same.
+            let _ = done.send(());
+        }
+        for (_, done) in self.fresh.rollups.drain(..) {
+            // As with the outbox worker.
             let _ = done.send(());
         }
         let effects = std::mem::take(&mut self.fresh.effects);
@@ -414,6 +427,7 @@ impl Judge {
             batch.mail_results.push(MailResult { message_id, at: *at, outcome, addresses });
         }
         batch.presses = &fresh.presses;
+        batch.rollups.extend(fresh.rollups.iter().map(|(piece, _)| &**piece));
         batch.fleet = fresh.fleet.as_deref();
         if fresh.rules_changed || fresh.fleet.is_some() {
             batch.rules_toml = Some(&self.rules_toml);

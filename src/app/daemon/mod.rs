@@ -5,7 +5,8 @@
 //!  io::gateway ─┐                    ┌─▶ io::store   one commit, then the acks
 //!               ├─ Ingest ─▶ judge ──┼─▶ io::bus     copies for observers
 //!  io::mqtt ────┘    ▲  (own thread) ├─▶ outbox ─▶ io::smtp
-//!                    │               └─▶ commands ─▶ the units
+//!                    │  │            └─▶ commands ─▶ the units
+//!                    │  └─ Rollups ── rollups ◀── the journal
 //!  io::http ── Ask ──┘
 //! ```
 
@@ -21,6 +22,7 @@ mod outbox;
 mod pace;
 mod post_office;
 mod reports;
+mod rollups;
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -48,6 +50,7 @@ use crate::io::store::{Loaded, MailOutcome, Store, StoreOptions, StoreReader};
 use crate::render::mail::Mail;
 use crate::wire::decode::Decoder;
 use crate::wire::recording::{Reader, What};
+use crate::wire::signature::Signing;
 
 use super::clock;
 use super::replay::{Passed, judge_line};
@@ -124,20 +127,29 @@ impl ServeError {
     }
 }
 
-/// Which ids the fleet has, for the gateway's open mode.
+/// The fleet and the rules of now, for those beside the judge: the gateway's open mode, the post office, limits in charts.
 #[derive(Default)]
-pub struct KnownUnits(RwLock<(BTreeSet<UnitId>, Arc<Fleet>)>);
+pub struct KnownUnits {
+    fleet: RwLock<(BTreeSet<UnitId>, Arc<Fleet>)>,
+    rules: RwLock<Arc<RuleSet>>,
+}
 
 impl KnownUnits {
     pub fn set(&self, fleet: &Arc<Fleet>) {
         let ids = fleet.units().map(|(_, u)| u.unit.clone()).collect();
-        *self.0.write().unwrap_or_else(|e| e.into_inner()) = (ids, Arc::clone(fleet));
+        *self.fleet.write().unwrap_or_else(|e| e.into_inner()) = (ids, Arc::clone(fleet));
+    }
+    pub fn set_rules(&self, rules: &RuleSet) {
+        *self.rules.write().unwrap_or_else(|e| e.into_inner()) = Arc::new(rules.clone());
     }
     pub fn contains(&self, id: &str) -> bool {
-        self.0.read().unwrap_or_else(|e| e.into_inner()).0.contains(id)
+        self.fleet.read().unwrap_or_else(|e| e.into_inner()).0.contains(id)
     }
     pub fn fleet(&self) -> Arc<Fleet> {
-        Arc::clone(&self.0.read().unwrap_or_else(|e| e.into_inner()).1)
+        Arc::clone(&self.fleet.read().unwrap_or_else(|e| e.into_inner()).1)
+    }
+    pub fn rules(&self) -> Arc<RuleSet> {
+        Arc::clone(&self.rules.read().unwrap_or_else(|e| e.into_inner()))
     }
 }
 
@@ -180,6 +192,9 @@ pub struct Handle {
     external: bool,
     desk: Arc<Desk>,
     decided: broadcast::Sender<Arc<Effect>>,
+    known: Arc<KnownUnits>,
+    /// Rung when somebody looks at readings: the newest are wanted.
+    rollups: Arc<Notify>,
 }
 
 impl Handle {
@@ -190,6 +205,14 @@ impl Handle {
 
     pub async fn ask(&self, ask: Ask) -> Result<Answer, AskError> {
         match ask {
+            Ask::Series { unit, metric, since } => {
+                let (store, known) = (Arc::clone(&self.histories), Arc::clone(&self.known));
+                let looking = tokio::task::spawn_blocking(move || {
+                    history::series(&store, &known.fleet(), &known.rules(), clock::now(), &unit, &metric, since)
+                });
+                self.rollups.notify_one();
+                looking.await.map_err(unread)?
+            }
             Ask::History { unit, since } => self.look_back(Some(unit), since).await,
             Ask::Availability { since } => self.look_back(None, since).await,
             Ask::Outlook => self.look_ahead(|_, _, _, outlook, _| Ok(Answer::Outlook(Box::new(outlook)))).await,
@@ -241,8 +264,7 @@ impl Handle {
             Some(unit) => history::of_unit(&store, &units, now, &unit, since),
             None => history::of_fleet(&store, &units, now, since),
         });
-        let broken = |_| AskError::Unavailable("the history could not be read; the log says why".to_owned());
-        looking.await.map_err(broken)?
+        looking.await.map_err(unread)?
     }
 
     /// Beside the judge, too.
@@ -267,6 +289,10 @@ impl Handle {
         self.control.send(Control::Ask(ask, reply)).await.map_err(|_| stopping())?;
         answer.await.map_err(|_| stopping())?
     }
+}
+
+fn unread(_: tokio::task::JoinError) -> AskError {
+    AskError::Unavailable("the history could not be read; the log says why".to_owned())
 }
 
 impl Service for Handle {
@@ -309,6 +335,10 @@ pub async fn start(parts: Parts) -> Result<Running, ServeError> {
     let store = Store::open(&config.data, StoreOptions::default()).map_err(ServeError::of)?;
     let reader = Arc::new(store.reader().map_err(ServeError::of)?);
     let histories = Arc::new(store.reader().map_err(ServeError::of)?);
+    let to_roll_up = Arc::new(store.reader().map_err(ServeError::of)?);
+    // What is in the journal was checked when it came in.
+    let rollups_decoder = Decoder::new(config.root.clone(), Signing::Off);
+    let rollups_ring = Arc::new(Notify::new());
     let links = entry::links(&config)?;
     let office = Arc::new(PostOffice::new(&config, links.clone(), Some(Arc::clone(&reader)))?);
 
@@ -317,6 +347,7 @@ pub async fn start(parts: Parts) -> Result<Running, ServeError> {
     let restored = restore(loaded, &decoder, &rules_toml, rules, fleet, &settings)?;
     let known = Arc::new(KnownUnits::default());
     known.set(restored.engine.fleet());
+    known.set_rules(restored.engine.rules());
 
     let (ingest_in, ingest_out) = mpsc::channel(INGEST_CHUNKS);
     let (control_in, control_out) = mpsc::channel(CONTROLS);
@@ -398,6 +429,8 @@ pub async fn start(parts: Parts) -> Result<Running, ServeError> {
         external: external.is_some(),
         desk,
         decided,
+        known: Arc::clone(&known),
+        rollups: Arc::clone(&rollups_ring),
     };
     let zones = config.clone();
     let crew = CrewDoor {
@@ -423,7 +456,9 @@ pub async fn start(parts: Parts) -> Result<Running, ServeError> {
 
     let fleet_of = Arc::clone(&known);
     let control = control_in.clone();
+    let rollups = rollups::run(to_roll_up, rollups_decoder, control_in.clone(), rollups_ring);
     let mut tasks = vec![
+        tokio::spawn(rollups),
         tokio::spawn(outbox::run(reader, office, Arc::new(move || fleet_of.fleet()), control_in, outbox_ring)),
         tokio::spawn(commands::run(way, config.root.clone(), metrics, commands_out)),
     ];

@@ -13,10 +13,13 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use serde::{Deserialize, Serialize};
 
+use crate::config::spelling::{nearest, quoted};
 use crate::domain::report::ReportSpan;
+use crate::domain::series::NoSeries;
 use crate::domain::view::{Answer, Ask, MailMove};
 use crate::domain::{
-    City, Component, CrewId, InvalidId, MaintenanceScope, MessageId, OrderId, OrderMove, SiteId, Timestamp, UnitId,
+    City, Component, CrewId, InvalidId, MaintenanceScope, MessageId, OrderId, OrderMove, SeriesName, SiteId, Timestamp,
+    UnitId,
 };
 
 use super::Service;
@@ -34,7 +37,7 @@ const ORDERS: &str = "GET /api/v1/orders?closed=true lists the orders there are.
 const QUARANTINED: &str = "GET /api/v1/quarantine lists the units that wait to be accepted.";
 const MAILS: &str = "GET /api/v1/outbox lists the mails there are.";
 const PLACES: &str = "GET /api/v1/units lists the units with their sites and crews.";
-const PATHS: &str = "The paths are /healthz, /readyz, /metrics, /public, /public.json, /public.csv and, under /api/v1: units, units/{unit}, units/{unit}/rules, units/{unit}/history, \
+const PATHS: &str = "The paths are /healthz, /readyz, /metrics, /public, /public.json, /public.csv and, under /api/v1: units, units/{unit}, units/{unit}/rules, units/{unit}/history, units/{unit}/series/{metric}, \
                      units/{unit}/rebaseline, availability, outlook, report, report/public, alerts, incidents, \
                      orders, orders/{order}, quarantine, quarantine/{unit}/accept, refusals, outbox, outbox/{mail}, health, \
                      maintenance, fleet. docs/api.md describes them.";
@@ -53,6 +56,7 @@ pub fn router(service: Arc<dyn Service>, guard: Guard) -> Router {
         .route("/units/{unit}", get(unit))
         .route("/units/{unit}/rules", get(explain))
         .route("/units/{unit}/history", get(history))
+        .route("/units/{unit}/series/{metric}", get(series))
         .route("/units/{unit}/rebaseline", post(rebaseline))
         .route("/availability", get(availability))
         .route("/outlook", get(outlook))
@@ -185,6 +189,7 @@ fn answer_json(answer: &Answer) -> Response {
         Answer::Unit(a) => json(StatusCode::OK, a),
         Answer::Explained(a) => json(StatusCode::OK, a),
         Answer::History(a) => json(StatusCode::OK, a),
+        Answer::Series(a) => json(StatusCode::OK, a),
         Answer::Availability(a) => json(StatusCode::OK, a),
         Answer::Outlook(a) => json(StatusCode::OK, a),
         Answer::Report(a) => json(StatusCode::OK, a),
@@ -227,6 +232,31 @@ async fn history(State(api): State<Api>, path: OnePath, uri: Uri) -> Result<Resp
     query.end(&["since"])?;
     let unit = id(path, UnitId::parse, UNITS)?;
     Ok(ask(api, Ask::History { unit, since }, UNITS).await)
+}
+async fn series(
+    State(api): State<Api>,
+    path: Result<Path<(String, String)>, PathRejection>,
+    uri: Uri,
+) -> Result<Response, Problem> {
+    let mut query = Query::of(&uri)?;
+    let since = query.time("since")?;
+    query.end(&["since"])?;
+    let (unit, metric) = match path {
+        Ok(Path((unit, metric))) => (Ok(Path(unit)), metric),
+        Err(rejection) => (Err(rejection), String::new()),
+    };
+    let unit = id(unit, UnitId::parse, UNITS)?;
+    let metric = metric.parse().map_err(|why| no_series(&metric, &why))?;
+    Ok(ask(api, Ask::Series { unit, metric, since }, UNITS).await)
+}
+fn no_series(text: &str, why: &NoSeries) -> Problem {
+    let known: Vec<String> = SeriesName::known().map(|name| name.to_string()).collect();
+    let meant = nearest(text, known.iter().map(String::as_str));
+    let remedy = match meant {
+        Some(name) => format!("Did you mean {name}?"),
+        None => format!("Name one of: {}, or a vendor's own, x.NAME.", known.join(", ")),
+    };
+    Problem::new(Kind::NotFound, format!("There are no readings of {}: {why}.", quoted(text)), remedy)
 }
 async fn availability(State(api): State<Api>, uri: Uri) -> Result<Response, Problem> {
     let mut query = Query::of(&uri)?;

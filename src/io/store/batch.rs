@@ -13,6 +13,7 @@ use crate::domain::{
 };
 
 use super::error::Fault;
+use super::rollups::{self, RollupPiece};
 
 /// All of it becomes durable together, or none of it.
 ///
@@ -49,6 +50,7 @@ pub struct Batch<'a> {
     /// The text of `alerts.toml` from now on. Needs a checkpoint like `fleet`.
     pub rules_toml: Option<&'a str>,
     pub checkpoint: Option<Checkpoint<'a>>,
+    pub rollups: Vec<&'a RollupPiece>,
 }
 
 /// The engine's state after every line of the journal, this batch's included.
@@ -136,6 +138,7 @@ impl<'a> Batch<'a> {
             fleet: None,
             rules_toml: None,
             checkpoint: None,
+            rollups: Vec::new(),
         }
     }
 
@@ -177,6 +180,7 @@ impl<'a> Batch<'a> {
             && self.fleet.is_none()
             && self.rules_toml.is_none()
             && self.checkpoint.is_none()
+            && self.rollups.is_empty()
     }
 }
 
@@ -264,6 +268,9 @@ pub(super) fn write(db: &Connection, batch: Batch<'_>, seq: i64) -> Result<(), F
     if let Some(toml) = batch.rules_toml {
         db.prepare_cached("INSERT INTO rules (at, toml) VALUES (?1, ?2)")?
             .execute(params![batch.at.as_millis(), toml])?;
+    }
+    for piece in &batch.rollups {
+        rollups::write(db, piece)?;
     }
     if let Some(checkpoint) = batch.checkpoint {
         write_checkpoint(db, batch.at, seq, checkpoint)?;

@@ -109,8 +109,12 @@ pub(super) fn checkpoint_seq(db: &Connection) -> rusqlite::Result<Option<i64>> {
     db.query_row("SELECT seq FROM checkpoint", [], |r| r.get(0)).optional()
 }
 
-/// Calls `each` with the unpacked lines of every row after `seq`, oldest first.
-pub(super) fn each_row_after(db: &Connection, seq: i64, mut each: impl FnMut(&[u8])) -> Result<(), Fault> {
+/// Calls `each` with the number and the unpacked lines of every row after `seq`, oldest first, until it has enough.
+pub(super) fn each_row_after(
+    db: &Connection,
+    seq: i64,
+    mut each: impl FnMut(i64, &[u8]) -> ControlFlow<()>,
+) -> Result<(), Fault> {
     let mut statement = db.prepare("SELECT seq, raw_bytes, body FROM journal WHERE seq > ?1 ORDER BY seq")?;
     let mut rows = statement.query([seq])?;
     let mut unpacked = Vec::new();
@@ -124,7 +128,9 @@ pub(super) fn each_row_after(db: &Connection, seq: i64, mut each: impl FnMut(&[u
         }
         expected = Some(number + 1);
         unpack(number, row.get(1)?, row.get_ref(2)?.as_blob().map_err(rusqlite::Error::from)?, &mut unpacked)?;
-        each(&unpacked);
+        if each(number, &unpacked).is_break() {
+            break;
+        }
     }
     Ok(())
 }
@@ -193,8 +199,8 @@ fn span_of(lines: &[u8], at: Timestamp) -> (Timestamp, Timestamp) {
     (first.min(last), last.max(first))
 }
 
-/// Deletes rows that the last checkpoint covers and that are older than `keep` or past the size bound, oldest first.
-/// Returns how many rows and bytes went, and whether more should.
+/// Deletes rows that the last checkpoint covers, oldest first: those older than `keep` once they are rolled up, and any
+/// past the size bound. Returns how many rows and bytes went, and whether more should.
 pub(super) fn prune(
     db: &Connection,
     now: Timestamp,
@@ -204,6 +210,7 @@ pub(super) fn prune(
 ) -> Result<(u64, u64, bool), Fault> {
     let Some(covered) = checkpoint_seq(db)? else { return Ok((0, 0, false)) };
     let cutoff = (now - keep).as_millis();
+    let rolled_up = super::rollups::place(db)?.unwrap_or(0);
     let mut last = None;
     let (mut rows_gone, mut bytes_gone) = (0u64, 0u64);
     {
@@ -213,7 +220,8 @@ pub(super) fn prune(
         while let Some(row) = rows.next()? {
             let (seq, last_at): (i64, i64) = (row.get(0)?, row.get(1)?);
             let too_much = stored_bytes.saturating_sub(bytes_gone) > max_bytes;
-            if last_at >= cutoff && !too_much {
+            let too_old = last_at < cutoff && seq <= rolled_up;
+            if !too_old && !too_much {
                 break;
             }
             last = Some(seq);

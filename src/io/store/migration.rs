@@ -17,6 +17,7 @@ pub(super) const STEPS: &[&str] = &[
     include_str!("schema/0003_orders_by_site.sql"),
     include_str!("schema/0004_outbox_addresses.sql"),
     include_str!("schema/0005_presses.sql"),
+    include_str!("schema/0006_rollups.sql"),
 ];
 
 /// Runs the steps that are missing.

@@ -21,12 +21,13 @@ mod error;
 mod journal;
 mod migration;
 mod reader;
+mod rollups;
 #[cfg(test)]
 mod tests;
 
 use std::fs::{File, TryLockError};
 use std::io::{Read, Seek, Write};
-use std::ops::Deref;
+use std::ops::{ControlFlow, Deref};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -38,6 +39,7 @@ pub use batch::{AlertChange, Batch, Checkpoint, IncidentChange, MailOutcome, Mai
 pub use error::StoreError;
 pub use journal::Tail;
 pub use reader::{AlertLine, BackupProgress, DueMail, ReadinessLine, StoreReader};
+pub use rollups::{FoldedDay, JournalPart, RolledHour, RolledUnit, RollupPiece};
 
 use error::At;
 use journal::Journal;
@@ -61,12 +63,14 @@ const PRUNE_HISTORY_ROWS: i64 = 1000;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoreOptions {
     pub synchronous: Synchronous,
-    /// Age at which journal rows go, once a checkpoint covers them.
+    /// Age at which journal rows go, once a checkpoint covers them and they are rolled up.
     pub journal_keep: Duration,
     /// Packed size past which the oldest covered journal rows go, whatever their age.
     pub journal_max_bytes: u64,
     /// Age at which lines of the histories and sent mails go.
     pub history_keep: Duration,
+    /// Age at which days of rollups go.
+    pub rollups_keep: Duration,
 }
 
 impl Default for StoreOptions {
@@ -77,6 +81,7 @@ impl Default for StoreOptions {
             journal_max_bytes: 2 << 30,
             // A year's report compares with the same month of the year before.
             history_keep: Duration::from_secs(400 * 86_400),
+            rollups_keep: Duration::from_secs(90 * 86_400),
         }
     }
 }
@@ -224,10 +229,14 @@ impl Store {
     }
 
     /// Calls `each` with the lines of every commit since the checkpoint, oldest first.
-    pub fn replay_tail(&self, each: impl FnMut(&[u8])) -> Result<(), StoreError> {
+    pub fn replay_tail(&self, mut each: impl FnMut(&[u8])) -> Result<(), StoreError> {
         const DOING: &str = "replay the journal";
         let after = journal::checkpoint_seq(&self.db).at(&self.path, DOING)?.unwrap_or(0);
-        journal::each_row_after(&self.db, after, each).at(&self.path, DOING)
+        journal::each_row_after(&self.db, after, |_, lines| {
+            each(lines);
+            ControlFlow::Continue(())
+        })
+        .at(&self.path, DOING)
     }
 
     /// How much a restart would have to replay now: a checkpoint is due when it grows too long.
@@ -318,7 +327,8 @@ impl Store {
     }
 
     /// Removes a little of what is too old or too much: call it every second or so. Journal rows go only once a
-    /// checkpoint covers them; open orders, waiting and refused mails never go.
+    /// checkpoint covers them, and for their age only once they are rolled up; open orders, waiting and refused mails
+    /// never go.
     pub fn prune(&mut self, now: Timestamp) -> Result<Pruned, StoreError> {
         const DOING: &str = "remove what is too old";
         let path = &self.path;
@@ -335,6 +345,7 @@ impl Store {
             ("incident", "closed_at < ?1", cutoff),
             ("outbox", "state IN ('sent', 'partly-sent') AND sent_at < ?1", cutoff),
             ("command", "expires_at < ?1", now.as_millis()),
+            ("rollup_day", "day < ?1", rollups::day_of(now - self.options.rollups_keep)),
         ];
         for (table, is_old, before) in old {
             let sql = format!(

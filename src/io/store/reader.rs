@@ -24,7 +24,7 @@ use super::{DATABASE_FILE, journal, migration};
 
 /// Any number of these may be open, in this process or in others. Shared between threads, its questions take turns.
 pub struct StoreReader {
-    path: PathBuf,
+    pub(super) path: PathBuf,
     db: Mutex<Connection>,
 }
 
@@ -92,12 +92,12 @@ impl StoreReader {
         &self.path
     }
 
-    fn db(&self) -> MutexGuard<'_, Connection> {
+    pub(super) fn db(&self) -> MutexGuard<'_, Connection> {
         // A panic elsewhere left no half-made change here: this connection only reads.
         self.db.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn ask<T>(
+    pub(super) fn ask<T>(
         &self,
         doing: &'static str,
         sql: &str,
@@ -363,9 +363,10 @@ impl StoreReader {
     /// Err: commits after it were pruned already.
     pub fn journal_after(&self, place: i64, mut each: impl FnMut(&[u8])) -> Result<i64, StoreError> {
         let mut rows = 0;
-        journal::each_row_after(&self.db(), place, |lines| {
+        journal::each_row_after(&self.db(), place, |_, lines| {
             rows += 1;
             each(lines);
+            ControlFlow::Continue(())
         })
         .at(&self.path, "follow the journal")?;
         Ok(place + rows)

@@ -186,6 +186,7 @@ fn a_schema_from_the_future_is_refused_by_writer_and_reader() {
 fn numbering_goes_on_after_every_row_was_pruned() {
     let dir = folder();
     let options = StoreOptions { journal_keep: Duration::ZERO, ..StoreOptions::default() };
+    let rolled_up = RollupPiece { place: Some(1), ..RollupPiece::default() };
     let mut store = Store::open(dir.path(), options.clone()).expect("opens");
     let mut first = batch(b"{\"at\":\"2026-11-21T09:00:00.000Z\"}\n");
     let unit = UnitId::parse("PSH-001").expect("valid");
@@ -194,6 +195,7 @@ fn numbering_goes_on_after_every_row_was_pruned() {
         units: Box::new([(unit, "{}".to_owned())].into_iter()),
         removed_units: Vec::new(),
     });
+    first.rollups.push(&rolled_up);
     store.commit(first).expect("commits");
     assert_eq!(store.prune(at(1_000_000_000)).expect("prunes").journal_rows, 1);
     drop(store);

@@ -10,6 +10,7 @@ mod page;
 mod public;
 mod record;
 mod report;
+mod series;
 mod service;
 #[cfg(test)]
 mod tests;
@@ -29,6 +30,7 @@ pub use public::{PublicLine, public_report};
 pub use record::{PlanLine, Record, csv};
 pub use report::{ReportLine, report};
 pub(in crate::render) use report::{presses_told, span};
+pub use series::series;
 pub use service::{mail, metrics, outbox, refusals};
 pub use trouble::{alerts, incidents};
 pub use when::{in_local_time, local_and_age};

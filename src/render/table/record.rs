@@ -7,7 +7,9 @@ use crate::domain::view::{
     AlertRow, AvailabilityRow, GroupAvailability, ImportPlan, IncidentRow, MailView, OrderView, OutboxRow,
     QuarantineRow, RefusalRow, StretchRow, UnitCard, UnitRow,
 };
-use crate::domain::{AlertState, Component, GroupKind, IncidentState, OrderState, Priority, Readiness, Severity};
+use crate::domain::{
+    AlertState, Component, GroupKind, IncidentState, OrderState, Priority, Readiness, SeriesPoint, Severity,
+};
 
 pub trait Record {
     const FIELDS: &'static [&'static str];
@@ -162,6 +164,14 @@ impl Record for StretchRow {
 }
 
 /// For picking only: what is printed are the sums.
+impl Record for SeriesPoint {
+    const FIELDS: &'static [&'static str] = &["hour", "count", "min", "max", "mean", "last"];
+    fn values(&self) -> Vec<String> {
+        let SeriesPoint { hour, count, min, max, mean, last } = self;
+        vec![text(hour), text(count), text(min), text(max), text(mean), text(last)]
+    }
+}
+
 impl Record for AvailabilityRow {
     const FIELDS: &'static [&'static str] = UnitRow::FIELDS;
     fn values(&self) -> Vec<String> {

@@ -22,7 +22,7 @@ use crate::domain::public_report::{PublicReport, PublicRules, public_report};
 use crate::domain::report::{Material, ReportPeriod, ReportSpan, UnitPeriod, report};
 use crate::domain::view::{Answer, AskError, OrderView, UnitRow};
 use crate::domain::{Timestamp, UnitId};
-use crate::io::store::{StoreError, StoreReader};
+use crate::io::store::{StoreError, StoreOptions, StoreReader};
 
 use super::answers::unreadable;
 use super::history;
@@ -61,12 +61,13 @@ impl Desk {
         now: Timestamp,
         span: ReportSpan,
     ) -> Result<Answer, AskError> {
-        let until = history::check_since(now, span.until.or(Some(now)), Duration::ZERO)?;
+        let kept = StoreOptions::default().history_keep;
+        let until = history::check_since(now, span.until.or(Some(now)), Duration::ZERO, kept, "history is")?;
         let period = match span.last {
             true => calendar::last(span.period, until),
             false => calendar::whole(span.period, until, self.zone),
         };
-        history::check_since(now, Some(period.from), Duration::ZERO)?;
+        history::check_since(now, Some(period.from), Duration::ZERO, kept, "history is")?;
         let gathered = Gathered::read(store, units, &period)?;
         let material = gathered.material(self.zone, outlook, now, (span.period, span.last), &period);
         Ok(Answer::Report(Box::new(report(&material))))
