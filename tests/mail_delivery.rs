@@ -46,6 +46,7 @@ fn order(state: OrderState) -> Order {
         rules: Vec::new(),
         units: Vec::new(),
         relapses: 0,
+        reading: None,
         flapping: false,
         history: vec![Change { at, state: OrderState::Opened, by: "buttonwatch".to_owned(), why: Reason::AllClear }],
     }
@@ -64,6 +65,7 @@ fn notice(kind: NoticeKind, number: u32, state: OrderState) -> Notice {
         reason: "no heartbeat for 6 min".to_owned(),
         orders: vec![order(state)],
         incident: None,
+        report: None,
     }
 }
 
@@ -109,6 +111,7 @@ fn render(notice: &Notice, to: &[Mailbox]) -> Mail {
             base_url: None,
             links: &[],
             others: &[],
+            pictures: &[],
             from: &from,
             to,
             templates: &Templates::default(),

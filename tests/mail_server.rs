@@ -44,6 +44,7 @@ fn order(state: OrderState) -> Order {
         rules: Vec::new(),
         units: Vec::new(),
         relapses: 0,
+        reading: None,
         flapping: false,
         history: vec![Change { at, state: OrderState::Opened, by: "buttonwatch".to_owned(), why: Reason::AllClear }],
     }
@@ -93,6 +94,7 @@ fn thread() -> Vec<Mail> {
             reason: "no heartbeat for 6 min".to_owned(),
             orders: vec![order(state)],
             incident: None,
+            report: None,
         };
         render_notice(
             &notice,
@@ -104,6 +106,7 @@ fn thread() -> Vec<Mail> {
                 from: &from,
                 to: &to,
                 others: &[],
+                pictures: &[],
                 templates: &Templates::default(),
             },
         )

@@ -75,6 +75,7 @@ fn order(number: u32, state: OrderState) -> Order {
         rules: vec![RuleId::parse("battery-low").expect("valid")],
         units: Vec::new(),
         relapses: 0,
+        reading: None,
         flapping: false,
         history: vec![Change { at: at(0), state: OrderState::Opened, by: "buttonwatch".into(), why: Reason::AllClear }],
     }
@@ -92,6 +93,7 @@ fn notice(id: &str, seconds: i64) -> Notice {
         reason: "battery low".into(),
         orders: vec![order(1, OrderState::Opened)],
         incident: None,
+        report: None,
     }
 }
 

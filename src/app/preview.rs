@@ -48,7 +48,7 @@ pub fn preview(config: &ServiceConfig, args: &PreviewArgs, now: Timestamp) -> Re
         | NoticeKind::OrderRaised
         | NoticeKind::OrderReminder
         | NoticeKind::OrderEscalated => {}
-        NoticeKind::IncidentOpened | NoticeKind::IncidentClosed | NoticeKind::Test => {
+        NoticeKind::IncidentOpened | NoticeKind::IncidentClosed | NoticeKind::Report | NoticeKind::Test => {
             return Err(format!("a mail of kind {} is about no order; leave {id} out", args.kind));
         }
     }
@@ -78,7 +78,7 @@ fn about(kind: NoticeKind, orders: Vec<Order>, now: Timestamp) -> Notice {
     let to = match made_up.to {
         Recipient::Crew(_) => Recipient::Crew(crew),
         Recipient::Supervisor(_) => Recipient::Supervisor(crew),
-        Recipient::Operator => Recipient::Operator,
+        other @ (Recipient::Operator | Recipient::ReportReaders) => other,
     };
     let message_id = MessageId::parse("<preview@buttonwatch.invalid>").expect("letters");
     let reason = order.history.last().map(|c| c.why.to_string()).unwrap_or_default();

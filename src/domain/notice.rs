@@ -10,6 +10,7 @@ use super::component::words;
 use super::fleet::GroupKind;
 use super::ids::{CrewId, GroupName, MessageId, OrderId, UnitId};
 use super::order::Order;
+use super::report::Report;
 use super::severity::Priority;
 use super::time::{Timestamp, span_text};
 
@@ -31,6 +32,8 @@ words!(
         Summary = "summary",
         IncidentOpened = "incident-opened",
         IncidentClosed = "incident-closed",
+        /// How available the buttons were, and how the crews kept up.
+        Report = "report",
         /// An operator tries whether mails arrive.
         Test = "test",
     }
@@ -44,6 +47,8 @@ pub enum Recipient {
     /// Whoever answers for this crew.
     Supervisor(CrewId),
     Operator,
+    /// Whoever reads the reports.
+    ReportReaders,
 }
 
 impl fmt::Display for Recipient {
@@ -52,6 +57,7 @@ impl fmt::Display for Recipient {
             Recipient::Crew(crew) => f.pad(crew.as_str()),
             Recipient::Supervisor(crew) => f.pad(&format!("supervisor of {crew}")),
             Recipient::Operator => f.pad("operator"),
+            Recipient::ReportReaders => f.pad("report readers"),
         }
     }
 }
@@ -93,6 +99,8 @@ pub enum NoticeReason {
     AllClear,
     /// The operator hears of common causes.
     CommonCause,
+    /// The settings name its day and its readers.
+    Scheduled,
     /// Somebody asked for it.
     Asked,
 }
@@ -123,6 +131,7 @@ impl fmt::Display for NoticeReason {
             NoticeReason::Overdue { due } => write!(f, "it was due at {due} and is not repaired"),
             NoticeReason::AllClear => f.write_str("you were told of the fault, so you are told of its end"),
             NoticeReason::CommonCause => f.write_str("the operator hears of common causes"),
+            NoticeReason::Scheduled => f.write_str("the settings of the service name you among those who read reports"),
             NoticeReason::Asked => f.write_str("somebody asked for it"),
         }
     }
@@ -151,6 +160,9 @@ pub struct Notice {
     pub orders: Vec<Order>,
     /// For notices about an incident.
     pub incident: Option<IncidentFacts>,
+    /// For a report.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub report: Option<Box<Report>>,
 }
 
 impl Notice {

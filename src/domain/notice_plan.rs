@@ -156,7 +156,7 @@ impl NoticePlans {
     pub fn of(&self, reader: &Recipient) -> &NoticePlan {
         match reader {
             Recipient::Crew(crew) | Recipient::Supervisor(crew) => self.crews.get(crew).unwrap_or(&self.usual),
-            Recipient::Operator => &self.usual,
+            Recipient::Operator | Recipient::ReportReaders => &self.usual,
         }
     }
 }

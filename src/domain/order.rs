@@ -9,6 +9,7 @@ use super::component::{Component, words};
 use super::fleet::GroupKind;
 use super::ids::{CrewId, GroupName, OrderId, RuleId, SiteId, UnitId};
 use super::reason::Reason;
+use super::series::SeriesName;
 use super::severity::Priority;
 use super::time::Timestamp;
 
@@ -67,6 +68,14 @@ pub struct Suspect {
     pub certainty: u8,
 }
 
+/// The readings that tell most of a fault: what a mail draws.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct OrderReading {
+    pub series: SeriesName,
+    /// What they are held against: a label, and the value in the series' own unit.
+    pub limits: Vec<(String, f64)>,
+}
+
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Order {
     pub id: OrderId,
@@ -87,6 +96,9 @@ pub struct Order {
     pub suspects: Vec<Suspect>,
     /// In words and figures, oldest first.
     pub evidence: Vec<String>,
+    /// None: of a common cause, or nothing that is measured.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reading: Option<OrderReading>,
     /// The rules whose alerts it stands on.
     pub rules: Vec<RuleId>,
     /// The units of its incident; empty for an order on one unit.

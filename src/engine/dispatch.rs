@@ -87,9 +87,9 @@ impl Batch {
 }
 
 impl Desk {
-    /// When something is to be written next.
-    fn due(&self) -> Option<Timestamp> {
-        [self.night.due, self.folded.due, self.digest_due].into_iter().flatten().min()
+    /// When something is to be written.
+    fn deadlines(&self) -> impl Iterator<Item = Timestamp> + use<> {
+        [self.night.due, self.folded.due, self.digest_due].into_iter().flatten()
     }
     fn forget(&mut self, id: OrderId) {
         self.night.orders.remove(&id);
@@ -159,7 +159,9 @@ impl Engine {
                 self.desk(reader).forget(id);
                 return;
             }
-            self.desk(reader).over.insert(id);
+            if matches!(reader, Recipient::Crew(_)) {
+                self.desk(reader).over.insert(id);
+            }
         }
         self.await_digest(at, reader);
         let why = match news {
@@ -210,7 +212,7 @@ impl Engine {
     fn await_digest(&mut self, at: Timestamp, reader: &Recipient) {
         match reader {
             Recipient::Crew(_) => {}
-            Recipient::Supervisor(_) | Recipient::Operator => return,
+            Recipient::Supervisor(_) | Recipient::Operator | Recipient::ReportReaders => return,
         }
         if self.desk(reader).digest_due.is_some() {
             return;
@@ -227,7 +229,7 @@ impl Engine {
             // `wake_desks` asks again.
             return;
         }
-        let due = |desk: &Desk| desk.due().is_some_and(|due| due <= at);
+        let due = |desk: &Desk| desk.deadlines().any(|due| due <= at);
         let readers: Vec<Recipient> = self.desks.iter().filter(|(_, d)| due(d)).map(|(r, _)| r.clone()).collect();
         for reader in readers {
             if self.desk(&reader).digest_due.is_some_and(|due| due <= at) {
@@ -254,7 +256,7 @@ impl Engine {
         }
         // A desk where nothing lies need not be kept.
         self.desks.retain(|_, d| {
-            let quiet = d.due().is_none() && d.over.is_empty();
+            let quiet = d.deadlines().next().is_none() && d.over.is_empty();
             !(quiet && d.singly.back().is_none_or(|then| at.since(*then) >= FOLD_WITHIN))
         });
     }
@@ -331,7 +333,7 @@ impl Engine {
             {
                 *due = plan.digest_at.next_after(plan.zone, now);
             }
-            if let Some(due) = desk.due() {
+            for due in desk.deadlines() {
                 self.timers.arm(due, Timer::Notices);
             }
         }
@@ -376,8 +378,13 @@ impl Engine {
 
     pub(super) fn nudge_due(&mut self, at: Timestamp, id: OrderId) {
         let nudges = self.nudges(id);
-        if self.asleep || nudges.iter().all(|(due, _)| *due > at) {
-            // `wake_desks` asks again; or somebody has done something since.
+        if self.asleep {
+            // `wake_desks` asks again.
+            return;
+        }
+        if nudges.iter().all(|(due, _)| *due > at) {
+            // Somebody has done something since. What is left comes later.
+            self.arm_nudge(at, id);
             return;
         }
         let absent = self.ordered_units(id).iter().filter_map(|unit| self.in_maintenance(*unit)).max();

@@ -1,7 +1,10 @@
 //! What an order says beside its one sentence: the figures that bear on its component, what else is wrong with the unit,
 //! and how those fare that share a circuit with it. Never decides.
 
-use crate::domain::{Component, GroupKind, Metric, Reason, Timestamp, UnitIx};
+use crate::domain::order::OrderReading;
+use crate::domain::rule::{Condition, Distance, ForecastLimit, Side};
+use crate::domain::series::SeriesLimit;
+use crate::domain::{Component, GroupKind, Metric, Reason, SeriesName, Timestamp, UnitIx};
 
 use super::Engine;
 use super::compiled::RuleIx;
@@ -35,6 +38,53 @@ impl Engine {
         lines
     }
 
+    /// What the fault is seen in; of a part that is only suspected, what its state is seen in.
+    pub(super) fn reading_that_matters(
+        &self,
+        unit: UnitIx,
+        rule: RuleIx,
+        component: Component,
+    ) -> Option<OrderReading> {
+        let condition = self.rules.demand(rule, unit)?.condition;
+        let is_own = self.rules.rule(rule).component == component;
+        let sign = condition.leaves().into_iter().find(|leaf| leaf.known_metric().and_then(SeriesName::sent).is_some());
+        if let Some(sign) = sign.filter(|_| is_own) {
+            let metric = sign.known_metric().expect("it was found by its metric");
+            let limits = self.limits_of(unit, sign, metric);
+            return Some(OrderReading { series: SeriesName::Metric(metric), limits });
+        }
+        let series = state_of(component)?;
+        let limits = SeriesLimit::of(&self.rules.set, self.fleet.unit(unit), &series);
+        let name = |limit: &SeriesLimit| (limit.rule.to_string(), limit.value);
+        Some(OrderReading { limits: limits.iter().map(name).take(LIMITS_DRAWN).collect(), series })
+    }
+
+    fn limits_of(&self, unit: UnitIx, sign: &Condition, metric: Metric) -> Vec<(String, f64)> {
+        let state = &self.units[unit.index()];
+        let mode = state.measured.test(Component::Camera).and_then(|t| t.mode);
+        let mode = mode.filter(|_| metric.name().starts_with("camera."));
+        let new = state.baseline(metric, mode);
+        let against = |distance: Distance, side: Side| new.map(|new| distance.of(new, side));
+        let limit = match sign {
+            Condition::Threshold { limit, .. } => Some(*limit),
+            Condition::Baseline { limit, side, .. } => against(*limit, *side),
+            Condition::Forecast { limit: ForecastLimit::Fixed(limit), .. } => Some(*limit),
+            Condition::Forecast { limit: ForecastLimit::Baseline(distance), side, .. } => against(*distance, *side),
+            Condition::Rate { .. }
+            | Condition::Silent { .. }
+            | Condition::Result { .. }
+            | Condition::Count { .. }
+            | Condition::Overdue { .. }
+            | Condition::All(_)
+            | Condition::Any(_) => None,
+        };
+        let against_new =
+            matches!(sign, Condition::Baseline { .. } | Condition::Forecast { limit: ForecastLimit::Baseline(_), .. });
+        let limit = limit.map(|v| (format!("limit {}", metric.figure(v)), v));
+        let new = new.filter(|_| against_new).map(|v| (format!("new {}", metric.figure(v)), v));
+        limit.into_iter().chain(new).collect()
+    }
+
     /// How those that share a circuit with it fare: what a crew would ask first.
     fn siblings_in_words(&self, at: Timestamp, unit: UnitIx, rule: RuleIx) -> Option<String> {
         let kind = match self.rules.rule(rule).component {
@@ -66,6 +116,23 @@ impl Engine {
             GroupKind::Uplink | GroupKind::Site | GroupKind::City | GroupKind::Fleet => String::new(),
         };
         Some(format!("{at} of the {of} others on {kind} {name} {heard} are heard{dark}"))
+    }
+}
+
+/// More lines than these hide the readings.
+const LIMITS_DRAWN: usize = 2;
+
+/// Of the readings that units send, the one by which a component is known best.
+fn state_of(component: Component) -> Option<SeriesName> {
+    match component {
+        Component::Uplink | Component::Controller | Component::Firmware => Some(SeriesName::Heartbeats),
+        Component::Battery | Component::Charger | Component::Mains => Some(SeriesName::Metric(Metric::BatteryVoltage)),
+        Component::Camera => Some(SeriesName::Metric(Metric::CameraSharpness)),
+        Component::Microphone => Some(SeriesName::Metric(Metric::MicrophoneTone)),
+        Component::Speaker => Some(SeriesName::Metric(Metric::SpeakerTone)),
+        Component::Stream => Some(SeriesName::Metric(Metric::StreamConnect)),
+        Component::Enclosure => Some(SeriesName::Metric(Metric::EnclosureTemperature)),
+        Component::Button | Component::Clock => None,
     }
 }
 

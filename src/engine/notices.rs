@@ -33,7 +33,9 @@ impl Engine {
             NoticeKind::OrderReopened => format!("{first}.{}", order.history.len()),
             NoticeKind::OrderClosed => match reader {
                 Recipient::Crew(_) => format!("{first}.{}", order.history.len()),
-                Recipient::Supervisor(_) | Recipient::Operator => format!("{first}.{}.escalated", order.history.len()),
+                Recipient::Supervisor(_) | Recipient::Operator | Recipient::ReportReaders => {
+                    format!("{first}.{}.escalated", order.history.len())
+                }
             },
             NoticeKind::OrderRaised => format!("{first}.raised-{}", order.priority).to_lowercase(),
             NoticeKind::OrderReminder => format!("{first}.reminder.{}", at.as_millis()),
@@ -42,6 +44,7 @@ impl Engine {
             | NoticeKind::Summary
             | NoticeKind::IncidentOpened
             | NoticeKind::IncidentClosed
+            | NoticeKind::Report
             | NoticeKind::Test => unreachable!("`kind_of` gives kinds of single orders"),
         };
         // A supervisor's first mail answers the crew's: whoever reads both sees one thread.
@@ -59,6 +62,7 @@ impl Engine {
             reason: order.history.last().map(|c| c.why.to_string()).unwrap_or_default(),
             orders: vec![order],
             incident: None,
+            report: None,
         };
         self.emit(at, EffectKind::Mail(Box::new(notice)));
         self.note_told(at, reader, id, &message_id);
@@ -83,7 +87,7 @@ impl Engine {
         let role = match reader {
             Recipient::Crew(crew) => slug(crew.as_str()),
             Recipient::Supervisor(crew) => format!("supervisor-{}", slug(crew.as_str())),
-            Recipient::Operator => "operator".to_owned(),
+            Recipient::Operator | Recipient::ReportReaders => "operator".to_owned(),
         };
         let message_id = self.message_id(&format!("{kind}.{role}.{}", at.as_millis()));
         let open = orders.iter().filter(|o| o.state.is_open()).count();
@@ -104,6 +108,7 @@ impl Engine {
             reason,
             orders,
             incident: None,
+            report: None,
         };
         self.emit(at, EffectKind::Mail(Box::new(notice)));
         for id in ids {
@@ -183,6 +188,7 @@ impl Engine {
             reason: reason.to_string(),
             orders: Vec::new(),
             incident: Some(facts),
+            report: None,
         };
         self.emit(at, EffectKind::Mail(Box::new(notice)));
     }
@@ -193,7 +199,7 @@ fn kind_of(reader: &Recipient, order: &Order, told: Option<&Told>, why: &NoticeR
         return NoticeKind::OrderClosed;
     }
     match (reader, told) {
-        (Recipient::Supervisor(_) | Recipient::Operator, _) => NoticeKind::OrderEscalated,
+        (Recipient::Supervisor(_) | Recipient::Operator | Recipient::ReportReaders, _) => NoticeKind::OrderEscalated,
         (Recipient::Crew(_), None) => NoticeKind::OrderOpened,
         (Recipient::Crew(_), Some(told)) if told.is_over || told.openings < openings(order) => {
             NoticeKind::OrderReopened

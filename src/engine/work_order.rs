@@ -214,6 +214,7 @@ impl Engine {
             parts: found.parts,
             suspects: found.suspects,
             evidence: self.evidence(at, unit, rule, &found.what),
+            reading: self.reading_that_matters(unit, rule, found.component),
             rules: vec![self.rules.rule(rule).id.clone()],
             flapping,
             ..self.blank_order(
@@ -247,6 +248,7 @@ impl Engine {
             rules: Vec::new(),
             units: Vec::new(),
             relapses: 0,
+            reading: None,
             flapping: false,
             history: Vec::new(),
         }

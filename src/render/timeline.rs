@@ -190,6 +190,7 @@ mod tests {
             rules: Vec::new(),
             units: Vec::new(),
             relapses: 0,
+            reading: None,
             flapping: false,
             history: vec![Change {
                 at: at(),
@@ -292,6 +293,7 @@ mod tests {
                 reason: "it fired".to_owned(),
                 orders: vec![order(subject, Vec::new())],
                 incident: None,
+                report: None,
             })),
             "{\"at\":\"2026-11-21T09:01:45.000Z\",\"event\":\"mail\",\"kind\":\"order-opened\",\"to\":\"north\",\
              \"orders\":[\"WO-000042\"],\"message_id\":\"<wo-000042.1@example.org>\"}\n",

@@ -138,7 +138,7 @@ impl Judge {
         let (Some(row), Some(notice)) = (row, notice) else {
             return Err(AskError::NotFound(format!("there is no mail {id}; `outbox list` shows those there are")));
         };
-        let mail = self.office.render(&notice, self.engine.fleet());
+        let mail = self.office.render_words(&notice, self.engine.fleet());
         Ok(Answer::Mail(Box::new(MailView {
             row,
             reason: notice.reason,

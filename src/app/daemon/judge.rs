@@ -18,7 +18,7 @@ use crate::domain::event::{Event, Hearing};
 use crate::domain::message::{Body, Command, Message, PressKind};
 use crate::domain::outlook::PressLine;
 use crate::domain::view::{Answer, Ask, AskError, QuarantineRow, RefusalRow, UnitRow};
-use crate::domain::{Effect, EffectKind, MessageId, RuleSet, Timestamp, Unit, UnitId};
+use crate::domain::{Effect, EffectKind, MessageId, Notice, RuleSet, Timestamp, Unit, UnitId};
 use crate::engine::{Engine, Prospects};
 use crate::io::bus::BusHandle;
 use crate::io::store::{Batch, Checkpoint, MailOutcome, MailResult, PressHeard, RollupPiece, Store, StoreError};
@@ -58,6 +58,8 @@ pub enum Control {
         tried: Tried,
         done: oneshot::Sender<()>,
     },
+    /// A mail that no event decided on: a report.
+    Notice(Box<Notice>),
     /// The file was changed, and is without mistakes.
     Rules {
         text: String,
@@ -178,6 +180,9 @@ impl Judge {
                     let _ = reply.send((self.engine.unit_rows(), self.engine.prospects()));
                 }
                 Some(Control::Rollups { piece, done }) => self.fresh.rollups.push((piece, done)),
+                Some(Control::Notice(notice)) => {
+                    self.fresh.effects.push(Effect { at: now, kind: EffectKind::Mail(notice) });
+                }
                 Some(Control::Rules { text, rules }) => self.replace_rules(now, text, rules),
                 None => {}
             }

@@ -21,6 +21,7 @@ mod metrics;
 mod outbox;
 mod pace;
 mod post_office;
+mod report_mails;
 mod reports;
 mod rollups;
 
@@ -462,6 +463,7 @@ pub async fn start(parts: Parts) -> Result<Running, ServeError> {
         tokio::spawn(outbox::run(reader, office, Arc::new(move || fleet_of.fleet()), control_in, outbox_ring)),
         tokio::spawn(commands::run(way, config.root.clone(), metrics, commands_out)),
     ];
+    tasks.push(tokio::spawn(report_mails::run(config.clone(), handle.clone())));
     if let Some(path) = rules_file {
         tasks.push(tokio::spawn(entry::follow_rules(path, control)));
     }

@@ -10,11 +10,14 @@ use lettre::message::Mailbox as LettreMailbox;
 
 use crate::config::service::{MailPace, MailTransport, ServiceConfig, SmtpTls as TlsSetting};
 use crate::domain::notice::NoticeReason;
-use crate::domain::{AddressState, Fleet, MessageId, Notice, NoticeKind, Order, OrderId, Recipient, Timestamp};
+use crate::domain::{
+    AddressState, Fleet, MessageId, Notice, NoticeKind, Order, OrderId, Recipient, Subject, Timestamp, span_text,
+};
 use crate::io::http::Links;
 use crate::io::smtp::{DEFAULT_TIMEOUT, Delivered, Post, RetryPace, SmtpConfig, SmtpLogin, SmtpTls, to_message};
 use crate::io::store::{DueMail, MailOutcome, StoreReader};
-use crate::render::mail::{Mail, MailContext, Mailbox, TemplateProblem, Templates, render_notice};
+use crate::render::chart;
+use crate::render::mail::{Mail, MailContext, Mailbox, Picture, TemplateProblem, Templates, render_notice};
 
 use super::ServeError;
 use super::delivery::{self, Before, Tried};
@@ -31,6 +34,11 @@ pub struct PostOffice {
     /// For what else is known of a site. None: nothing is.
     reader: Option<Arc<StoreReader>>,
 }
+
+/// A week has all hours of load-shedding in it, and a market day.
+const PICTURE_SHOWS: Duration = Duration::from_secs(7 * 86_400);
+/// Fewer make no line.
+const PICTURE_POINTS: usize = 3;
 
 /// Newest first; a mail shows a few of them.
 const SITE_ORDERS: u32 = 40;
@@ -89,10 +97,15 @@ impl PostOffice {
 
     /// The mail, the same each time.
     pub fn render(&self, notice: &Notice, fleet: &Fleet) -> Mail {
-        self.render_to(&self.config.mail_addresses(&notice.to), notice, fleet)
+        self.render_to(&self.config.mail_addresses(&notice.to), notice, fleet, true)
     }
 
-    fn render_to(&self, addresses: &[String], notice: &Notice, fleet: &Fleet) -> Mail {
+    /// Its words alone: for those who must not wait for a picture.
+    pub fn render_words(&self, notice: &Notice, fleet: &Fleet) -> Mail {
+        self.render_to(&self.config.mail_addresses(&notice.to), notice, fleet, false)
+    }
+
+    fn render_to(&self, addresses: &[String], notice: &Notice, fleet: &Fleet, drawn: bool) -> Mail {
         let to: Vec<Mailbox> = addresses.iter().map(|a| mailbox(a, Some(notice.to.to_string()))).collect();
         // A crew can move its orders on; whoever else hears of them only reads.
         let may_move = matches!(notice.to, Recipient::Crew(_));
@@ -103,10 +116,12 @@ impl PostOffice {
         let open = notice.orders.iter().filter(|order| order.state.is_open());
         let links: Vec<(OrderId, String)> =
             base.map(|base| open.map(|order| link(base, order)).collect()).unwrap_or_default();
+        let pictures: Vec<Picture> = if drawn { self.picture(notice).into_iter().collect() } else { Vec::new() };
         let context = MailContext {
             fleet,
             links: &links,
             others: &self.others(notice),
+            pictures: &pictures,
             templates: &self.templates,
             zone: self.config.time_zone_of(&notice.to),
             base_url: self.base_url.as_deref(),
@@ -120,6 +135,28 @@ impl PostOffice {
             let context = MailContext { templates: &ours, ..context };
             render_notice(notice, &context).unwrap_or_else(|p| unreachable!("ours ask for what there is: {p}"))
         })
+    }
+
+    /// The readings that tell most of the fault, as they were when the mail was decided. None: too few are known.
+    fn picture(&self, notice: &Notice) -> Option<Picture> {
+        let [order] = notice.orders.as_slice() else { return None };
+        let (reader, reading) = (self.reader.as_ref()?, order.reading.as_ref()?);
+        let Subject::Unit { unit, component: _ } = &order.subject else { return None };
+        let from = notice.at - PICTURE_SHOWS;
+        let points = reader.series(unit, &reading.series, from, notice.at);
+        let points = points.map_err(|e| tracing::warn!("{} is told without its chart: {e}", order.id)).ok()?;
+        if points.len() < PICTURE_POINTS {
+            return None;
+        }
+        let zone = self.config.time_zone_of(&notice.to);
+        let chart = chart::of_series(&reading.series, &points, &reading.limits, from, notice.at, zone, "");
+        let png = chart::png(&chart.svg());
+        let png = png.map_err(|e| tracing::warn!("{} is told without its chart: {e}", order.id)).ok()?;
+        let limits: Vec<&str> = reading.limits.iter().map(|(label, _)| label.as_str()).collect();
+        let limits = if limits.is_empty() { String::new() } else { format!(" ({})", limits.join(", ")) };
+        let in_words = chart::in_words(&reading.series, &points);
+        let words = format!("{} in the last {}: {in_words}{limits}.", reading.series, span_text(PICTURE_SHOWS));
+        Some(Picture { order: order.id, png, words })
     }
 
     /// What else is asked for, or was done, where a crew is sent.
@@ -153,8 +190,9 @@ impl PostOffice {
             reason: "This is a test: mails of Buttonwatch reach you".to_owned(),
             orders: Vec::new(),
             incident: None,
+            report: None,
         };
-        let mail = self.render_to(&addresses, &notice, &Fleet::default());
+        let mail = self.render_to(&addresses, &notice, &Fleet::default(), false);
         let tried = self.deliver(&mail, &Before::nothing(now), now).await;
         (shown, tried.outcome)
     }

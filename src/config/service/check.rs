@@ -13,6 +13,7 @@ use super::super::spelling::{nearest, quoted};
 use super::*;
 use crate::domain::CrewId;
 use crate::domain::notice_plan::NoticePlan;
+use crate::domain::report::ReportPeriod;
 
 /// A month, and the history holds it with room to spare.
 const LONGEST_PUBLIC_DELAY: Duration = Duration::from_secs(31 * 24 * HOUR.as_secs());
@@ -594,18 +595,20 @@ fn targets(judgement: &Block<'_>, defaults: PriorityTargets) -> PriorityTargets 
 
 fn report(root: &Block<'_>, defaults: Report) -> Report {
     let Some(block) = section(root, "report") else { return defaults };
-    block.only_keys(&["public_delay", "public_smallest_group", "public_period"], |key| match key {
-        "delay" | "smallest_group" | "period" => Some(format!("did you mean public_{key}?")),
-        "public_min_group" | "public_group" => Some("did you mean public_smallest_group?".to_owned()),
-        _ => None,
-    });
-    let period = block.get("public_period").and_then(|item| {
-        let text = item.text()?;
-        let period = text.parse().ok();
-        if period.is_none() {
-            item.wrong(format_args!("cannot be {}; write \"daily\", \"weekly\" or \"monthly\"", quoted(text)));
-        }
-        period
+    block.only_keys(
+        &["public_delay", "public_smallest_group", "public_period", "mailed", "mailed_at", "readers"],
+        |key| match key {
+            "to" | "mail" => Some("did you mean readers?".to_owned()),
+            "at" => Some("did you mean mailed_at?".to_owned()),
+            "delay" | "smallest_group" | "period" => Some(format!("did you mean public_{key}?")),
+            "public_min_group" | "public_group" => Some("did you mean public_smallest_group?".to_owned()),
+            _ => None,
+        },
+    );
+    let period = block.get("public_period").and_then(|item| report_period(&item));
+    let mailed = block.get("mailed").map(|item| match item.as_text() {
+        Some("off") => Vec::new(),
+        Some(_) | None => item.list().iter().filter_map(report_period).collect(),
     });
     Report {
         // Less, and who watches the page and the street sees a dead button while it is one.
@@ -619,7 +622,19 @@ fn report(root: &Block<'_>, defaults: Report) -> Report {
             .and_then(|i| i.whole(3..=1_000))
             .map_or(defaults.public_smallest_group, |n| n as usize),
         public_period: period.unwrap_or(defaults.public_period),
+        mailed: mailed.unwrap_or(defaults.mailed),
+        mailed_at: block.get("mailed_at").and_then(|i| notices::time_of_day(&i)).unwrap_or(defaults.mailed_at),
+        readers: block.get("readers").map(|i| addresses(&i)).unwrap_or_default(),
     }
+}
+
+fn report_period(item: &Item<'_>) -> Option<ReportPeriod> {
+    let text = item.text()?;
+    let period = text.parse().ok();
+    if period.is_none() {
+        item.wrong(format_args!("cannot be {}; write \"daily\", \"weekly\" or \"monthly\"", quoted(text)));
+    }
+    period
 }
 
 /// Two listeners cannot share an address. Port 0 is any free one.

@@ -17,7 +17,7 @@ use sha2::{Digest, Sha256};
 
 use super::duration::{DAY, HOUR, MINUTE};
 use super::problem::Problems;
-use crate::domain::notice_plan::{NoticePlan, NoticePlans};
+use crate::domain::notice_plan::{NoticePlan, NoticePlans, TimeOfDay};
 use crate::domain::report::ReportPeriod;
 use crate::domain::severity::PriorityTargets;
 use crate::domain::{CrewId, Recipient, Settings};
@@ -185,7 +185,7 @@ pub struct Signing {
     pub keys: Option<PathBuf>,
 }
 
-/// `[report]`: what the public may know.
+/// `[report]`: which reports are mailed, and what the public may know.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Report {
     /// From the end of a period until its edition comes out.
@@ -193,6 +193,12 @@ pub struct Report {
     /// No figure is about fewer buttons.
     pub public_smallest_group: usize,
     pub public_period: ReportPeriod,
+    /// Which reports go out by mail.
+    pub mailed: Vec<ReportPeriod>,
+    /// On the morning after, by the service's clock.
+    pub mailed_at: TimeOfDay,
+    /// Who reads them. None of them: the supervisor of `[mail]`, else the operator.
+    pub readers: Vec<String>,
 }
 
 /// Figures of the engine; the rules are in `alerts.toml`.
@@ -242,6 +248,9 @@ impl Default for Report {
             public_smallest_group: 5,
             // Weeks have too few repairs for a median of five buttons.
             public_period: ReportPeriod::Monthly,
+            mailed: vec![ReportPeriod::Weekly, ReportPeriod::Monthly],
+            mailed_at: TimeOfDay::new(7, 30).expect("a time"),
+            readers: Vec::new(),
         }
     }
 }
@@ -317,6 +326,10 @@ impl ServiceConfig {
     pub fn mail_addresses(&self, to: &Recipient) -> Vec<String> {
         match to {
             Recipient::Operator => vec![self.mail.operator.clone()],
+            Recipient::ReportReaders => match self.report.readers.as_slice() {
+                [] => vec![self.mail.supervisor.clone().unwrap_or_else(|| self.mail.operator.clone())],
+                readers => readers.to_vec(),
+            },
             Recipient::Supervisor(crew) => {
                 let own = self.crews.get(crew).and_then(|c| c.supervisor.clone());
                 vec![own.or_else(|| self.mail.supervisor.clone()).unwrap_or_else(|| self.mail.operator.clone())]
@@ -331,7 +344,7 @@ impl ServiceConfig {
     /// Whose clock a role reads.
     pub fn time_zone_of(&self, to: &Recipient) -> Tz {
         match to {
-            Recipient::Operator => self.time_zone,
+            Recipient::Operator | Recipient::ReportReaders => self.time_zone,
             Recipient::Crew(crew) | Recipient::Supervisor(crew) => {
                 self.crews.get(crew).and_then(|c| c.time_zone).unwrap_or(self.time_zone)
             }

@@ -50,7 +50,7 @@ fn priority(item: &Item<'_>) -> Option<Priority> {
     item.word()
 }
 
-fn time_of_day(item: &Item<'_>) -> Option<TimeOfDay> {
+pub(super) fn time_of_day(item: &Item<'_>) -> Option<TimeOfDay> {
     let text = item.words()?;
     let time = TimeOfDay::parse(text);
     if time.is_none() {

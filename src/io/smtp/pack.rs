@@ -3,7 +3,7 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use lettre::message::header::{ContentType, HeaderName, HeaderValue};
-use lettre::message::{Mailbox as Address, MessageBuilder, MultiPart, SinglePart};
+use lettre::message::{Attachment, Mailbox as Address, MessageBuilder, MultiPart, SinglePart};
 use lettre::{Message, address::AddressError};
 use sha2::{Digest, Sha256};
 use thiserror::Error;
@@ -45,17 +45,25 @@ pub fn to_message(mail: &Mail) -> Result<Message, PackError> {
         builder = plain_header(builder, name, value);
     }
     let part = |kind: ContentType, text: &str| SinglePart::builder().header(kind).body(text.to_owned());
-    let body = MultiPart::alternative()
-        .boundary(boundary(mail))
-        .singlepart(part(ContentType::TEXT_PLAIN, &mail.text))
-        .singlepart(part(ContentType::TEXT_HTML, &mail.html));
+    let body = MultiPart::alternative().boundary(boundary(mail)).singlepart(part(ContentType::TEXT_PLAIN, &mail.text));
+    let html = part(ContentType::TEXT_HTML, &mail.html);
+    let body = if mail.images.is_empty() {
+        body.singlepart(html)
+    } else {
+        let mut related = MultiPart::related().boundary(format!("{}i", boundary(mail))).singlepart(html);
+        for image in &mail.images {
+            let kind = ContentType::parse("image/png").unwrap_or(ContentType::TEXT_PLAIN);
+            related = related.singlepart(Attachment::new_inline(image.cid.clone()).body(image.png.clone(), kind));
+        }
+        body.multipart(related)
+    };
     if mail.attachments.is_empty() {
         return Ok(builder.multipart(body)?);
     }
     let mut whole = MultiPart::mixed().boundary(format!("{}m", boundary(mail))).multipart(body);
     for file in &mail.attachments {
         let kind = ContentType::parse(file.content_type).unwrap_or(ContentType::TEXT_PLAIN);
-        whole = whole.singlepart(lettre::message::Attachment::new(file.name.clone()).body(file.bytes.clone(), kind));
+        whole = whole.singlepart(Attachment::new(file.name.clone()).body(file.bytes.clone(), kind));
     }
     Ok(builder.multipart(whole)?)
 }

@@ -25,7 +25,7 @@ impl Writer<'_> {
         let badge = to_do.iter().map(|o| o.priority).min();
         let whose = match &self.notice.to {
             Recipient::Crew(crew) | Recipient::Supervisor(crew) => crew.to_string(),
-            Recipient::Operator => "the operator".to_owned(),
+            Recipient::Operator | Recipient::ReportReaders => "the operator".to_owned(),
         };
         let banner = match (self.notice.kind, &self.notice.to, to_do.len()) {
             (NoticeKind::Digest, ..) => format!("Today's work for {whose}"),

@@ -18,12 +18,19 @@ mod text;
 
 use chrono_tz::Tz;
 
+use crate::domain::report::Report;
 use crate::domain::{Fleet, MessageId, Notice, NoticeKind, Order, OrderId, Priority, Timestamp};
+
+use super::report_page;
+use super::table::{self, Look, ReportLine};
 
 pub(in crate::render) use html::{contact, escaped};
 pub use local_time::LocalTime;
 pub(in crate::render) use page::map_url;
 pub use template::{FILES as TEMPLATE_FILES, TemplateProblem, Templates};
+
+/// Readers of mail fold longer lines.
+const WIDTH: usize = 78;
 
 /// What the words need beside the notice itself.
 #[derive(Debug, Clone, Copy)]
@@ -37,6 +44,8 @@ pub struct MailContext<'a> {
     pub links: &'a [(OrderId, String)],
     /// Other orders at the sites of the notice's, open and past.
     pub others: &'a [Order],
+    /// The readings of its orders, drawn.
+    pub pictures: &'a [Picture],
     pub from: &'a Mailbox,
     /// The people behind the notice's recipient.
     pub to: &'a [Mailbox],
@@ -68,7 +77,25 @@ pub struct Mail {
     pub html: String,
     /// Name and value of further headers, single lines.
     pub headers: Vec<(&'static str, String)>,
+    /// Shown within the HTML.
+    pub images: Vec<Image>,
     pub attachments: Vec<Attachment>,
+}
+
+/// A chart of the readings that tell most of an order's fault.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Picture {
+    pub order: OrderId,
+    pub png: Vec<u8>,
+    /// The same for those who see no picture.
+    pub words: String,
+}
+
+/// A picture that comes with a mail, called by its content id.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Image {
+    pub cid: String,
+    pub png: Vec<u8>,
 }
 
 /// A file that comes with a mail.
@@ -83,6 +110,9 @@ pub struct Attachment {
 /// Err: the operator's own template asks for what there is not. [`Templates::default`] always works.
 pub fn render_notice(notice: &Notice, context: &MailContext<'_>) -> Result<Mail, TemplateProblem> {
     let time = LocalTime::new(context.zone, notice.at);
+    if let Some(report) = &notice.report {
+        return Ok(report_mail(notice, report, context));
+    }
     let page = page::Page::of(notice, context, &time);
     let subject = subject::of(notice, context, &time);
     let words = context.templates.render(notice, context, &time, &page, &subject)?;
@@ -98,8 +128,46 @@ pub fn render_notice(notice: &Notice, context: &MailContext<'_>) -> Result<Mail,
         text: words.text,
         html: words.html,
         headers: headers(notice),
+        images: images(notice, context),
         attachments: sheet_of(notice, context).into_iter().collect(),
     })
+}
+
+/// A report has words of its own.
+fn report_mail(notice: &Notice, report: &Report, context: &MailContext<'_>) -> Mail {
+    let look = Look { width: WIDTH, zone: context.zone, ..Look::plain(notice.at) };
+    let title = report_page::title(report);
+    let why = format!("You get this mail because {}.", notice.why);
+    let day = report.from.to_utc().with_timezone(&context.zone).format("%Y-%m-%d");
+    Mail {
+        message_id: notice.message_id.clone(),
+        in_reply_to: None,
+        references: Vec::new(),
+        from: clean_mailbox(context.from),
+        to: context.to.iter().map(clean_mailbox).collect(),
+        date: notice.at,
+        subject: one_line(&title),
+        text: format!("{}\n-- \n{why}\n", table::report(report, &look).trim_end()),
+        html: report_page::page(report, context.zone),
+        headers: headers(notice),
+        images: Vec::new(),
+        attachments: vec![Attachment {
+            name: format!("report-{}-{day}.csv", report.period),
+            content_type: "text/csv; charset=utf-8",
+            bytes: [sheet::BYTE_ORDER_MARK, table::csv(&ReportLine::of(report)).as_bytes()].concat(),
+        }],
+    }
+}
+
+fn images(notice: &Notice, context: &MailContext<'_>) -> Vec<Image> {
+    let is_shown = |picture: &&Picture| page::shows_picture(notice, picture.order);
+    let image = |picture: &Picture| Image { cid: cid(picture.order), png: picture.png.clone() };
+    context.pictures.iter().filter(is_shown).map(image).collect()
+}
+
+/// By which the HTML calls the picture that comes with it.
+fn cid(order: OrderId) -> String {
+    format!("reading.{order}@buttonwatch.invalid")
 }
 
 fn sheet_of(notice: &Notice, context: &MailContext<'_>) -> Option<Attachment> {
@@ -118,6 +186,7 @@ fn sheet_of(notice: &Notice, context: &MailContext<'_>) -> Option<Attachment> {
         | NoticeKind::OrderReminder
         | NoticeKind::OrderEscalated
         | NoticeKind::OrderClosed
+        | NoticeKind::Report
         | NoticeKind::IncidentOpened
         | NoticeKind::IncidentClosed
         | NoticeKind::Test => None,

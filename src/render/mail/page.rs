@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use crate::domain::notice::{IncidentFacts, NoticeReason};
 use crate::domain::order::Change;
 use crate::domain::{
-    Fleet, GroupKind, Notice, NoticeKind, Order, OrderState, Priority, Reason, Subject, Timestamp, Unit, UnitId,
-    span_text,
+    Fleet, GroupKind, Notice, NoticeKind, Order, OrderId, OrderState, Priority, Reason, Subject, Timestamp, Unit,
+    UnitId, span_text,
 };
 
 use super::local_time::LocalTime;
@@ -46,6 +46,11 @@ pub(super) enum Block {
     Paragraph(Vec<Span>),
     Facts(Vec<(&'static str, Vec<Span>)>),
     List(Vec<Vec<Span>>),
+    /// By its content id, and in words.
+    Picture {
+        cid: String,
+        words: String,
+    },
     /// One of several things to do, and what there is to say about it.
     Entry(Vec<Span>, Vec<Vec<Span>>),
 }
@@ -141,6 +146,7 @@ impl Writer<'_> {
             | NoticeKind::Digest
             | NoticeKind::Summary
             | NoticeKind::IncidentOpened => ("Notice", Tone::Wrong),
+            NoticeKind::Report => ("Report", Tone::Over),
             NoticeKind::OrderClosed | NoticeKind::IncidentClosed => ("All clear", Tone::Over),
             NoticeKind::Test => ("Test mail", Tone::Over),
         };
@@ -151,9 +157,14 @@ impl Writer<'_> {
         let (banner, tone) = match (self.notice.kind, first.state) {
             (NoticeKind::OrderClosed, OrderState::Cancelled) => ("Cancelled, please do not go", Tone::Over),
             (NoticeKind::OrderClosed | NoticeKind::IncidentClosed, _) => ("Closed, nothing more to do", Tone::Over),
-            (NoticeKind::OrderOpened | NoticeKind::Test | NoticeKind::Digest | NoticeKind::Summary, _) => {
-                ("New work order", Tone::Wrong)
-            }
+            (
+                NoticeKind::OrderOpened
+                | NoticeKind::Test
+                | NoticeKind::Digest
+                | NoticeKind::Summary
+                | NoticeKind::Report,
+                _,
+            ) => ("New work order", Tone::Wrong),
             (NoticeKind::OrderReopened, _) => ("Open again", Tone::Wrong),
             (NoticeKind::OrderRaised, _) => ("More urgent now", Tone::Wrong),
             (NoticeKind::OrderReminder, _) => ("Still waiting for you", Tone::Wrong),
@@ -260,6 +271,11 @@ impl Writer<'_> {
                 n => lines.push(ours(format!("It came back {n} times after it was closed."))),
             }
             self.blocks.push(Block::List(lines));
+        }
+        if let Some(picture) = self.context.pictures.iter().find(|p| p.order == order.id)
+            && shows_picture(self.notice, order.id)
+        {
+            self.blocks.push(Block::Picture { cid: super::cid(order.id), words: picture.words.clone() });
         }
         self.history(order);
         self.before(order);
@@ -484,7 +500,7 @@ impl Writer<'_> {
 
     fn incident(mut self, incident: &IncidentFacts) -> Page {
         let over = match self.notice.kind {
-            NoticeKind::IncidentClosed | NoticeKind::OrderClosed | NoticeKind::Test => true,
+            NoticeKind::IncidentClosed | NoticeKind::OrderClosed | NoticeKind::Test | NoticeKind::Report => true,
             NoticeKind::IncidentOpened
             | NoticeKind::OrderOpened
             | NoticeKind::OrderReopened
@@ -528,6 +544,24 @@ impl Writer<'_> {
         self.circuit(incident.kind, incident.name.as_str(), &incident.units);
         let (banner, tone) = if over { ("Incident over", Tone::Over) } else { ("Incident", Tone::Wrong) };
         self.finish(first_upper(incident.kind.as_str()), None, banner.to_owned(), tone, lead)
+    }
+}
+
+/// What is over needs no chart of how it was.
+pub(super) fn shows_picture(notice: &Notice, order: OrderId) -> bool {
+    match notice.kind {
+        NoticeKind::OrderOpened
+        | NoticeKind::OrderReopened
+        | NoticeKind::OrderRaised
+        | NoticeKind::OrderReminder
+        | NoticeKind::OrderEscalated => notice.orders.iter().any(|o| o.id == order && o.state.is_open()),
+        NoticeKind::OrderClosed
+        | NoticeKind::Digest
+        | NoticeKind::Summary
+        | NoticeKind::Report
+        | NoticeKind::IncidentOpened
+        | NoticeKind::IncidentClosed
+        | NoticeKind::Test => false,
     }
 }
 

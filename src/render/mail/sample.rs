@@ -64,12 +64,13 @@ pub fn notice(kind: NoticeKind, at: Timestamp) -> Notice {
         rules: vec![RuleId::parse("unit-silent").expect("an id")],
         units: Vec::new(),
         relapses: 1,
+        reading: None,
         flapping: false,
         history,
     };
     let crew = order.crew.clone();
     let is_incident = matches!(kind, NoticeKind::IncidentOpened | NoticeKind::IncidentClosed);
-    let has_orders = !is_incident && kind != NoticeKind::Test;
+    let has_orders = !is_incident && !matches!(kind, NoticeKind::Test | NoticeKind::Report);
     let (to, why) = match kind {
         NoticeKind::OrderOpened | NoticeKind::OrderReopened => {
             (Recipient::Crew(crew), NoticeReason::AtOnce { priority: Priority::P1 })
@@ -88,6 +89,7 @@ pub fn notice(kind: NoticeKind, at: Timestamp) -> Notice {
         NoticeKind::Summary => (Recipient::Crew(crew), NoticeReason::AfterTheNight),
         NoticeKind::IncidentOpened => (Recipient::Operator, NoticeReason::CommonCause),
         NoticeKind::IncidentClosed => (Recipient::Operator, NoticeReason::AllClear),
+        NoticeKind::Report => (Recipient::ReportReaders, NoticeReason::Scheduled),
         NoticeKind::Test => (Recipient::Operator, NoticeReason::Asked),
     };
     let id = |text: &str| MessageId::parse(&format!("<{text}@buttonwatch.invalid>")).expect("letters and digits");
@@ -109,5 +111,6 @@ pub fn notice(kind: NoticeKind, at: Timestamp) -> Notice {
             opened_at,
             units: vec![UnitId::parse("PSH-018").expect("an id")],
         }),
+        report: None,
     }
 }

@@ -7,7 +7,7 @@ use crate::domain::{Fleet, Order, Subject, Timestamp};
 use super::page::map_url;
 
 /// Spreadsheets take a file for UTF-8 only when it begins with this; without it, Urdu becomes question marks.
-const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
+pub(super) const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 
 const COLUMNS: [&str; 19] = [
     "stop",

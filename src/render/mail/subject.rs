@@ -37,7 +37,7 @@ fn of_list(notice: &Notice, orders: &[Order], time: &LocalTime) -> String {
     let whose = match &notice.to {
         Recipient::Crew(crew) => held_in_line(crew.as_str()),
         Recipient::Supervisor(crew) => format!("{}, for its supervisor", held_in_line(crew.as_str())),
-        Recipient::Operator => "operator".to_owned(),
+        Recipient::Operator | Recipient::ReportReaders => "operator".to_owned(),
     };
     let open = orders.iter().filter(|o| o.state.is_open()).count();
     let count = |n: usize| if n == 1 { "1 order".to_owned() } else { format!("{n} orders") };

@@ -130,6 +130,7 @@ impl Templates {
                 base_url: Some("https://example.org"),
                 links: &links,
                 others: &[],
+                pictures: &[],
                 from: &mailbox,
                 to: std::slice::from_ref(&mailbox),
                 templates: self,
@@ -274,6 +275,7 @@ fn block(block: &Block) -> Value {
         Block::Entry(lead, lines) => context! {
             kind => "entry", text => spans(lead), items => lines.iter().map(|l| spans(l)).collect::<Vec<_>>(),
         },
+        Block::Picture { cid, words } => context! { kind => "picture", cid => cid, alt => words },
         Block::List(items) => {
             context! { kind => "list", items => items.iter().map(|i| spans(i)).collect::<Vec<_>>() }
         }

@@ -97,6 +97,7 @@ fn order(unit: &str) -> Order {
         rules: vec![RuleId::parse("unit-silent").expect("valid")],
         units: Vec::new(),
         relapses: 0,
+        reading: None,
         flapping: false,
         history: vec![change("21T09:00:05", OrderState::Opened, "buttonwatch", silent())],
     }
@@ -114,6 +115,7 @@ fn opened(order: Order) -> Notice {
         reason: silent().to_string(),
         orders: vec![order],
         incident: None,
+        report: None,
     }
 }
 
@@ -133,6 +135,7 @@ fn follow_up(mut order: Order, kind: NoticeKind, time: &str, by: &str, why: Reas
         reason: why.to_string(),
         orders: vec![order],
         incident: None,
+        report: None,
     }
 }
 
@@ -208,6 +211,7 @@ fn incident(kind: NoticeKind, group: GroupKind, name: &str, time: &str, why: Rea
             opened_at: at("21T08:55:05"),
             units: uplink_order().units,
         }),
+        report: None,
     }
 }
 
@@ -233,6 +237,7 @@ fn mail(notice: &Notice) -> Mail {
             base_url,
             links: &links,
             others: &[],
+            pictures: &[],
             from: &from,
             to: &to,
             templates: &Templates::default(),
@@ -397,6 +402,7 @@ fn nothing_from_outside_adds_a_header_a_tag_or_a_turn_of_direction() {
                 base_url: None,
                 links: &[],
                 others: &[],
+                pictures: &[],
                 from: &from,
                 to: &to,
                 templates: &Templates::default(),

@@ -30,6 +30,11 @@ use calendar::Period;
 
 const EDITION_FILE: &str = "public-report.json";
 
+/// When the last day, week or month that was over by `now` ended, by the clocks of `zone`.
+pub(super) fn period_over(period: ReportPeriod, now: Timestamp, zone: Tz) -> Timestamp {
+    calendar::whole(period, now, zone).to
+}
+
 /// What is the same for all reports.
 pub struct Desk {
     zone: Tz,

@@ -32,6 +32,7 @@ fn written(notice: &Notice, others: &[Order], templates: &Templates) -> Result<M
         base_url: Some("https://buttons.example"),
         links: &[],
         others,
+        pictures: &[],
         from: &from,
         to: &to,
         templates,
