@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 use crate::domain::notice::{NoticeKind, NoticeReason};
 use crate::domain::notice_plan::{FOLD_WAIT, FOLD_WITHIN, NoticePlan};
 use crate::domain::order::Change;
-use crate::domain::{MessageId, Order, OrderId, OrderState, Priority, Recipient, Timestamp};
+use crate::domain::{MessageId, Order, OrderId, OrderState, Priority, Reason, Recipient, Timestamp};
 
 use super::Engine;
 use super::timer::Timer;
@@ -66,6 +66,9 @@ pub(super) struct Desk {
     folded: Batch,
     summed_up: Option<Timestamp>,
     digest_due: Option<Timestamp>,
+    /// Ends of what has come back before, and when they are believed.
+    #[serde(default, with = "super::work_order::as_pairs")]
+    settling: BTreeMap<OrderId, Timestamp>,
     /// Told, and ended since the last digest.
     over: BTreeSet<OrderId>,
 }
@@ -89,9 +92,11 @@ impl Batch {
 impl Desk {
     /// When something is to be written.
     fn deadlines(&self) -> impl Iterator<Item = Timestamp> + use<> {
-        [self.night.due, self.folded.due, self.digest_due].into_iter().flatten()
+        let settled = self.settling.values().copied().min();
+        [self.night.due, self.folded.due, self.digest_due, settled].into_iter().flatten()
     }
     fn forget(&mut self, id: OrderId) {
+        self.settling.remove(&id);
         self.night.orders.remove(&id);
         self.folded.orders.remove(&id);
     }
@@ -136,6 +141,9 @@ fn is_taken(state: OrderState) -> bool {
 impl Engine {
     /// To its crew, and its end to everyone who was told of it.
     pub(super) fn tell(&mut self, at: Timestamp, id: OrderId, news: News) {
+        if news == News::Relapsed {
+            self.not_over_after_all(id);
+        }
         let record = &self.orders[&id];
         let crew = Recipient::Crew(record.order.crew.clone());
         let mut readers = vec![crew];
@@ -159,9 +167,18 @@ impl Engine {
                 self.desk(reader).forget(id);
                 return;
             }
-            if matches!(reader, Recipient::Crew(_)) {
-                self.desk(reader).over.insert(id);
+            if let Some(believed) = self.believed_over(at, id) {
+                self.desk(reader).settling.insert(id, believed);
+                self.timers.arm(believed, Timer::Notices);
+                return;
             }
+            self.note_over(reader, id);
+        }
+        let record = &self.orders[&id];
+        if news == News::Relapsed && record.life.told.get(reader).is_some_and(|t| t.openings == openings(&record.order))
+        {
+            // They were not told that it was over.
+            return;
         }
         self.await_digest(at, reader);
         let why = match news {
@@ -170,6 +187,11 @@ impl Engine {
             News::NotRepaired => NoticeReason::NotRepaired,
             News::Over => NoticeReason::AllClear,
         };
+        self.tell_by_the_hour(at, reader, id, news, why);
+    }
+
+    fn tell_by_the_hour(&mut self, at: Timestamp, reader: &Recipient, id: OrderId, news: News, why: NoticeReason) {
+        let priority = self.orders[&id].order.priority;
         match way(self.settings.notices.of(reader), at, news, priority) {
             Way::Digest => {}
             Way::Night(until) => {
@@ -179,6 +201,37 @@ impl Engine {
                 self.timers.arm(until, Timer::Notices);
             }
             Way::Now => self.write_or_fold(at, reader, id, why),
+        }
+    }
+
+    fn note_over(&mut self, reader: &Recipient, id: OrderId) {
+        if matches!(reader, Recipient::Crew(_)) {
+            self.desk(reader).over.insert(id);
+        }
+    }
+
+    /// An end that comes by itself, of what has come back before, is believed when it has lasted: else what comes and goes
+    /// ten times a day would be twenty mails. None: it is believed at once.
+    fn believed_over(&self, at: Timestamp, id: OrderId) -> Option<Timestamp> {
+        /// A day of coming and going is told in the next day's list.
+        const DOUBLED_AT_MOST: u32 = 3;
+        let order = &self.orders[&id].order;
+        let by_itself = matches!(order.history.last()?.why, Reason::ClearedByItself { .. });
+        let again = order.relapses.checked_sub(1).filter(|_| by_itself)?;
+        Some(at + self.settings.hold * 2u32.pow(again.min(DOUBLED_AT_MOST)))
+    }
+
+    /// It came back before anyone was told that it was over: to them it never ended.
+    fn not_over_after_all(&mut self, id: OrderId) {
+        let waiting = |desk: &mut Desk| desk.settling.remove(&id).is_some();
+        let readers: Vec<Recipient> =
+            self.desks.iter_mut().filter_map(|(reader, desk)| waiting(desk).then(|| reader.clone())).collect();
+        let record = self.record(id);
+        let now = openings(&record.order);
+        for reader in readers {
+            if let Some(told) = record.life.told.get_mut(&reader) {
+                told.openings = now;
+            }
         }
     }
 
@@ -235,6 +288,15 @@ impl Engine {
             if self.desk(&reader).digest_due.is_some_and(|due| due <= at) {
                 self.digest_due(at, &reader);
             }
+            let settled: Vec<OrderId> =
+                self.desk(&reader).settling.iter().filter(|(_, due)| **due <= at).map(|(id, _)| *id).collect();
+            for id in settled {
+                self.desk(&reader).settling.remove(&id);
+                if self.is_news_to(&reader, id) {
+                    self.note_over(&reader, id);
+                    self.tell_by_the_hour(at, &reader, id, News::Over, NoticeReason::AllClear);
+                }
+            }
             let most = self.settings.notices.of(&reader).fold_after;
             let desk = self.desk(&reader);
             let (mut orders, folded) = (desk.night.take_due(at), desk.folded.take_due(at));
@@ -289,6 +351,8 @@ impl Engine {
             batch.due = None;
             over.extend(std::mem::take(&mut batch.orders));
         }
+        // Of those nobody knows yet whether they are over.
+        over.retain(|id| !desk.settling.contains_key(id));
         let is_over = |id: &OrderId| {
             self.orders.get(id).is_some_and(|r| !r.order.state.is_open() && r.life.told.contains_key(reader))
         };

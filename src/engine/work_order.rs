@@ -70,18 +70,18 @@ pub(super) struct OrderLife {
 }
 
 /// A reader is no key of a JSON object.
-mod as_pairs {
+pub(super) mod as_pairs {
     use std::collections::BTreeMap;
 
     use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-    use super::{Recipient, Told};
-
-    pub(super) fn serialize<S: Serializer>(told: &BTreeMap<Recipient, Told>, s: S) -> Result<S::Ok, S::Error> {
-        told.iter().collect::<Vec<_>>().serialize(s)
+    pub fn serialize<K: Serialize, V: Serialize, S: Serializer>(map: &BTreeMap<K, V>, s: S) -> Result<S::Ok, S::Error> {
+        map.iter().collect::<Vec<_>>().serialize(s)
     }
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<BTreeMap<Recipient, Told>, D::Error> {
-        Ok(Vec::<(Recipient, Told)>::deserialize(d)?.into_iter().collect())
+    pub fn deserialize<'de, K: Deserialize<'de> + Ord, V: Deserialize<'de>, D: Deserializer<'de>>(
+        d: D,
+    ) -> Result<BTreeMap<K, V>, D::Error> {
+        Ok(Vec::<(K, V)>::deserialize(d)?.into_iter().collect())
     }
 }
 

@@ -290,6 +290,25 @@ fn after_days_off_there_is_one_digest_and_nothing_twice() {
 }
 
 #[test]
+fn what_comes_and_goes_all_day_is_a_few_mails_and_its_end_is_told_when_it_lasts() {
+    let mut p = Post::new(fleet(), plan());
+    // Broken for half an hour in each hour, from 8:00 to 20:00.
+    for hour in 8..20 {
+        p.break_camera(hour * HOUR, "A1");
+        p.camera(hour * HOUR + 1800, "A1", Outcome::Pass);
+    }
+    p.to(20 * HOUR);
+    let crew: Vec<String> = p.said().lines().filter(|l| l.contains("to saddar")).map(str::to_owned).collect();
+    assert_eq!(crew.len(), 3, "{crew:#?}");
+    assert!(crew[1].contains("order-closed") && crew[2].contains("order-reopened"), "the first time is believed");
+    // The last pass was at 19:30; after eleven relapses it is believed when it has lasted for 16 hours.
+    p.to(35 * HOUR + 1799);
+    assert_eq!(p.said(), "");
+    p.to(35 * HOUR + 1800);
+    assert!(p.said().contains("order-closed to saddar of 1"));
+}
+
+#[test]
 fn what_becomes_more_urgent_is_told_at_once() {
     let mut all = few_rules();
     for rule in &mut all.rules {

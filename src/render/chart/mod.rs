@@ -150,9 +150,10 @@ fn is_yes_no(name: &SeriesName) -> bool {
 pub fn in_words(name: &SeriesName, series: &[SeriesPoint]) -> String {
     let Some(last) = series.last() else { return "no readings".to_owned() };
     if name.is_count() {
-        let count: u64 = series.iter().map(|p| u64::from(p.count)).sum();
-        let most = series.iter().map(|p| p.count).max().unwrap_or_default();
-        return format!("{count} in all, at most {most} in an hour, {} in the last hour that has any", last.count);
+        let mut counts: Vec<u32> = series.iter().map(|p| p.count).collect();
+        counts.sort_unstable();
+        let usual = counts[counts.len() / 2];
+        return format!("usually {usual} an hour, {} in the last hour that has any", last.count);
     }
     if is_yes_no(name) {
         let (sum, count) = series.iter().fold((0.0, 0.0), |(sum, count), p| {

@@ -238,7 +238,7 @@ fn readings_are_told_in_words() {
         (
             "heartbeats",
             vec![point(0, 1.0, 1.0, 1.0), point(1, 1.0, 1.0, 1.0)],
-            "120 in all, at most 60 in an hour, 60 in the last hour that has any",
+            "usually 60 an hour, 60 in the last hour that has any",
         ),
         ("x.lux", vec![], "no readings"),
     ];

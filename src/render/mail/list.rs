@@ -18,7 +18,7 @@ impl Writer<'_> {
         let (proving, to_do): (Vec<&Order>, Vec<&Order>) = open.into_iter().partition(|o| is_proving(o));
         let lead = self.in_one_sentence(&to_do, &proving, &over);
         self.stops(&to_do);
-        self.to_bring(&to_do);
+        self.bag(&to_do);
         self.lines("Repaired, waiting for proof", &proving, OVER_SHOWN);
         self.lines("Over, nothing more to do", &over, OVER_SHOWN);
         let tone = if to_do.is_empty() { Tone::Over } else { Tone::Wrong };
@@ -156,7 +156,7 @@ impl Writer<'_> {
     }
 
     /// One list for the bag.
-    fn to_bring(&mut self, to_do: &[&Order]) {
+    fn bag(&mut self, to_do: &[&Order]) {
         let mut parts: BTreeMap<String, usize> = BTreeMap::new();
         for part in to_do.iter().flat_map(|o| &o.parts) {
             *parts.entry(super::one_line(part)).or_default() += 1;
