@@ -229,7 +229,7 @@ impl Week {
         }
         let zone = chrono_tz::Asia::Karachi;
         let chart = chart::of_series(&reading.series, &points, &reading.limits, from, notice.at, zone, "");
-        let png = chart::png(&chart.svg()).expect("a chart is a picture");
+        let png = chart::png(&chart.with_size((380, 170)).svg()).expect("a chart is a picture");
         let words = format!("{}: {}", reading.series, chart::in_words(&reading.series, &points));
         Some(Picture { order: order.id, png, words })
     }

@@ -217,10 +217,12 @@ fn is_to_do(order: &Order) -> bool {
     }
 }
 
-/// For lists: the newest evidence, and the changes that say since when and how it ended.
+/// For lists: what was seen in one line, and the changes that say since when and how it ended.
 fn in_brief(order: &Order) -> Order {
     let mut brief = order.clone();
-    brief.evidence = order.evidence.last().cloned().into_iter().collect();
+    // The alert's own words stand first; of an order that came back, its newest ones stand last.
+    let told = if openings(order) > 1 { order.evidence.last() } else { order.evidence.first() };
+    brief.evidence = told.cloned().into_iter().collect();
     let opening = order.history.iter().rposition(|c| matches!(c.state, OrderState::Opened | OrderState::Reopened));
     let last = order.history.len().saturating_sub(1);
     let keep = |i: usize| Some(i) == opening || i == last;

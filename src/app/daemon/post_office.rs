@@ -37,6 +37,8 @@ pub struct PostOffice {
 
 /// A week has all hours of load-shedding in it, and a market day.
 const PICTURE_SHOWS: Duration = Duration::from_secs(7 * 86_400);
+/// A phone shows it at nearly its size, so that its figures can be read there.
+const PICTURE_SIZE: (u32, u32) = (380, 170);
 /// Fewer make no line.
 const PICTURE_POINTS: usize = 3;
 
@@ -150,7 +152,7 @@ impl PostOffice {
         }
         let zone = self.config.time_zone_of(&notice.to);
         let chart = chart::of_series(&reading.series, &points, &reading.limits, from, notice.at, zone, "");
-        let png = chart::png(&chart.svg());
+        let png = chart::png(&chart.with_size(PICTURE_SIZE).svg());
         let png = png.map_err(|e| tracing::warn!("{} is told without its chart: {e}", order.id)).ok()?;
         let limits: Vec<&str> = reading.limits.iter().map(|(label, _)| label.as_str()).collect();
         let limits = if limits.is_empty() { String::new() } else { format!(" ({})", limits.join(", ")) };
