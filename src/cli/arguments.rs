@@ -627,7 +627,7 @@ fn learned_components() -> impl TypedValueParser<Value = Component> {
 }
 
 fn notice_kinds() -> impl TypedValueParser<Value = NoticeKind> {
-    PossibleValuesParser::new(NoticeKind::ALL.iter().map(|k| k.as_str()))
+    PossibleValuesParser::new(NoticeKind::ALL.iter().filter(|k| **k != NoticeKind::Report).map(|k| k.as_str()))
         .map(|word| word.parse::<NoticeKind>().expect("clap takes only the listed words"))
 }
 

@@ -400,8 +400,15 @@ impl Link {
         }
         packets.push(Packet::Disconnect);
         if self.eventloop.network.is_some() {
+            let goodbye = async {
+                if self.write(packets).await.is_ok() {
+                    // Until the broker has hung up: a socket closed over bytes that nobody read takes with it what the
+                    // broker has not read yet, our last acks among it.
+                    while self.eventloop.poll().await.is_ok() {}
+                }
+            };
             // Whatever fails now, the broker sends again what it holds unacknowledged.
-            let _ = timeout(FAREWELL, self.write(packets)).await;
+            let _ = timeout(FAREWELL, goodbye).await;
         }
     }
 }
