@@ -65,6 +65,7 @@ fn notice(kind: NoticeKind, number: u32, state: OrderState) -> Notice {
         reason: "no heartbeat for 6 min".to_owned(),
         orders: vec![order(state)],
         incident: None,
+        incidents: Vec::new(),
         report: None,
     }
 }

@@ -94,6 +94,7 @@ fn thread() -> Vec<Mail> {
             reason: "no heartbeat for 6 min".to_owned(),
             orders: vec![order(state)],
             incident: None,
+            incidents: Vec::new(),
             report: None,
         };
         render_notice(

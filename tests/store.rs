@@ -93,6 +93,7 @@ fn notice(id: &str, seconds: i64) -> Notice {
         reason: "battery low".into(),
         orders: vec![order(1, OrderState::Opened)],
         incident: None,
+        incidents: Vec::new(),
         report: None,
     }
 }

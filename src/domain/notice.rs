@@ -121,7 +121,7 @@ impl fmt::Display for NoticeReason {
             NoticeReason::AfterTheNight => f.write_str("it came in the night and could wait for the morning"),
             NoticeReason::Folded { orders, singly, within } => {
                 let within = span_text(*within);
-                write!(f, "{orders} orders changed after {singly} mails within {within}; one mail tells them together")
+                write!(f, "{orders} things changed after {singly} mails within {within}; one mail tells them together")
             }
             NoticeReason::Raised { from, to } => write!(f, "it was {from} and is {to} now"),
             NoticeReason::Repeated { after } => write!(f, "nobody has taken it for {}", span_text(*after)),
@@ -160,6 +160,9 @@ pub struct Notice {
     pub orders: Vec<Order>,
     /// For notices about an incident.
     pub incident: Option<IncidentFacts>,
+    /// Several common causes in one summary.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub incidents: Vec<IncidentNews>,
     /// For a report.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub report: Option<Box<Report>>,
@@ -169,6 +172,14 @@ impl Notice {
     pub fn order_ids(&self) -> Vec<OrderId> {
         self.orders.iter().map(|o| o.id).collect()
     }
+}
+
+/// What happened to one common cause.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct IncidentNews {
+    pub facts: IncidentFacts,
+    pub is_over: bool,
+    pub reason: String,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -15,7 +15,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use serde::{Deserialize, Serialize};
 
-use crate::domain::notice::{NoticeKind, NoticeReason};
+use crate::domain::notice::{IncidentNews, NoticeKind, NoticeReason};
 use crate::domain::notice_plan::{FOLD_WAIT, FOLD_WITHIN, NoticePlan};
 use crate::domain::order::Change;
 use crate::domain::{MessageId, Order, OrderId, OrderState, Priority, Reason, Recipient, Timestamp};
@@ -64,6 +64,12 @@ pub(super) struct Desk {
     singly: VecDeque<Timestamp>,
     night: Batch,
     folded: Batch,
+    /// Common causes of which nobody was told yet.
+    #[serde(default)]
+    incidents: Vec<IncidentNews>,
+    /// Common causes that were told in a summary: by the id of the mail that would have begun their thread, that which did.
+    #[serde(default, with = "super::work_order::as_pairs")]
+    incident_threads: BTreeMap<MessageId, MessageId>,
     summed_up: Option<Timestamp>,
     digest_due: Option<Timestamp>,
     /// Ends of what has come back before, and when they are believed.
@@ -255,6 +261,59 @@ impl Engine {
             return;
         }
         desk.folded.orders.insert(id);
+        self.fold(at, reader);
+    }
+
+    /// A single mail, or one summary of many.
+    pub(super) fn tell_incident(&mut self, at: Timestamp, reader: &Recipient, news: IncidentNews) {
+        let most = self.settings.notices.of(reader).fold_after;
+        let same = |other: &IncidentNews| {
+            (other.facts.kind, &other.facts.name, other.facts.opened_at)
+                == (news.facts.kind, &news.facts.name, news.facts.opened_at)
+        };
+        let desk = self.desk(reader);
+        if let Some(waiting) = desk.incidents.iter().position(same) {
+            // 4, or the widened one in its place.
+            desk.incidents.remove(waiting);
+            if news.is_over {
+                return;
+            }
+        }
+        desk.singly.retain(|then| at.since(*then) < FOLD_WITHIN);
+        if desk.folded.due.is_none() && desk.singly.len() < most {
+            desk.singly.push_back(at);
+            self.write_incident(at, reader, news);
+            return;
+        }
+        desk.incidents.push(news);
+        self.fold(at, reader);
+    }
+
+    fn write_incidents_due(&mut self, at: Timestamp, reader: &Recipient) {
+        let mut waiting = std::mem::take(&mut self.desk(reader).incidents);
+        match waiting.len() {
+            0 => {}
+            1 => self.write_incident(at, reader, waiting.remove(0)),
+            _ => {
+                self.desk(reader).summed_up = Some(at);
+                self.write_incidents(at, reader, waiting);
+            }
+        }
+    }
+
+    /// The mail that began the thread of a common cause, if it was not its own first one.
+    pub(super) fn incident_thread(&mut self, reader: &Recipient, first: &MessageId, is_over: bool) -> MessageId {
+        let threads = &mut self.desk(reader).incident_threads;
+        let thread = if is_over { threads.remove(first) } else { threads.get(first).cloned() };
+        thread.unwrap_or_else(|| first.clone())
+    }
+
+    pub(super) fn note_incident_told(&mut self, reader: &Recipient, first: MessageId, mail: MessageId) {
+        self.desk(reader).incident_threads.insert(first, mail);
+    }
+
+    fn fold(&mut self, at: Timestamp, reader: &Recipient) {
+        let desk = self.desk(reader);
         if desk.folded.due.is_none() {
             let due = desk.summed_up.map_or(at, |last| last + FOLD_WITHIN).max(at + FOLD_WAIT);
             desk.folded.due = Some(due);
@@ -298,6 +357,9 @@ impl Engine {
                 }
             }
             let most = self.settings.notices.of(&reader).fold_after;
+            if self.desk(&reader).folded.due.is_some_and(|due| due <= at) {
+                self.write_incidents_due(at, &reader);
+            }
             let desk = self.desk(&reader);
             let (mut orders, folded) = (desk.night.take_due(at), desk.folded.take_due(at));
             let by_night = !orders.is_empty();
@@ -318,7 +380,7 @@ impl Engine {
         }
         // A desk where nothing lies need not be kept.
         self.desks.retain(|_, d| {
-            let quiet = d.deadlines().next().is_none() && d.over.is_empty();
+            let quiet = d.deadlines().next().is_none() && d.over.is_empty() && d.incident_threads.is_empty();
             !(quiet && d.singly.back().is_none_or(|then| at.since(*then) >= FOLD_WITHIN))
         });
     }

@@ -3,7 +3,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::domain::notice::{IncidentFacts, NoticeKind, NoticeReason};
+use crate::domain::notice::{IncidentFacts, IncidentNews, NoticeKind, NoticeReason};
+use crate::domain::notice_plan::FOLD_WITHIN;
 use crate::domain::{EffectKind, MessageId, Notice, Order, OrderId, OrderState, Reason, Recipient, SiteId, Timestamp};
 
 use super::Engine;
@@ -62,6 +63,7 @@ impl Engine {
             reason: order.history.last().map(|c| c.why.to_string()).unwrap_or_default(),
             orders: vec![order],
             incident: None,
+            incidents: Vec::new(),
             report: None,
         };
         self.emit(at, EffectKind::Mail(Box::new(notice)));
@@ -108,6 +110,7 @@ impl Engine {
             reason,
             orders,
             incident: None,
+            incidents: Vec::new(),
             report: None,
         };
         self.emit(at, EffectKind::Mail(Box::new(notice)));
@@ -172,26 +175,70 @@ impl Engine {
         kind: NoticeKind,
         reason: &Reason,
     ) {
-        let slug = slug(facts.name.as_str());
-        let local = format!("incident.{}.{slug}.{}", facts.kind, facts.opened_at.as_millis());
+        let is_over = kind != NoticeKind::IncidentOpened;
+        self.tell_incident(at, &to, IncidentNews { facts, is_over, reason: reason.to_string() });
+    }
+
+    pub(super) fn write_incident(&mut self, at: Timestamp, reader: &Recipient, news: IncidentNews) {
+        let IncidentNews { facts, is_over, reason } = news;
+        let local = local_part(&facts);
         let first = self.message_id(&local);
-        let follow_up = kind != NoticeKind::IncidentOpened;
-        let message_id = if follow_up { self.message_id(&format!("{local}.closed")) } else { first.clone() };
+        let thread = self.incident_thread(reader, &first, is_over);
         let notice = Notice {
             at,
-            kind,
-            to,
-            message_id,
-            in_reply_to: follow_up.then_some(first),
+            kind: if is_over { NoticeKind::IncidentClosed } else { NoticeKind::IncidentOpened },
+            to: reader.clone(),
+            message_id: if is_over { self.message_id(&format!("{local}.closed")) } else { first },
+            in_reply_to: is_over.then_some(thread),
             references: Vec::new(),
-            why: if follow_up { NoticeReason::AllClear } else { NoticeReason::CommonCause },
-            reason: reason.to_string(),
+            why: if is_over { NoticeReason::AllClear } else { NoticeReason::CommonCause },
+            reason,
             orders: Vec::new(),
             incident: Some(facts),
+            incidents: Vec::new(),
             report: None,
         };
         self.emit(at, EffectKind::Mail(Box::new(notice)));
     }
+
+    pub(super) fn write_incidents(&mut self, at: Timestamp, reader: &Recipient, news: Vec<IncidentNews>) {
+        let singly = self.settings.notices.of(reader).fold_after;
+        let message_id = self.message_id(&format!("summary.incidents.{}", at.as_millis()));
+        let mut threads = Vec::new();
+        for one in &news {
+            let first = self.message_id(&local_part(&one.facts));
+            if one.is_over {
+                let thread = self.incident_thread(reader, &first, true);
+                if !threads.contains(&thread) {
+                    threads.push(thread);
+                }
+            } else {
+                self.note_incident_told(reader, first, message_id.clone());
+            }
+        }
+        let over = news.iter().filter(|n| n.is_over).count();
+        let mut threads = threads.into_iter();
+        let notice = Notice {
+            at,
+            kind: NoticeKind::Summary,
+            to: reader.clone(),
+            message_id,
+            in_reply_to: threads.next(),
+            references: threads.take(THREADS).collect(),
+            why: NoticeReason::Folded { orders: news.len(), singly, within: FOLD_WITHIN },
+            reason: format!("{} common causes began, {over} are over", news.len() - over),
+            orders: Vec::new(),
+            incident: None,
+            incidents: news,
+            report: None,
+        };
+        self.emit(at, EffectKind::Mail(Box::new(notice)));
+    }
+}
+
+/// Left side of the id of an incident's first mail.
+fn local_part(facts: &IncidentFacts) -> String {
+    format!("incident.{}.{}.{}", facts.kind, slug(facts.name.as_str()), facts.opened_at.as_millis())
 }
 
 fn kind_of(reader: &Recipient, order: &Order, told: Option<&Told>, why: &NoticeReason) -> NoticeKind {

@@ -328,7 +328,10 @@ impl Engine {
         let record = self.record(id);
         let after = at.since(record.order.closed_at.expect("a closed order has its time"));
         let told = std::mem::take(&mut record.life.told);
-        record.life = OrderLife { visit: record.life.visit, told, ..OrderLife::default() };
+        // To those who were not told that it was over, it is the same fault: once is enough for the supervisor.
+        let believed_open = told.values().any(|t| !t.is_over);
+        let waited_told = believed_open && record.life.waited_told;
+        record.life = OrderLife { visit: record.life.visit, told, waited_told, ..OrderLife::default() };
         let order = &mut record.order;
         order.relapses += 1;
         order.flapping |= flapping;

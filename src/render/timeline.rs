@@ -293,6 +293,7 @@ mod tests {
                 reason: "it fired".to_owned(),
                 orders: vec![order(subject, Vec::new())],
                 incident: None,
+                incidents: Vec::new(),
                 report: None,
             })),
             "{\"at\":\"2026-11-21T09:01:45.000Z\",\"event\":\"mail\",\"kind\":\"order-opened\",\"to\":\"north\",\

@@ -192,6 +192,7 @@ impl PostOffice {
             reason: "This is a test: mails of Buttonwatch reach you".to_owned(),
             orders: Vec::new(),
             incident: None,
+            incidents: Vec::new(),
             report: None,
         };
         let mail = self.render_to(&addresses, &notice, &Fleet::default(), false);

@@ -3,6 +3,7 @@
 //!
 //! A report's mail has one id for its period, whenever it is made: after a crash or a day off it is made once.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crate::config::service::ServiceConfig;
@@ -25,15 +26,27 @@ pub(super) async fn run(config: ServiceConfig, handle: Handle) {
         return;
     }
     let started_at = clock::now();
+    let mut done = BTreeSet::new();
     loop {
         for period in &config.report.mailed {
             let due = due(&config, *period, clock::now());
-            if let Err(why) = mail(&config, &handle, *period, due, started_at).await {
-                tracing::warn!("the {period} report is not mailed yet: {why}");
+            if done.contains(&(*period, due.0)) {
+                continue;
+            }
+            match mail(&config, &handle, *period, due, started_at).await {
+                Ok(()) => {
+                    done.insert((*period, due.0));
+                }
+                Err(why) => tracing::warn!("the {period} report is not mailed yet: {why}"),
             }
         }
         tokio::time::sleep(LOOK_EVERY).await;
     }
+}
+
+/// Nobody watched: there is nothing to tell.
+fn is_empty(report: &Report) -> bool {
+    report.counts_from.is_some_and(|from| from >= report.to)
 }
 
 /// The end of the newest period whose report should be out by now, and when it was to go out.
@@ -73,6 +86,9 @@ async fn mail(
         Answer::Report(report) => report,
         other => return Err(format!("asked for a report, the service gave {other:?}")),
     };
+    if is_empty(&report) {
+        return Ok(());
+    }
     let notice = Box::new(notice(id, at, report));
     handle.control.send(Control::Notice(notice)).await.map_err(|_| "the service is stopping".to_owned())
 }
@@ -94,6 +110,7 @@ fn notice(message_id: MessageId, at: Timestamp, report: Box<Report>) -> Notice {
         reason: "a period is over".to_owned(),
         orders: Vec::new(),
         incident: None,
+        incidents: Vec::new(),
         report: Some(report),
     }
 }

@@ -243,7 +243,7 @@ proptest! {
                 }
                 EffectKind::Mail(n) => {
                     prop_assert!(message_ids.insert(n.message_id.clone()), "one id, two mails");
-                    prop_assert!(n.incident.is_some() || !n.orders.is_empty());
+                    prop_assert!(n.incident.is_some() || !n.orders.is_empty() || !n.incidents.is_empty());
                     let answers: Vec<&MessageId> = n.in_reply_to.iter().chain(&n.references).collect();
                     for o in &n.orders {
                         let before = mailed.entry((n.to.clone(), o.id)).or_default();

@@ -170,7 +170,7 @@ fn five_hundred_orders_in_a_minute_are_a_handful_of_mails() {
     assert_eq!(p.notices.len(), 5, "{}", p.said());
     let summary = p.notices.last().expect("five").clone();
     assert_eq!((summary.kind, summary.orders.len()), (NoticeKind::Summary, 496));
-    assert_eq!(summary.why.to_string(), "496 orders changed after 4 mails within 10 min; one mail tells them together");
+    assert_eq!(summary.why.to_string(), "496 things changed after 4 mails within 10 min; one mail tells them together");
     p.said();
     // All of them end together, too: in the thread of the mail that told them.
     for n in 0..500 {
@@ -183,6 +183,37 @@ fn five_hundred_orders_in_a_minute_are_a_handful_of_mails() {
     assert_eq!(told, 500, "each end is told, once");
     let last = ends.last().expect("some");
     assert!(last.in_reply_to.iter().chain(&last.references).any(|id| *id == summary.message_id));
+}
+
+#[test]
+fn twenty_common_causes_are_a_few_mails_and_each_end_answers_the_mail_that_told_it() {
+    use crate::domain::notice::IncidentFacts;
+    let mut p = Post::new(fleet(), plan());
+    p.break_camera(0, "A1");
+    p.said();
+    let facts = |n: i64| IncidentFacts {
+        kind: GroupKind::Feeder,
+        name: GroupName::parse(&format!("f-{n}")).expect("valid"),
+        opened_at: t(100 + n),
+        units: vec![],
+    };
+    let reason = Reason::AllClear;
+    for n in 0..20 {
+        p.engine.notify_incident(t(100 + n), Recipient::Operator, facts(n), NoticeKind::IncidentOpened, &reason);
+    }
+    // One of them ends before anyone was told of it.
+    p.engine.notify_incident(t(130), Recipient::Operator, facts(19), NoticeKind::IncidentClosed, &reason);
+    p.to(1000);
+    assert_eq!(p.notices.len(), 5, "{}", p.said());
+    let summary = p.notices.last().expect("five").clone();
+    assert_eq!((summary.kind, summary.incidents.len()), (NoticeKind::Summary, 15));
+    p.said();
+    p.engine.notify_incident(t(2000), Recipient::Operator, facts(0), NoticeKind::IncidentClosed, &reason);
+    p.engine.notify_incident(t(2000), Recipient::Operator, facts(10), NoticeKind::IncidentClosed, &reason);
+    p.to(2001);
+    let answers: Vec<Option<&str>> = p.notices.iter().map(|n| n.in_reply_to.as_ref().map(|id| id.as_str())).collect();
+    assert!(answers[0].is_some_and(|id| id.starts_with("<incident.feeder.f-0-")), "{answers:?}");
+    assert_eq!(answers[1], Some(summary.message_id.as_str()), "told in the summary");
 }
 
 #[test]
@@ -298,7 +329,9 @@ fn what_comes_and_goes_all_day_is_a_few_mails_and_its_end_is_told_when_it_lasts(
         p.camera(hour * HOUR + 1800, "A1", Outcome::Pass);
     }
     p.to(20 * HOUR);
-    let crew: Vec<String> = p.said().lines().filter(|l| l.contains("to saddar")).map(str::to_owned).collect();
+    let said = p.said();
+    assert_eq!(said.matches("order-escalated").count(), 1, "{said}");
+    let crew: Vec<&str> = said.lines().filter(|l| l.contains("to saddar")).collect();
     assert_eq!(crew.len(), 3, "{crew:#?}");
     assert!(crew[1].contains("order-closed") && crew[2].contains("order-reopened"), "the first time is believed");
     // The last pass was at 19:30; after eleven relapses it is believed when it has lasted for 16 hours.

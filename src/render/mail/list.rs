@@ -13,7 +13,46 @@ const ORDERS_SHOWN: usize = 40;
 const OVER_SHOWN: usize = 20;
 
 impl Writer<'_> {
+    /// Common causes, those that are over last.
+    fn incidents(mut self) -> Page {
+        let (over, open): (Vec<_>, Vec<_>) = self.notice.incidents.iter().partition(|news| news.is_over);
+        for (title, list) in [("Not over", &open), ("Over", &over)] {
+            if list.is_empty() {
+                continue;
+            }
+            self.heading(title);
+            let mut lines: Vec<Vec<Span>> = Vec::new();
+            for news in list.iter().take(ORDERS_SHOWN) {
+                let facts = &news.facts;
+                let since = self.time.short(facts.opened_at);
+                lines.push(vec![
+                    Span::Ours(format!("{} ", super::page::first_upper(facts.kind.as_str()))),
+                    name(facts.name.as_str()),
+                    Span::Ours(format!(
+                        ", {}, since {since}: {}",
+                        counted(facts.units.len(), "unit"),
+                        stopped(&self.said(&news.reason))
+                    )),
+                ]);
+            }
+            if list.len() > ORDERS_SHOWN {
+                lines.push(ours(format!(
+                    "and {} more; `buttonwatch incidents` lists them all",
+                    list.len() - ORDERS_SHOWN
+                )));
+            }
+            self.blocks.push(Block::List(lines));
+        }
+        let lead = ours(stopped(&super::page::first_upper(&self.notice.reason)));
+        let tone = if open.is_empty() { Tone::Over } else { Tone::Wrong };
+        let banner = format!("{} together", counted(open.len() + over.len(), "common cause"));
+        self.finish("Summary".to_owned(), None, banner, tone, lead)
+    }
+
     pub(super) fn list(mut self) -> Page {
+        if !self.notice.incidents.is_empty() {
+            return self.incidents();
+        }
         let (open, over): (Vec<&Order>, Vec<&Order>) = self.notice.orders.iter().partition(|o| o.state.is_open());
         let (proving, to_do): (Vec<&Order>, Vec<&Order>) = open.into_iter().partition(|o| is_proving(o));
         let lead = self.in_one_sentence(&to_do, &proving, &over);

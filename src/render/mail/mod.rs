@@ -172,6 +172,7 @@ fn cid(order: OrderId) -> String {
 
 fn sheet_of(notice: &Notice, context: &MailContext<'_>) -> Option<Attachment> {
     match notice.kind {
+        NoticeKind::Digest | NoticeKind::Summary if notice.orders.is_empty() => None,
         NoticeKind::Digest | NoticeKind::Summary => {
             let day = notice.at.to_utc().with_timezone(&context.zone).format("%Y-%m-%d");
             Some(Attachment {

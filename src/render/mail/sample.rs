@@ -111,6 +111,7 @@ pub fn notice(kind: NoticeKind, at: Timestamp) -> Notice {
             opened_at,
             units: vec![UnitId::parse("PSH-018").expect("an id")],
         }),
+        incidents: Vec::new(),
         report: None,
     }
 }

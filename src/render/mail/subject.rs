@@ -46,6 +46,11 @@ fn of_list(notice: &Notice, orders: &[Order], time: &LocalTime) -> String {
         (open, 0) => format!("{} open", count(open)),
         (open, over) => format!("{} open, {over} over", count(open)),
     };
+    if !notice.incidents.is_empty() {
+        let over = notice.incidents.iter().filter(|n| n.is_over).count();
+        let open = notice.incidents.len() - over;
+        return format!("[Summary] common causes: {open} began, {over} over, {}", time.short(notice.at));
+    }
     let (label, day) = match notice.kind == NoticeKind::Digest {
         true => ("Digest", time.date(notice.at)),
         false => ("Summary", time.short(notice.at)),

@@ -115,6 +115,7 @@ fn opened(order: Order) -> Notice {
         reason: silent().to_string(),
         orders: vec![order],
         incident: None,
+        incidents: Vec::new(),
         report: None,
     }
 }
@@ -135,6 +136,7 @@ fn follow_up(mut order: Order, kind: NoticeKind, time: &str, by: &str, why: Reas
         reason: why.to_string(),
         orders: vec![order],
         incident: None,
+        incidents: Vec::new(),
         report: None,
     }
 }
@@ -211,6 +213,7 @@ fn incident(kind: NoticeKind, group: GroupKind, name: &str, time: &str, why: Rea
             opened_at: at("21T08:55:05"),
             units: uplink_order().units,
         }),
+        incidents: Vec::new(),
         report: None,
     }
 }

@@ -92,7 +92,7 @@ fn a_summary_says_that_it_stands_for_many() {
     };
     let mail = written(&notice, &[], &Templates::default()).expect("our templates");
     assert!(mail.text.contains("AND 20 ORDERS MORE") && mail.text.contains("sheet that comes with this mail"));
-    assert!(mail.text.contains("60 orders changed after 4 mails within 10 min"), "{}", mail.text);
+    assert!(mail.text.contains("60 things changed after 4 mails within 10 min"), "{}", mail.text);
     assert_eq!(mail.subject, "[Summary] peshawar-east: 60 orders open, 23 Nov 07:00");
     let sheet = String::from_utf8(mail.attachments[0].bytes.clone()).expect("UTF-8");
     assert_eq!(sheet.lines().count(), 61, "all of them");
