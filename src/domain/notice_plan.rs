@@ -139,7 +139,7 @@ impl Default for NoticePlan {
             repeat: None,
             // A quarter of the time there is for the repair.
             patience: Patience { p1: hours(1), p2: hours(6), p3: hours(42) },
-            fold_after: 4,
+            fold_after: 5,
             depot: None,
         }
     }
