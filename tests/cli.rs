@@ -158,6 +158,19 @@ fn doctor_finds_a_broken_key_of_the_crews_links_and_changes_nothing() {
 }
 
 #[test]
+fn doctor_finds_templates_with_which_the_service_would_not_start() {
+    let folder = tempfile::tempdir().unwrap();
+    let templates = folder.path().join("templates");
+    let config = settings(folder.path(), &format!("[mail]\ntemplates = '{}'\n", templates.display()));
+    let output = run(&nowhere(), &["doctor", "--config", &config]);
+    assert!(out(&output).contains("WRONG  mails"), "{}", out(&output));
+    std::fs::create_dir(&templates).unwrap();
+    std::fs::write(templates.join("mail.txt"), "{{ order.sumary }}").unwrap();
+    let output = run(&nowhere(), &["doctor", "--config", &config]);
+    assert!(out(&output).contains("mail.txt:1: it asks for a value that does not exist"), "{}", out(&output));
+}
+
+#[test]
 fn a_mail_is_looked_at_tried_again_and_dropped() {
     let running = Running::start(Fake::new(), None);
     let unsent = fine(&running.url(), &["outbox", "list"]);

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use crate::config::service::ServiceConfig;
 use crate::domain::notice::NoticeReason;
 use crate::domain::{Fleet, MessageId, Notice, NoticeKind, Order, OrderId, OrderState, Priority, Recipient, Timestamp};
-use crate::io::store::StoreReader;
+use crate::io::store::{StoreError, StoreReader};
 use crate::render::mail::{Mail, TEMPLATE_FILES, sample};
 
 use super::daemon::preview_mail;
@@ -32,7 +32,13 @@ pub fn preview(config: &ServiceConfig, args: &PreviewArgs, now: Timestamp) -> Re
         let made_up = sample::notice(args.kind, now);
         return preview_mail(&config, None, &made_up, &sample::fleet()).map_err(|e| e.to_string());
     };
-    let reader = StoreReader::open(&config.data).map_err(|e| e.to_string())?;
+    let reader = StoreReader::open(&config.data).map_err(|e| match e {
+        StoreError::Missing { path } => format!(
+            "there is no store at {}; name the service's own settings with --config, or leave {id} out for a made-up order",
+            path.display()
+        ),
+        other => other.to_string(),
+    })?;
     let order = reader.order(id).map_err(|e| e.to_string())?;
     let Some(order) = order else { return Err(format!("there is no {id}; `orders list --all` shows those there are")) };
     let mut orders = vec![order];

@@ -301,11 +301,9 @@ impl Engine {
         }
     }
 
-    /// The mail that began the thread of a common cause, if it was not its own first one.
-    pub(super) fn incident_thread(&mut self, reader: &Recipient, first: &MessageId, is_over: bool) -> MessageId {
-        let threads = &mut self.desk(reader).incident_threads;
-        let thread = if is_over { threads.remove(first) } else { threads.get(first).cloned() };
-        thread.unwrap_or_else(|| first.clone())
+    /// The mail that began the thread of a common cause that is over: its own `first` one, unless a summary told it.
+    pub(super) fn end_incident_thread(&mut self, reader: &Recipient, first: MessageId) -> MessageId {
+        self.desk(reader).incident_threads.remove(&first).unwrap_or(first)
     }
 
     pub(super) fn note_incident_told(&mut self, reader: &Recipient, first: MessageId, mail: MessageId) {

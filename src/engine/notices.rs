@@ -183,15 +183,22 @@ impl Engine {
         let IncidentNews { facts, is_over, reason } = news;
         let local = local_part(&facts);
         let first = self.message_id(&local);
-        let thread = self.incident_thread(reader, &first, is_over);
+        let (kind, message_id, in_reply_to, why) = match is_over {
+            false => (NoticeKind::IncidentOpened, first, None, NoticeReason::CommonCause),
+            true => {
+                let thread = self.end_incident_thread(reader, first);
+                let message_id = self.message_id(&format!("{local}.closed"));
+                (NoticeKind::IncidentClosed, message_id, Some(thread), NoticeReason::AllClear)
+            }
+        };
         let notice = Notice {
             at,
-            kind: if is_over { NoticeKind::IncidentClosed } else { NoticeKind::IncidentOpened },
+            kind,
             to: reader.clone(),
-            message_id: if is_over { self.message_id(&format!("{local}.closed")) } else { first },
-            in_reply_to: is_over.then_some(thread),
+            message_id,
+            in_reply_to,
             references: Vec::new(),
-            why: if is_over { NoticeReason::AllClear } else { NoticeReason::CommonCause },
+            why,
             reason,
             orders: Vec::new(),
             incident: Some(facts),
@@ -208,7 +215,7 @@ impl Engine {
         for one in &news {
             let first = self.message_id(&local_part(&one.facts));
             if one.is_over {
-                let thread = self.incident_thread(reader, &first, true);
+                let thread = self.end_incident_thread(reader, first);
                 if !threads.contains(&thread) {
                     threads.push(thread);
                 }

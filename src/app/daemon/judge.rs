@@ -90,7 +90,7 @@ pub struct Judge {
     pub office: Arc<PostOffice>,
     /// Tells the gateway which units exist.
     pub known: Arc<super::KnownUnits>,
-    pub desk: Arc<super::reports::Desk>,
+    pub desk: Arc<super::reports::Reports>,
     pub settings: crate::domain::Settings,
     pub rules_toml: String,
     pub started_at: Timestamp,

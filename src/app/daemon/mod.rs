@@ -59,7 +59,7 @@ use commands::WayOut;
 use judge::{Control, Fresh, Judge};
 use metrics::Metrics;
 use post_office::PostOffice;
-use reports::Desk;
+use reports::Reports;
 
 /// Sends a test mail as the service would, to the operator or to `to`. Gives the address and what became of it.
 /// Err: the settings of `[mail]` name a file that cannot be read.
@@ -79,6 +79,11 @@ pub fn preview_mail(
 ) -> Result<Mail, ServeError> {
     let office = PostOffice::new(config, Links::new([0; Links::KEY_BYTES]), reader.map(Arc::new))?;
     Ok(office.render(notice, fleet))
+}
+
+/// For `doctor`: why the service would not start with what `[mail]` names: templates, a password, a certificate.
+pub fn broken_mail_settings(config: &ServiceConfig) -> Option<String> {
+    PostOffice::new(config, Links::new([0; Links::KEY_BYTES]), None).err().map(|e| e.to_string())
 }
 
 /// For `doctor`: why the service would not start with the key of crews' links that is there.
@@ -191,7 +196,7 @@ pub struct Handle {
     histories: Arc<StoreReader>,
     stats: Arc<dyn Fn(&Metrics) + Send + Sync>,
     external: bool,
-    desk: Arc<Desk>,
+    desk: Arc<Reports>,
     decided: broadcast::Sender<Arc<Effect>>,
     known: Arc<KnownUnits>,
     /// Rung when somebody looks at readings: the newest are wanted.
@@ -218,7 +223,7 @@ impl Handle {
             Ask::Availability { since } => self.look_back(None, since).await,
             Ask::Outlook => self.look_ahead(|_, _, _, outlook, _| Ok(Answer::Outlook(Box::new(outlook)))).await,
             Ask::Report(span) => {
-                let report = move |store: &StoreReader, desk: &Desk, units: &[UnitRow], outlook, now| {
+                let report = move |store: &StoreReader, desk: &Reports, units: &[UnitRow], outlook, now| {
                     desk.report(store, units, &outlook, now, span)
                 };
                 self.look_ahead(report).await
@@ -226,7 +231,7 @@ impl Handle {
             Ask::PublicReport => match self.desk.edition(clock::now()) {
                 Some(edition) => Ok(Answer::PublicReport(Box::new(edition))),
                 None => {
-                    let edition = |store: &StoreReader, desk: &Desk, units: &[UnitRow], outlook, now| {
+                    let edition = |store: &StoreReader, desk: &Reports, units: &[UnitRow], outlook, now| {
                         desk.public_report(store, units, &outlook, now)
                     };
                     self.look_ahead(edition).await
@@ -271,7 +276,9 @@ impl Handle {
     /// Beside the judge, too.
     async fn look_ahead(
         &self,
-        make: impl FnOnce(&StoreReader, &Desk, &[UnitRow], Outlook, Timestamp) -> Result<Answer, AskError> + Send + 'static,
+        make: impl FnOnce(&StoreReader, &Reports, &[UnitRow], Outlook, Timestamp) -> Result<Answer, AskError>
+        + Send
+        + 'static,
     ) -> Result<Answer, AskError> {
         let now = clock::now();
         let stopping = || AskError::Unavailable("the service is stopping; try again when it is back".to_owned());
@@ -363,7 +370,7 @@ pub async fn start(parts: Parts) -> Result<Running, ServeError> {
     };
     let (decided, _) = broadcast::channel(DECIDED);
     let outbox_ring = Arc::new(Notify::new());
-    let desk = Arc::new(Desk::new(&config));
+    let desk = Arc::new(Reports::new(&config));
     let mut judge = Judge {
         engine: restored.engine,
         store,

@@ -185,16 +185,7 @@ fn px(value: f64) -> String {
 
 /// XML knows no control characters, not even escaped ones.
 pub(super) fn escaped(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            c if c.is_control() || matches!(c, '\u{fffe}' | '\u{ffff}') => out.push(' '),
-            c => out.push(c),
-        }
-    }
-    out
+    let unknown = |c: char| c.is_control() || matches!(c, '\u{fffe}' | '\u{ffff}');
+    let known: String = text.chars().map(|c| if unknown(c) { ' ' } else { c }).collect();
+    crate::render::mail::escaped(&known)
 }

@@ -30,7 +30,9 @@ pub fn report(report: &Report, look: &Look) -> String {
         lines.extend(buttons(title, groups, look));
     }
     lines.extend(forecasts(report, look));
-    lines.extend(drills(report, look));
+    if report.fleet.availability.units > 0 {
+        lines.extend(drills(report, look));
+    }
     let crews = report.crews.iter().map(|crew| (crew.availability.name.as_str(), &crew.work));
     lines.extend(work("CREW", crews, look));
     lines.extend(work("PART", report.components.iter().map(|c| (c.name.as_str(), &c.work)), look));

@@ -36,7 +36,7 @@ pub(super) fn period_over(period: ReportPeriod, now: Timestamp, zone: Tz) -> Tim
 }
 
 /// What is the same for all reports.
-pub struct Desk {
+pub struct Reports {
     zone: Tz,
     public_period: ReportPeriod,
     public_delay: Duration,
@@ -46,9 +46,9 @@ pub struct Desk {
     edition: Mutex<Option<PublicReport>>,
 }
 
-impl Desk {
+impl Reports {
     pub fn new(config: &ServiceConfig) -> Self {
-        Desk {
+        Reports {
             zone: config.time_zone,
             public_period: config.report.public_period,
             public_delay: config.report.public_delay,

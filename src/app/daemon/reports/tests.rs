@@ -55,9 +55,9 @@ fn store(folder: &std::path::Path) -> Store {
     store
 }
 
-fn desk(folder: &std::path::Path) -> Desk {
+fn desk(folder: &std::path::Path) -> Reports {
     let config = ServiceConfig { data: folder.to_owned(), ..ServiceConfig::default() };
-    Desk::new(&config)
+    Reports::new(&config)
 }
 
 fn daily(until: Option<&str>) -> ReportSpan {
@@ -107,7 +107,7 @@ fn what_is_not_past_yet_or_kept_no_more_is_refused() {
 fn an_edition_stays_what_it_was_whoever_joins_or_leaves() {
     let folder = tempfile::tempdir().expect("a folder");
     let store = store(folder.path());
-    let made = |desk: &Desk, units: usize, now: &str| {
+    let made = |desk: &Reports, units: usize, now: &str| {
         let units: Vec<UnitRow> = (1..=units).map(unit).collect();
         match desk.public_report(&store, &units, &Outlook::default(), at(now)) {
             Ok(Answer::PublicReport(edition)) => *edition,
@@ -135,7 +135,7 @@ fn an_edition_stays_what_it_was_whoever_joins_or_leaves() {
     // Weeks from now on: the first one that lies after November as a whole.
     let config = ServiceConfig { data: folder.path().to_owned(), ..ServiceConfig::default() };
     let report = crate::config::service::Report { public_period: ReportPeriod::Weekly, ..config.report.clone() };
-    let weekly = Desk::new(&ServiceConfig { report, ..config });
+    let weekly = Reports::new(&ServiceConfig { report, ..config });
     assert_eq!(made(&weekly, 6, "2026-12-08T00:00:00Z").from, first.to, "30 November to 6 December begins in it");
     assert_eq!(made(&weekly, 6, "2026-12-15T00:00:00Z").from, at("2026-12-06T19:00:00Z"));
 }
