@@ -224,7 +224,9 @@ impl Engine {
         let order = &self.orders[&id].order;
         let by_itself = matches!(order.history.last()?.why, Reason::ClearedByItself { .. });
         let again = order.relapses.checked_sub(1).filter(|_| by_itself)?;
-        Some(at + self.settings.hold * 2u32.pow(again.min(DOUBLED_AT_MOST)))
+        // What comes back later than that is another order.
+        let lasting = self.settings.hold.saturating_mul(2u32.pow(again.min(DOUBLED_AT_MOST)));
+        Some(at + lasting.min(self.settings.relapse_within))
     }
 
     /// It came back before anyone was told that it was over: to them it never ended.

@@ -760,6 +760,8 @@ impl Engine {
             .orders
             .iter()
             .filter(|(_, r)| !r.order.state.is_open() && r.order.closed_at.is_some_and(|c| at.since(c) > within))
+            // Somebody is still to hear that it is over.
+            .filter(|(_, r)| r.life.told.values().all(|told| told.is_over))
             .map(|(id, _)| *id)
             .collect();
         for id in old {

@@ -342,6 +342,24 @@ fn what_comes_and_goes_all_day_is_a_few_mails_and_its_end_is_told_when_it_lasts(
 }
 
 #[test]
+fn an_end_that_waits_for_the_morning_outlives_the_time_for_a_relapse() {
+    let night = Night { from: time("22:00"), until: time("06:00"), at_once: Priority::P1 };
+    let notices = NoticePlans { usual: NoticePlan { night: Some(night), ..plan() }, ..NoticePlans::default() };
+    let mut p = Post::new(fleet(), plan());
+    let settings = Settings { notices, relapse_within: secs(3600), ..settings() };
+    p.engine = Engine::new(few_rules(), fleet(), settings);
+    p.break_camera(21 * HOUR, "A1");
+    p.camera(23 * HOUR, "A1", Outcome::Pass);
+    p.said();
+    // Another order, when the first could not come back any more.
+    for _ in 0..3 {
+        p.test(26 * HOUR, "A2", Component::Speaker, Outcome::Fail);
+    }
+    p.to(30 * HOUR);
+    assert!(p.said().contains("order-closed to saddar of 1"));
+}
+
+#[test]
 fn what_becomes_more_urgent_is_told_at_once() {
     let mut all = few_rules();
     for rule in &mut all.rules {
