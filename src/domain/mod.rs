@@ -2,6 +2,7 @@
 //! Never decides, never reads a clock, never does I/O.
 
 pub mod availability;
+pub mod bucket;
 pub mod component;
 pub mod delivery;
 pub mod disclosure;
@@ -29,6 +30,7 @@ pub mod time;
 pub mod version;
 pub mod view;
 
+pub use bucket::Bucket;
 pub use component::Component;
 pub use delivery::{AddressOutcome, AddressState};
 pub use effect::{AlertState, Effect, EffectKind, IncidentState};
