@@ -14,8 +14,10 @@
 //!   `refused.lp`, the others are written.
 
 mod batch;
+mod check;
 mod delivery;
 mod lines;
+mod reader;
 mod refused;
 mod spool;
 mod stats;
@@ -36,7 +38,9 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::domain::Bucket;
+pub use check::check;
 use delivery::Courier;
+pub use reader::{InfluxReader, QueryError, quote_name, quote_text};
 pub use spool::SpoolHandle;
 use spool::{Limits, Message, PUSHES_WAITING, Spool};
 pub use stats::{BucketStats, Delivery, DropReason, InfluxStats};
