@@ -2,6 +2,7 @@
 pub mod bus;
 pub mod gateway;
 pub mod http;
+pub mod influx;
 pub mod mqtt;
 pub mod smtp;
 pub mod store;
