@@ -21,7 +21,8 @@ use crate::domain::effect::{AlertState, EffectKind, IncidentState};
 use crate::domain::outlook::Outlook;
 use crate::domain::view::{IncidentRow, OrderView};
 use crate::domain::{
-    Effect, Fleet, GroupKind, GroupName, Message, OrderId, Readiness, Reason, RuleId, Subject, Timestamp, UnitId, UnitIx,
+    Effect, Fleet, GroupKind, GroupName, Message, OrderId, Readiness, Reason, RuleId, Subject, Timestamp, UnitId,
+    UnitIx,
 };
 use crate::engine::Engine;
 use crate::render::points::{self, OrderPoint, Points};
@@ -76,6 +77,10 @@ impl Historian {
     /// Everything that was written down since the last time.
     pub fn take(&mut self) -> Points {
         std::mem::take(&mut self.points)
+    }
+
+    pub fn points(&self) -> u32 {
+        self.points.raw.points() + self.points.events.points()
     }
 
     /// The message that `engine` has just handled.

@@ -141,8 +141,12 @@ struct PointFile {
 
 impl PointFiles {
     fn create(folder: &Path) -> Result<Self, String> {
-        std::fs::create_dir_all(folder).map_err(|e| format!("{}: {e}; name a folder for the points", folder.display()))?;
-        Ok(PointFiles { raw: PointFile::create(folder, Bucket::Raw)?, events: PointFile::create(folder, Bucket::Events)? })
+        std::fs::create_dir_all(folder)
+            .map_err(|e| format!("{}: {e}; name a folder for the points", folder.display()))?;
+        Ok(PointFiles {
+            raw: PointFile::create(folder, Bucket::Raw)?,
+            events: PointFile::create(folder, Bucket::Events)?,
+        })
     }
     fn write(&mut self, points: &Points) {
         self.raw.write(points.raw.as_bytes());

@@ -66,7 +66,9 @@ impl Engine {
             let orders = open.get(&self.fleet.unit(unit).unit).copied().unwrap_or(0);
             let every = press_rules.iter().filter_map(|rule| self.rules.demand(*rule, unit)).flat_map(|demand| {
                 demand.condition.leaves().into_iter().filter_map(|leaf| match leaf {
-                    Condition::Overdue { event: OverdueEvent::PressTest, every, .. } => Some(every.as_secs_f64() / 3600.0),
+                    Condition::Overdue { event: OverdueEvent::PressTest, every, .. } => {
+                        Some(every.as_secs_f64() / 3600.0)
+                    }
                     _ => None,
                 })
             });

@@ -54,9 +54,8 @@ impl Engine {
         let at = self.now.unwrap_or_default();
         let press_rules = self.press_rules();
         let trend_rules = self.rules_with(|c| matches!(c, Condition::Forecast { .. }));
-        let stuck_rules = self.rules_with(|c| {
-            matches!(c, Condition::Threshold { metric: MetricRef::Known(Metric::ButtonStuck), .. })
-        });
+        let stuck_rules = self
+            .rules_with(|c| matches!(c, Condition::Threshold { metric: MetricRef::Known(Metric::ButtonStuck), .. }));
         let units = || self.fleet.units().map(|(unit, _)| unit);
         Prospects {
             at,

@@ -188,14 +188,34 @@ mod tests {
     }
 
     fn in_a_tag(text: &str) -> String {
-        text.chars().map(|c| if c == '\\' { '＼' } else if c.is_control() { '\u{fffd}' } else { c }).collect()
+        text.chars()
+            .map(|c| {
+                if c == '\\' {
+                    '＼'
+                } else if c.is_control() {
+                    '\u{fffd}'
+                } else {
+                    c
+                }
+            })
+            .collect()
     }
 
     /// All that has a meaning of its own in the protocol, and what people write.
     fn any_text() -> impl Strategy<Value = String> {
         let piece = prop_oneof![
-            Just("\\".to_owned()), Just("\"".to_owned()), Just(",".to_owned()), Just(" ".to_owned()), Just("=".to_owned()),
-            Just("\n".to_owned()), Just("\r".to_owned()), Just("#".to_owned()), Just("قصہ خوانی".to_owned()), Just("\0".to_owned()), "[a-z]{1,3}", "\\PC",
+            Just("\\".to_owned()),
+            Just("\"".to_owned()),
+            Just(",".to_owned()),
+            Just(" ".to_owned()),
+            Just("=".to_owned()),
+            Just("\n".to_owned()),
+            Just("\r".to_owned()),
+            Just("#".to_owned()),
+            Just("قصہ خوانی".to_owned()),
+            Just("\0".to_owned()),
+            "[a-z]{1,3}",
+            "\\PC",
         ];
         proptest::collection::vec(piece, 0..8).prop_map(|pieces| pieces.concat())
     }
@@ -236,7 +256,13 @@ mod tests {
     #[test]
     fn a_point_without_a_field_was_never_there() {
         let mut lines = Lines::default();
-        lines.point("power").tag("unit", "A").float("v", f64::NAN).float("w", f64::INFINITY).whole("n", None).at(Timestamp::default());
+        lines
+            .point("power")
+            .tag("unit", "A")
+            .float("v", f64::NAN)
+            .float("w", f64::INFINITY)
+            .whole("n", None)
+            .at(Timestamp::default());
         let _ = lines.point("power").tag("unit", "A").float("v", 1.0);
         assert!(lines.is_empty() && lines.as_bytes().is_empty());
     }

@@ -7,7 +7,7 @@
 //!  io::mqtt ────┘    ▲  (own thread) ├─▶ outbox ─▶ io::smtp
 //!                    │  │            └─▶ commands ─▶ the units
 //!                    │  └─ Rollups ── rollups ◀── the journal
-//!  io::http ── Ask ──┘
+//!  io::http ── Ask ──┘      └─▶ historian ─▶ io::influx
 //! ```
 
 mod answers;
@@ -24,6 +24,7 @@ mod post_office;
 mod report_mails;
 mod reports;
 mod rollups;
+mod telling;
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -46,6 +47,7 @@ use crate::engine::{Engine, Saved};
 use crate::io::bus::{Bus, BusConfig};
 use crate::io::gateway::Gateway;
 use crate::io::http::{CrewDoor, Http, Links, Service};
+use crate::io::influx::Influx;
 use crate::io::mqtt::External;
 use crate::io::store::{Loaded, MailOutcome, Store, StoreOptions, StoreReader};
 use crate::render::mail::Mail;
@@ -54,12 +56,14 @@ use crate::wire::recording::{Reader, What};
 use crate::wire::signature::Signing;
 
 use super::clock;
-use super::replay::{Passed, judge_line};
+use super::historian::Historian;
+use super::replay::{Passed, judge_line, judge_line_telling};
 use commands::WayOut;
 use judge::{Control, Fresh, Judge};
 use metrics::Metrics;
 use post_office::PostOffice;
 use reports::Reports;
+use telling::Telling;
 
 /// Sends a test mail as the service would, to the operator or to `to`. Gives the address and what became of it.
 /// Err: the settings of `[mail]` name a file that cannot be read.
@@ -183,6 +187,7 @@ struct RunningParts {
     external: Option<External>,
     http: Http,
     bus: Option<Bus>,
+    influx: Option<Influx>,
     tasks: Vec<tokio::task::JoinHandle<()>>,
 }
 
@@ -352,7 +357,12 @@ pub async fn start(parts: Parts) -> Result<Running, ServeError> {
 
     let settings = config.settings();
     let loaded = store.load().map_err(ServeError::of)?;
-    let restored = restore(loaded, &decoder, &rules_toml, rules, fleet, &settings)?;
+    let influx = match &config.influx {
+        Some(settings) => Some(Influx::start(entry::influx_config(settings, &config.data)?).map_err(ServeError::of)?),
+        None => None,
+    };
+    let mut telling = influx.as_ref().map(|i| Telling::new(Historian::new(config.time_zone), i.spool()));
+    let restored = restore(loaded, &decoder, &rules_toml, rules, fleet, &settings, telling.as_mut())?;
     let known = Arc::new(KnownUnits::default());
     known.set(restored.engine.fleet());
     known.set_rules(restored.engine.rules());
@@ -386,6 +396,7 @@ pub async fn start(parts: Parts) -> Result<Running, ServeError> {
         settings,
         rules_toml,
         started_at,
+        telling,
         fresh: restored.fresh,
     };
     judge.remember_counts().map_err(ServeError::of)?;
@@ -483,7 +494,7 @@ pub async fn start(parts: Parts) -> Result<Running, ServeError> {
         bus: bus.as_ref().map(Bus::local_addr),
         mail_folder: config.mail_folder(),
         handle,
-        parts: RunningParts { gateway, external, http, bus, tasks },
+        parts: RunningParts { gateway, external, http, bus, influx, tasks },
         ended,
     })
 }
@@ -501,6 +512,7 @@ fn restore(
     rules: RuleSet,
     fleet: Option<Vec<Unit>>,
     settings: &crate::domain::Settings,
+    mut telling: Option<&mut Telling>,
 ) -> Result<Restored, ServeError> {
     let mut fresh = Fresh::default();
     let units = fleet.unwrap_or_else(|| loaded.fleet.clone());
@@ -518,11 +530,20 @@ fn restore(
     let saved = loaded.checkpoint.map(|c| Saved { global: c.global, units: c.units }).unwrap_or_default();
     let mut engine = Engine::restore(rules_then, Fleet::new(loaded.fleet.clone()), settings.clone(), &saved)
         .map_err(ServeError::of)?;
+    if let Some(telling) = telling.as_deref_mut() {
+        telling.historian().begin(&engine);
+    }
     let mut passed = Passed::default();
     for line in Reader::new(loaded.journal_tail.as_slice()) {
         let line = line.map_err(|e| ServeError(format!("the store's journal is damaged: {e}; restore a backup")))?;
-        // Its effects were committed with it.
-        let _ = judge_line(&mut engine, decoder, line, &mut passed);
+        // Its effects were committed with it. Whether InfluxDB was told of it, nobody knows.
+        match telling.as_deref_mut() {
+            None => drop(judge_line(&mut engine, decoder, line, &mut passed)),
+            Some(telling) => {
+                drop(judge_line_telling(&mut engine, decoder, line, &mut passed, telling.historian()));
+                telling.hand_over_a_part();
+            }
+        }
     }
     if passed.lines > 0 {
         tracing::info!("{} messages since the last checkpoint judged again", passed.lines);
@@ -585,7 +606,7 @@ impl Running {
     /// Everything that was taken in is committed and acknowledged; then the doors close.
     pub async fn stop(self) -> Result<(), ServeError> {
         const FAREWELL: Duration = Duration::from_secs(10);
-        let RunningParts { gateway, external, http, bus, tasks } = self.parts;
+        let RunningParts { gateway, external, http, bus, influx, tasks } = self.parts;
         if let Some(gateway) = gateway {
             gateway.stop().await;
         }
@@ -605,6 +626,9 @@ impl Running {
         };
         if let Some(bus) = bus {
             bus.stop();
+        }
+        if let Some(influx) = influx {
+            influx.stop().await;
         }
         result
     }

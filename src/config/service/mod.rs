@@ -5,6 +5,7 @@
 //! never in this file and never in a message.
 
 mod check;
+mod influx;
 mod notices;
 
 use std::collections::BTreeMap;
@@ -14,6 +15,8 @@ use std::time::Duration;
 
 use chrono_tz::Tz;
 use sha2::{Digest, Sha256};
+
+pub use influx::Influx;
 
 use super::duration::{DAY, HOUR, MINUTE};
 use super::problem::Problems;
@@ -54,6 +57,8 @@ pub struct ServiceConfig {
     pub signing: Signing,
     pub judgement: Judgement,
     pub report: Report,
+    /// Where history goes besides the store. None: only into the store.
+    pub influx: Option<Influx>,
 }
 
 /// `[gateway]`: the listener for units.
@@ -236,6 +241,7 @@ impl Default for ServiceConfig {
             signing: Signing::default(),
             judgement: Judgement::default(),
             report: Report::default(),
+            influx: None,
         }
     }
 }

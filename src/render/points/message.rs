@@ -1,7 +1,9 @@
 //! Points of messages: heartbeat, power, self-test, press.
 
 use crate::domain::history::{Heard, PowerEstimate};
-use crate::domain::message::{Body, CameraMode, Heartbeat, Message, Outcome, Power, Press, Selftest, TestResult, Trigger};
+use crate::domain::message::{
+    Body, CameraMode, Heartbeat, Message, Outcome, Power, Press, Selftest, TestResult, Trigger,
+};
 use crate::domain::{Metric, Unit, Version};
 
 use super::Points;
@@ -38,6 +40,9 @@ fn heartbeat(unit: &Unit, message: &Message, body: &Heartbeat, heard: &Heard, ou
 
 fn power(unit: &Unit, message: &Message, body: &Power, heard: &Heard, out: &mut Points) {
     let PowerEstimate { runtime_h, margin_h, health_pct, charge_pct, longest_cut_h } = heard.power.unwrap_or_default();
+    // Estimates: more digits would only take room.
+    let [runtime_h, margin_h, health_pct, charge_pct, longest_cut_h] =
+        [runtime_h, margin_h, health_pct, charge_pct, longest_cut_h].map(|v| v.map(|v| (v * 1000.0).round() / 1000.0));
     let feeder = unit.feeder.as_ref().map_or("", |f| f.as_str());
     let point = out.raw.point("power").tag("feeder", feeder).tag("site", unit.site.as_str());
     let point = point
