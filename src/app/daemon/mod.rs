@@ -24,6 +24,7 @@ mod post_office;
 mod report_mails;
 mod reports;
 mod rollups;
+mod vitals;
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -31,7 +32,7 @@ use std::future::Future;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::pin::Pin;
-use std::sync::{Arc, RwLock};
+use std::sync::{Arc, Mutex, RwLock};
 use std::time::Duration;
 
 use tokio::sync::{Notify, broadcast, mpsc, oneshot};
@@ -60,6 +61,7 @@ use judge::{Control, Fresh, Judge};
 use metrics::Metrics;
 use post_office::PostOffice;
 use reports::Reports;
+use vitals::Vitals;
 
 /// Sends a test mail as the service would, to the operator or to `to`. Gives the address and what became of it.
 /// Err: the settings of `[mail]` name a file that cannot be read.
@@ -194,7 +196,7 @@ pub struct Handle {
     reader: Arc<StoreReader>,
     /// Of its own: a question about a year of the fleet must not hold up the outbox. Such questions take turns.
     histories: Arc<StoreReader>,
-    stats: Arc<dyn Fn(&Metrics) + Send + Sync>,
+    vitals: Arc<Vitals>,
     external: bool,
     desk: Arc<Reports>,
     decided: broadcast::Sender<Arc<Effect>>,
@@ -309,10 +311,7 @@ impl Service for Handle {
     }
 
     fn metrics(&self) -> String {
-        (self.stats)(&self.metrics);
-        if let Ok(waiting) = self.reader.outbox_waiting() {
-            self.metrics.outbox_waiting.set(waiting as i64);
-        }
+        self.vitals.take(&self.metrics, clock::now());
         self.metrics.text()
     }
 
@@ -358,6 +357,7 @@ pub async fn start(parts: Parts) -> Result<Running, ServeError> {
     known.set_rules(restored.engine.rules());
 
     let (ingest_in, ingest_out) = mpsc::channel(INGEST_CHUNKS);
+    let ingest = ingest_in.downgrade();
     let (control_in, control_out) = mpsc::channel(CONTROLS);
     let (commands_in, commands_out) = mpsc::unbounded_channel();
     for (unit, command) in reader.commands_live(started_at).map_err(ServeError::of)? {
@@ -416,24 +416,19 @@ pub async fn start(parts: Parts) -> Result<Running, ServeError> {
         gateway: gateway.as_ref().map(Gateway::commands),
         external: external.as_ref().map(External::commands),
     };
-    let gateway_stats = gateway.as_ref().map(Gateway::handle);
-    let bus_handle = bus.as_ref().map(Bus::handle);
-    let stats = Arc::new(move |m: &Metrics| {
-        if let Some(stats) = &gateway_stats {
-            m.connections.set(stats.connected() as i64);
-        }
-        if let Some(bus) = &bus_handle {
-            let stats = bus.stats();
-            m.restarts_of_bus.set(stats.restarts as i64);
-            m.bus_dropped.set((stats.dropped + stats.refused) as i64);
-        }
+    let vitals = Arc::new(Vitals {
+        gateway: gateway.as_ref().map(|g| (g.handle(), g.stats())),
+        bus: bus.as_ref().map(Bus::handle),
+        reader: Arc::clone(&reader),
+        ingest,
+        looking: Mutex::default(),
     });
     let handle = Handle {
         control: control_in.clone(),
         metrics: metrics.clone(),
         reader: Arc::clone(&reader),
         histories,
-        stats,
+        vitals,
         external: external.is_some(),
         desk,
         decided,
