@@ -52,6 +52,7 @@ pub struct Metrics {
     pub store_bytes: IntGaugeVec,
     pub disk_free_bytes: IntGauge,
     pub disk_size_bytes: IntGauge,
+    #[allow(dead_code, reason = "the writer to InfluxDB sets them")]
     pub influx: InfluxMetrics,
     pub alertmanager: AlertmanagerMetrics,
     pub start_time_seconds: IntGauge,

@@ -7,9 +7,11 @@
 //!  io::mqtt ────┘    ▲  (own thread) ├─▶ outbox ─▶ io::smtp
 //!                    │  │            └─▶ commands ─▶ the units
 //!                    │  └─ Rollups ── rollups ◀── the journal
-//!  io::http ── Ask ──┘
+//!  io::http ── Ask ──┤
+//!                    └─ Ask ── alertmanager ─▶ io::alertmanager
 //! ```
 
+mod alertmanager;
 mod answers;
 mod bus_feed;
 mod commands;
@@ -347,6 +349,10 @@ pub async fn start(parts: Parts) -> Result<Running, ServeError> {
     let rollups_decoder = Decoder::new(config.root.clone(), Signing::Off);
     let rollups_ring = Arc::new(Notify::new());
     let links = entry::links(&config)?;
+    let alertmanagers = match &config.alertmanager {
+        Some(wanted) => Some((wanted.clone(), alertmanager::clients(wanted)?)),
+        None => None,
+    };
     let office = Arc::new(PostOffice::new(&config, links.clone(), Some(Arc::clone(&reader)))?);
 
     let settings = config.settings();
@@ -466,6 +472,9 @@ pub async fn start(parts: Parts) -> Result<Running, ServeError> {
         tokio::spawn(commands::run(way, config.root.clone(), metrics, commands_out)),
     ];
     tasks.push(tokio::spawn(report_mails::run(config.clone(), handle.clone())));
+    if let Some((wanted, clients)) = alertmanagers {
+        tasks.extend(alertmanager::run(&config, wanted, clients, handle.clone()));
+    }
     if let Some(path) = rules_file {
         tasks.push(tokio::spawn(entry::follow_rules(path, control)));
     }

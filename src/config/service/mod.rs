@@ -4,6 +4,7 @@
 //! Paths are as written: relative ones start where the service was started. Secrets are in files that are named here,
 //! never in this file and never in a message.
 
+mod alertmanager;
 mod check;
 mod notices;
 
@@ -21,6 +22,8 @@ use crate::domain::notice_plan::{NoticePlan, NoticePlans, TimeOfDay};
 use crate::domain::report::ReportPeriod;
 use crate::domain::severity::PriorityTargets;
 use crate::domain::{CrewId, Recipient, Settings};
+
+pub use alertmanager::{Alertmanager, AlertmanagerAuth};
 
 /// Err: every mistake of the file.
 pub fn check_service(file: &str, text: &str) -> Result<ServiceConfig, Problems> {
@@ -54,6 +57,8 @@ pub struct ServiceConfig {
     pub signing: Signing,
     pub judgement: Judgement,
     pub report: Report,
+    /// None: nothing is pushed.
+    pub alertmanager: Option<Alertmanager>,
 }
 
 /// `[gateway]`: the listener for units.
@@ -236,6 +241,7 @@ impl Default for ServiceConfig {
             signing: Signing::default(),
             judgement: Judgement::default(),
             report: Report::default(),
+            alertmanager: None,
         }
     }
 }
