@@ -1,4 +1,5 @@
 //! Values → mails, tables, pages. Layer 1, golden-tested. Never does I/O.
+pub mod alertmanager;
 pub mod backtest;
 pub mod chart;
 pub mod crew_page;

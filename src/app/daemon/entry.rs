@@ -149,13 +149,14 @@ pub(super) fn external_config(config: &ServiceConfig, broker: &Broker) -> Result
 
 /// The first line of the file.
 pub(super) fn read_password(login: &Login) -> Result<String, ServeError> {
-    read_first_line(&login.password_file, &format!("the password of {}", login.username))
+    read_secret(&login.password_file, &format!("the password of {}", login.username))
 }
 
-fn read_first_line(path: &Path, what: &str) -> Result<String, ServeError> {
-    let name = path.display();
+/// The first line of the file, which must be `what`.
+pub(super) fn read_secret(file: &Path, what: &str) -> Result<String, ServeError> {
+    let name = file.display();
     let text =
-        fs::read_to_string(path).map_err(|e| ServeError(format!("{name}: {e}; its first line must be {what}")))?;
+        fs::read_to_string(file).map_err(|e| ServeError(format!("{name}: {e}; its first line must be {what}")))?;
     match text.lines().next().map(str::trim).filter(|line| !line.is_empty()) {
         Some(line) => Ok(line.to_owned()),
         None => Err(ServeError(format!("{name} is empty; its first line must be {what}"))),
@@ -164,7 +165,7 @@ fn read_first_line(path: &Path, what: &str) -> Result<String, ServeError> {
 
 pub(super) fn influx_config(settings: &InfluxSettings, data: &Path) -> Result<InfluxConfig, ServeError> {
     let token = match &settings.token_file {
-        Some(path) => read_first_line(path, "InfluxDB's token")?,
+        Some(path) => read_secret(path, "InfluxDB's token")?,
         None => String::new(),
     };
     let ca_pem = match &settings.ca {

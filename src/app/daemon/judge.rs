@@ -18,7 +18,7 @@ use crate::domain::event::{Event, Hearing};
 use crate::domain::message::{Body, Command, Message, PressKind};
 use crate::domain::outlook::PressLine;
 use crate::domain::view::{Answer, Ask, AskError, QuarantineRow, RefusalRow, UnitRow};
-use crate::domain::{Effect, EffectKind, MessageId, Notice, RuleSet, Timestamp, Unit, UnitId};
+use crate::domain::{Effect, EffectKind, MessageId, Notice, Readiness, RuleSet, Timestamp, Unit, UnitId};
 use crate::engine::{Engine, Prospects};
 use crate::io::bus::BusHandle;
 use crate::io::store::{Batch, Checkpoint, MailOutcome, MailResult, PressHeard, RollupPiece, Store, StoreError};
@@ -29,7 +29,7 @@ use crate::wire::refusal::{Refusal, RefusalKind};
 
 use super::bus_feed;
 use super::delivery::Tried;
-use super::metrics::Metrics;
+use super::metrics::{Metrics, unix_seconds};
 use super::post_office::PostOffice;
 use super::telling::Telling;
 use crate::app::clock;
@@ -109,6 +109,8 @@ pub struct Fresh {
     pub effects: Vec<Effect>,
     acks: Vec<Box<dyn Acknowledge>>,
     messages: usize,
+    /// When the message that has waited longest was read.
+    oldest_read: Option<Instant>,
     presses: Vec<PressHeard>,
     mail_results: Vec<(MessageId, Timestamp, Tried)>,
     mails_done: Vec<oneshot::Sender<()>>,
@@ -233,7 +235,8 @@ impl Judge {
 
     fn take(&mut self, now: Timestamp, ingest: Ingest) {
         match ingest {
-            Ingest::Publishes(Chunk { publishes, ack }) => {
+            Ingest::Publishes(Chunk { read_at, publishes, ack }) => {
+                self.fresh.oldest_read = Some(self.fresh.oldest_read.map_or(read_at, |oldest| oldest.min(read_at)));
                 for p in &publishes {
                     self.take_publish(now, &p.topic, &p.payload, p.retained);
                 }
@@ -447,6 +450,9 @@ impl Judge {
 
     fn make_durable(&mut self, now: Timestamp, wants_checkpoint: bool) -> Result<(), StoreError> {
         let began = Instant::now();
+        if let Some(read_at) = self.fresh.oldest_read.take() {
+            self.metrics.ingest_seconds.observe(began.saturating_duration_since(read_at).as_secs_f64());
+        }
         let saved = if self.fresh.fleet.is_some() {
             // Places have moved: everything is written, and units that left are removed.
             Some(self.engine.save())
@@ -482,6 +488,10 @@ impl Judge {
         self.store.commit(batch)?;
         self.metrics.commit_seconds.observe(began.elapsed().as_secs_f64());
         self.metrics.batch_messages.observe(fresh.messages as f64);
+        self.metrics.last_commit.set(unix_seconds(now));
+        if saved.is_some() {
+            self.metrics.last_checkpoint.set(unix_seconds(now));
+        }
         Ok(())
     }
 
@@ -539,6 +549,9 @@ impl Judge {
     pub fn count_all(&self) {
         self.metrics.units.reset();
         for row in self.engine.unit_rows() {
+            for readiness in Readiness::ALL {
+                self.metrics.units.with_label_values(&[readiness.as_str(), row.city.as_str()]);
+            }
             self.metrics.units.with_label_values(&[row.readiness.as_str(), row.city.as_str()]).inc();
         }
         self.metrics.hearing.set(i64::from(self.engine.is_hearing()));
@@ -547,17 +560,11 @@ impl Judge {
     }
 
     fn count_orders(&self) {
-        self.metrics.orders.reset();
-        for order in self.engine.open_orders() {
-            self.metrics.orders.with_label_values(&[order.state.as_str(), order.priority.as_str()]).inc();
-        }
+        self.metrics.set_orders(self.engine.open_orders().map(|order| (order.state, order.priority)));
     }
 
     fn count_alerts(&self) {
-        self.metrics.alerts.reset();
-        for row in self.engine.alert_rows() {
-            self.metrics.alerts.with_label_values(&[row.state.as_str(), row.severity.as_str()]).inc();
-        }
+        self.metrics.set_alerts(self.engine.alert_rows().iter().map(|row| (row.state, row.severity)));
         self.metrics.incidents.set(self.engine.incident_rows().len() as i64);
     }
 }

@@ -7,9 +7,11 @@
 //!  io::mqtt ────┘    ▲  (own thread) ├─▶ outbox ─▶ io::smtp
 //!                    │  │            └─▶ commands ─▶ the units
 //!                    │  └─ Rollups ── rollups ◀── the journal
-//!  io::http ── Ask ──┘      └─▶ historian ─▶ io::influx
+//!  io::http ── Ask ──┤      └─▶ telling ─▶ io::influx
+//!                    └─ Ask ── alertmanager ─▶ io::alertmanager
 //! ```
 
+mod alertmanager;
 mod answers;
 mod bus_feed;
 mod commands;
@@ -25,6 +27,7 @@ mod report_mails;
 mod reports;
 mod rollups;
 mod telling;
+mod vitals;
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -32,7 +35,7 @@ use std::future::Future;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::pin::Pin;
-use std::sync::{Arc, RwLock};
+use std::sync::{Arc, Mutex, RwLock};
 use std::time::Duration;
 
 use tokio::sync::{Notify, broadcast, mpsc, oneshot};
@@ -64,6 +67,7 @@ use metrics::Metrics;
 use post_office::PostOffice;
 use reports::Reports;
 use telling::Telling;
+use vitals::Vitals;
 
 /// Sends a test mail as the service would, to the operator or to `to`. Gives the address and what became of it.
 /// Err: the settings of `[mail]` name a file that cannot be read.
@@ -199,7 +203,7 @@ pub struct Handle {
     reader: Arc<StoreReader>,
     /// Of its own: a question about a year of the fleet must not hold up the outbox. Such questions take turns.
     histories: Arc<StoreReader>,
-    stats: Arc<dyn Fn(&Metrics) + Send + Sync>,
+    vitals: Arc<Vitals>,
     external: bool,
     desk: Arc<Reports>,
     decided: broadcast::Sender<Arc<Effect>>,
@@ -314,10 +318,7 @@ impl Service for Handle {
     }
 
     fn metrics(&self) -> String {
-        (self.stats)(&self.metrics);
-        if let Ok(waiting) = self.reader.outbox_waiting() {
-            self.metrics.outbox_waiting.set(waiting as i64);
-        }
+        self.vitals.take(&self.metrics, clock::now());
         self.metrics.text()
     }
 
@@ -353,6 +354,10 @@ pub async fn start(parts: Parts) -> Result<Running, ServeError> {
     let rollups_decoder = Decoder::new(config.root.clone(), Signing::Off);
     let rollups_ring = Arc::new(Notify::new());
     let links = entry::links(&config)?;
+    let alertmanagers = match &config.alertmanager {
+        Some(wanted) => Some((wanted.clone(), alertmanager::clients(wanted)?)),
+        None => None,
+    };
     let office = Arc::new(PostOffice::new(&config, links.clone(), Some(Arc::clone(&reader)))?);
 
     let settings = config.settings();
@@ -368,6 +373,7 @@ pub async fn start(parts: Parts) -> Result<Running, ServeError> {
     known.set_rules(restored.engine.rules());
 
     let (ingest_in, ingest_out) = mpsc::channel(INGEST_CHUNKS);
+    let ingest = ingest_in.downgrade();
     let (control_in, control_out) = mpsc::channel(CONTROLS);
     let (commands_in, commands_out) = mpsc::unbounded_channel();
     for (unit, command) in reader.commands_live(started_at).map_err(ServeError::of)? {
@@ -427,24 +433,20 @@ pub async fn start(parts: Parts) -> Result<Running, ServeError> {
         gateway: gateway.as_ref().map(Gateway::commands),
         external: external.as_ref().map(External::commands),
     };
-    let gateway_stats = gateway.as_ref().map(Gateway::handle);
-    let bus_handle = bus.as_ref().map(Bus::handle);
-    let stats = Arc::new(move |m: &Metrics| {
-        if let Some(stats) = &gateway_stats {
-            m.connections.set(stats.connected() as i64);
-        }
-        if let Some(bus) = &bus_handle {
-            let stats = bus.stats();
-            m.restarts_of_bus.set(stats.restarts as i64);
-            m.bus_dropped.set((stats.dropped + stats.refused) as i64);
-        }
+    let vitals = Arc::new(Vitals {
+        gateway: gateway.as_ref().map(|g| (g.handle(), g.stats())),
+        bus: bus.as_ref().map(Bus::handle),
+        influx: influx.as_ref().zip(config.influx.as_ref()).map(|(i, s)| (i.spool(), u64::from(s.spool_max_mb) << 20)),
+        reader: Arc::clone(&reader),
+        ingest,
+        looking: Mutex::default(),
     });
     let handle = Handle {
         control: control_in.clone(),
         metrics: metrics.clone(),
         reader: Arc::clone(&reader),
         histories,
-        stats,
+        vitals,
         external: external.is_some(),
         desk,
         decided,
@@ -482,6 +484,9 @@ pub async fn start(parts: Parts) -> Result<Running, ServeError> {
         tokio::spawn(commands::run(way, config.root.clone(), metrics, commands_out)),
     ];
     tasks.push(tokio::spawn(report_mails::run(config.clone(), handle.clone())));
+    if let Some((wanted, clients)) = alertmanagers {
+        tasks.extend(alertmanager::run(&config, wanted, clients, handle.clone()));
+    }
     if let Some(path) = rules_file {
         tasks.push(tokio::spawn(entry::follow_rules(path, control)));
     }

@@ -35,6 +35,7 @@ const TOP_KEYS: &[&str] = &[
     "judgement",
     "report",
     "influx",
+    "alertmanager",
 ];
 
 pub fn check(file: &str, text: &str) -> Result<ServiceConfig, Problems> {
@@ -69,13 +70,14 @@ pub fn check(file: &str, text: &str) -> Result<ServiceConfig, Problems> {
         judgement: judgement(&root, defaults.judgement),
         report: report(&root, defaults.report),
         influx: section(&root, "influx").and_then(|block| influx::influx(&block)),
+        alertmanager: alertmanager::alertmanager(&root),
     };
     one_address_each(&root, &config);
     document.finish(config)
 }
 
 /// `[key]`, called by its name. None: there is none, or it is no section (noted).
-fn section<'a>(root: &Block<'a>, key: &str) -> Option<Block<'a>> {
+pub(super) fn section<'a>(root: &Block<'a>, key: &str) -> Option<Block<'a>> {
     let block = root.get(key)?.block()?;
     Some(block.called(format!("[{key}] ")))
 }
@@ -196,7 +198,7 @@ fn certificate(tls: &Block<'_>) -> Option<TlsServer> {
 }
 
 /// A password must not stand in a file that people copy, mail and print.
-fn secret_remedy(key: &str) -> Option<String> {
+pub(super) fn secret_remedy(key: &str) -> Option<String> {
     let is_secret = ["password", "pass", "passwd", "secret", "token"].contains(&key);
     is_secret
         .then(|| "put it in a file of its own, readable only by the service, and name that in password_file".to_owned())

@@ -4,6 +4,7 @@
 //! Paths are as written: relative ones start where the service was started. Secrets are in files that are named here,
 //! never in this file and never in a message.
 
+mod alertmanager;
 mod check;
 mod influx;
 mod notices;
@@ -24,6 +25,8 @@ use crate::domain::notice_plan::{NoticePlan, NoticePlans, TimeOfDay};
 use crate::domain::report::ReportPeriod;
 use crate::domain::severity::PriorityTargets;
 use crate::domain::{CrewId, Recipient, Settings};
+
+pub use alertmanager::{Alertmanager, AlertmanagerAuth};
 
 /// Err: every mistake of the file.
 pub fn check_service(file: &str, text: &str) -> Result<ServiceConfig, Problems> {
@@ -59,6 +62,8 @@ pub struct ServiceConfig {
     pub report: Report,
     /// Where history goes besides the store. None: only into the store.
     pub influx: Option<Influx>,
+    /// None: nothing is pushed.
+    pub alertmanager: Option<Alertmanager>,
 }
 
 /// `[gateway]`: the listener for units.
@@ -242,6 +247,7 @@ impl Default for ServiceConfig {
             judgement: Judgement::default(),
             report: Report::default(),
             influx: None,
+            alertmanager: None,
         }
     }
 }
