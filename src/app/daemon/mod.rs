@@ -50,7 +50,7 @@ use crate::engine::{Engine, Saved};
 use crate::io::bus::{Bus, BusConfig};
 use crate::io::gateway::Gateway;
 use crate::io::http::{CrewDoor, Http, Links, Service};
-use crate::io::influx::Influx;
+use crate::io::influx::{Influx, InfluxReader};
 use crate::io::mqtt::External;
 use crate::io::store::{Loaded, MailOutcome, Store, StoreOptions, StoreReader};
 use crate::render::mail::Mail;
@@ -97,6 +97,15 @@ pub fn broken_mail_settings(config: &ServiceConfig) -> Option<String> {
 /// For `doctor`: why the service would not start with the key of crews' links that is there.
 pub fn broken_links_key(config: &ServiceConfig) -> Option<String> {
     entry::broken_links_key(config)
+}
+
+/// For `doctor`: whether InfluxDB takes what the service would write. None: it is not in the settings.
+pub async fn examine_influx(config: &ServiceConfig) -> Option<Result<String, String>> {
+    let settings = match entry::influx_config(config.influx.as_ref()?, &config.data) {
+        Ok(settings) => settings,
+        Err(e) => return Some(Err(e.to_string())),
+    };
+    Some(crate::io::influx::check(&settings).await)
 }
 
 pub use answers::plan_import;
@@ -210,6 +219,8 @@ pub struct Handle {
     known: Arc<KnownUnits>,
     /// Rung when somebody looks at readings: the newest are wanted.
     rollups: Arc<Notify>,
+    /// None: there is no InfluxDB to ask for finer ones.
+    influx: Option<InfluxReader>,
 }
 
 impl Handle {
@@ -226,7 +237,11 @@ impl Handle {
                     history::series(&store, &known.fleet(), &known.rules(), clock::now(), &unit, &metric, since)
                 });
                 self.rollups.notify_one();
-                looking.await.map_err(unread)?
+                let mut answer = looking.await.map_err(unread)??;
+                if let (Some(influx), Answer::Series(series)) = (&self.influx, &mut answer) {
+                    history::add_readings(influx, series).await;
+                }
+                Ok(answer)
             }
             Ask::History { unit, since } => self.look_back(Some(unit), since).await,
             Ask::Availability { since } => self.look_back(None, since).await,
@@ -362,9 +377,13 @@ pub async fn start(parts: Parts) -> Result<Running, ServeError> {
 
     let settings = config.settings();
     let loaded = store.load().map_err(ServeError::of)?;
-    let influx = match &config.influx {
-        Some(settings) => Some(Influx::start(entry::influx_config(settings, &config.data)?).map_err(ServeError::of)?),
-        None => None,
+    let (influx, influx_reader) = match &config.influx {
+        Some(settings) => {
+            let settings = entry::influx_config(settings, &config.data)?;
+            let reader = InfluxReader::new(&settings).map_err(ServeError::of)?;
+            (Some(Influx::start(settings).map_err(ServeError::of)?), Some(reader))
+        }
+        None => (None, None),
     };
     let mut telling = influx.as_ref().map(|i| Telling::new(Historian::new(config.time_zone), i.spool()));
     let restored = restore(loaded, &decoder, &rules_toml, rules, fleet, &settings, telling.as_mut())?;
@@ -452,6 +471,7 @@ pub async fn start(parts: Parts) -> Result<Running, ServeError> {
         decided,
         known: Arc::clone(&known),
         rollups: Arc::clone(&rollups_ring),
+        influx: influx_reader,
     };
     let zones = config.clone();
     let crew = CrewDoor {

@@ -59,15 +59,10 @@ pub(super) fn influx(block: &Block<'_>) -> Option<Influx> {
              you trust, plain_token = true",
         );
     }
-    Some(Influx {
-        url: url?,
-        org: org?,
-        bucket: bucket?,
-        token_file,
-        ca: path(block, "ca"),
-        timeout: block.get("timeout").and_then(|i| i.span(SECOND..=HOUR)).unwrap_or(TIMEOUT),
-        spool_max_mb: block.get("spool_max_mb").and_then(|i| i.whole(1..=1_000_000)).unwrap_or(SPOOL_MAX_MB),
-    })
+    let ca = path(block, "ca");
+    let timeout = block.get("timeout").and_then(|i| i.span(SECOND..=HOUR)).unwrap_or(TIMEOUT);
+    let spool_max_mb = block.get("spool_max_mb").and_then(|i| i.whole(1..=1_000_000)).unwrap_or(SPOOL_MAX_MB);
+    Some(Influx { url: url?, org: org?, bucket: bucket?, token_file, ca, timeout, spool_max_mb })
 }
 
 fn host_of(url: &str) -> &str {

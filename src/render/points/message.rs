@@ -4,7 +4,7 @@ use crate::domain::history::{Heard, PowerEstimate};
 use crate::domain::message::{
     Body, CameraMode, Heartbeat, Message, Outcome, Power, Press, Selftest, TestResult, Trigger,
 };
-use crate::domain::{Metric, Unit, Version};
+use crate::domain::{Bucket, Component, Metric, SeriesName, Unit, Version};
 
 use super::Points;
 use crate::render::line_protocol::Point;
@@ -149,4 +149,58 @@ fn figure(metric: Metric) -> Option<&'static str> {
         }
     };
     Some(name)
+}
+
+/// Where a series is found again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    pub bucket: Bucket,
+    pub measurement: &'static str,
+    pub field: String,
+    /// Of a self-test.
+    pub component: Option<Component>,
+}
+
+/// None: it is a count, and no field.
+pub fn field_of(name: &SeriesName) -> Option<Vec<Place>> {
+    let raw =
+        |measurement, field: &str| Place { bucket: Bucket::Raw, measurement, field: field.to_owned(), component: None };
+    let metric = match name {
+        SeriesName::Heartbeats => return None,
+        // Whatever message carries it.
+        SeriesName::Vendor(name) => {
+            let name = format!("x.{name}");
+            let events = |measurement| Place { bucket: Bucket::Events, ..raw(measurement, &name) };
+            return Some(vec![raw("heartbeat", &name), raw("power", &name), events("selftest"), events("press")]);
+        }
+        SeriesName::Metric(metric) => *metric,
+    };
+    if let Some(field) = figure(metric) {
+        let component = metric.name().split('.').next().and_then(|c| c.parse().ok());
+        return Some(vec![Place {
+            bucket: Bucket::Events,
+            measurement: "selftest",
+            field: field.to_owned(),
+            component,
+        }]);
+    }
+    let place = match metric {
+        Metric::ControllerUptime => raw("heartbeat", "uptime_s"),
+        Metric::LinkRssi => raw("heartbeat", "rssi_dbm"),
+        Metric::EnclosureTemperature => raw("heartbeat", "temp_c"),
+        Metric::EnclosureTamper => raw("heartbeat", "tamper"),
+        Metric::DiskFree => raw("heartbeat", "disk_free_pct"),
+        Metric::MemoryFree => raw("heartbeat", "mem_free_pct"),
+        Metric::MainsPresent => raw("power", "mains"),
+        Metric::MainsVoltage => raw("power", "mains_v"),
+        Metric::BatteryVoltage => raw("power", "battery_v"),
+        Metric::BatteryCharge => raw("power", "battery_pct"),
+        Metric::BatteryTemperature => raw("power", "temp_c"),
+        Metric::BatteryCurrent => raw("power", "charge_a"),
+        Metric::PowerLoad => raw("power", "load_w"),
+        Metric::PressHeld => Place { bucket: Bucket::Events, ..raw("press", "held_ms") },
+        Metric::PressAck => Place { bucket: Bucket::Events, ..raw("press", "ack_ms") },
+        _ => return None,
+    };
+    Some(vec![place])
 }

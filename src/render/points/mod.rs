@@ -8,7 +8,7 @@
 mod message;
 mod standing;
 
-pub use message::message;
+pub use message::{Place, field_of, message};
 pub use standing::{OrderPoint, alert, feeder_week, forecast, incident, order, status};
 
 use crate::domain::Bucket;
