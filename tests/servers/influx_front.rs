@@ -18,7 +18,7 @@ use serde_json::json;
 
 #[path = "influx_books.rs"]
 mod books;
-pub use books::Books;
+pub use books::{Books, ORG_ID};
 
 /// A wait of a test that does not come true fails after this.
 pub const PATIENCE: Duration = Duration::from_secs(60);
