@@ -35,7 +35,7 @@ fn start_log(quiet: bool) {
     let _ = log.with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr())).try_init();
 }
 
-fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
+pub(super) fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
     tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()

@@ -10,8 +10,9 @@ use crate::domain::Bucket;
 
 /// Ok: what is there. Err: what is wrong and what to do, one a line.
 pub async fn check(config: &InfluxConfig) -> Result<String, String> {
-    let builder = http_client(config).map_err(|e| e.to_string())?;
-    let client = build(builder, config).map_err(|e| e.to_string())?;
+    let server = config.server();
+    let builder = http_client(&server).map_err(|e| e.to_string())?;
+    let client = build(builder, &server).map_err(|e| e.to_string())?;
     let health = client.health().await.map_err(|e| {
         let why = explain(e);
         format!("{}: {why}; look whether InfluxDB runs, and at url in [influx]", config.url)

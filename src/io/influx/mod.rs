@@ -16,9 +16,11 @@
 mod batch;
 mod check;
 mod delivery;
+mod downsample;
 mod lines;
 mod reader;
 mod refused;
+mod setup;
 mod spool;
 mod stats;
 mod verdict;
@@ -41,6 +43,7 @@ use crate::domain::Bucket;
 pub use check::check;
 use delivery::Courier;
 pub use reader::{InfluxReader, QueryError, quote_name, quote_text};
+pub use setup::{Done, SetupError, SetupOptions, Step, setup};
 pub use spool::SpoolHandle;
 use spool::{Limits, Message, PUSHES_WAITING, Spool};
 pub use stats::{BucketStats, Delivery, DropReason, InfluxStats};
@@ -53,6 +56,37 @@ const CONNECT_WITHIN: Duration = Duration::from_secs(5);
 /// For a request that is under way when the service ends. Its batch is sent again at the next start.
 const FAREWELL: Duration = Duration::from_secs(3);
 
+/// Where InfluxDB is, and who asks.
+#[derive(Clone)]
+pub struct InfluxServer {
+    /// `http://host:8086` or `https://…`, without a path.
+    pub url: String,
+    pub org: String,
+    /// May be empty: then none is sent.
+    pub token: String,
+    /// Buckets are called `<database>/<word>`.
+    pub database: String,
+    /// PEM certificates to trust for https, besides the public ones.
+    pub ca_pem: Option<Vec<u8>>,
+    /// For one question, from its first byte to the whole answer.
+    pub timeout: Duration,
+}
+
+impl fmt::Debug for InfluxServer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let InfluxServer { url, org, token, database, ca_pem, timeout } = self;
+        f.debug_struct("InfluxServer")
+            .field("url", url)
+            .field("org", org)
+            .field("token", &if token.is_empty() { "none" } else { "hidden" })
+            .field("database", database)
+            .field("ca_pem", &ca_pem.as_ref().map(Vec::len))
+            .field("timeout", timeout)
+            .finish()
+    }
+}
+
+/// [`InfluxServer`] with the spool's settings.
 #[derive(Clone)]
 pub struct InfluxConfig {
     /// `http://host:8086` or `https://…`, without a path.
@@ -76,6 +110,11 @@ pub struct InfluxConfig {
 }
 
 impl InfluxConfig {
+    pub fn server(&self) -> InfluxServer {
+        let InfluxConfig { url, org, token, database, ca_pem, timeout, .. } = self.clone();
+        InfluxServer { url, org, token, database, ca_pem, timeout }
+    }
+
     /// As InfluxDB knows the bucket.
     pub fn bucket_name(&self, bucket: Bucket) -> String {
         format!("{}/{bucket}", self.database)
@@ -85,12 +124,7 @@ impl InfluxConfig {
 impl fmt::Debug for InfluxConfig {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("InfluxConfig")
-            .field("url", &self.url)
-            .field("org", &self.org)
-            .field("token", &if self.token.is_empty() { "none" } else { "hidden" })
-            .field("database", &self.database)
-            .field("ca_pem", &self.ca_pem.as_ref().map(Vec::len))
-            .field("timeout", &self.timeout)
+            .field("server", &self.server())
             .field("spool", &self.spool)
             .field("spool_max_bytes", &self.spool_max_bytes)
             .field("batch_points", &self.batch_points)
@@ -131,7 +165,7 @@ pub struct Influx {
 impl Influx {
     /// Goes on with what is in the spool. A server that cannot be reached is no error here. Needs tokio's runtime.
     pub fn start(config: InfluxConfig) -> Result<Influx, InfluxError> {
-        let client = gzip_client(&config)?;
+        let client = gzip_client(&config.server())?;
         let spool = config.spool.clone();
         let folder = |source| InfluxError::Spool { path: config.spool.clone(), source };
         let (found, next) = batch::find(&spool).map_err(folder)?;
@@ -234,7 +268,7 @@ fn checked_url(url: &str) -> Result<reqwest::Url, InfluxError> {
 }
 
 /// With nothing from the environment, and never following to another address: a POST would become a GET there.
-fn http_client(config: &InfluxConfig) -> Result<reqwest::ClientBuilder, InfluxError> {
+fn http_client(config: &InfluxServer) -> Result<reqwest::ClientBuilder, InfluxError> {
     checked_url(&config.url)?;
     if HeaderValue::from_str(&config.token).is_err() {
         return Err(InfluxError::Token);
@@ -255,7 +289,7 @@ fn http_client(config: &InfluxConfig) -> Result<reqwest::ClientBuilder, InfluxEr
 }
 
 /// For writes only: everything it sends is said to be packed.
-fn gzip_client(config: &InfluxConfig) -> Result<influxdb2::Client, InfluxError> {
+fn gzip_client(config: &InfluxServer) -> Result<influxdb2::Client, InfluxError> {
     let mut headers = HeaderMap::new();
     headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
@@ -263,7 +297,7 @@ fn gzip_client(config: &InfluxConfig) -> Result<influxdb2::Client, InfluxError> 
     build(builder, config)
 }
 
-fn build(builder: reqwest::ClientBuilder, config: &InfluxConfig) -> Result<influxdb2::Client, InfluxError> {
+fn build(builder: reqwest::ClientBuilder, config: &InfluxServer) -> Result<influxdb2::Client, InfluxError> {
     ClientBuilder::with_builder(builder, &config.url, &config.org, &config.token)
         .build()
         .map_err(|e| InfluxError::Client { why: e.to_string() })

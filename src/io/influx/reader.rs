@@ -36,7 +36,7 @@ impl InfluxReader {
     pub fn new(config: &InfluxConfig) -> Result<InfluxReader, InfluxError> {
         let mut url = super::checked_url(&config.url)?;
         url.set_path("/query");
-        let client = http_client(config)?.build();
+        let client = http_client(&config.server())?.build();
         let client = client.map_err(|e| InfluxError::Client { why: reason(e) })?;
         Ok(InfluxReader { client, url, token: config.token.clone(), database: config.database.clone() })
     }

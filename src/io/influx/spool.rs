@@ -197,7 +197,7 @@ impl Spool {
         {
             tracing::warn!(
                 "history: the spool {} is full ({} MiB): the oldest {lost} points for InfluxDB are dropped; bring InfluxDB back, \
-                 or raise spool_max_bytes in [influx]",
+                 or raise spool_max_mb in [influx]",
                 self.limits.spool.display(),
                 self.limits.max_bytes >> 20
             );
