@@ -260,7 +260,11 @@ fn write_tests(l: &mut Lines, u: &Unit, n: usize, start: i64, end: i64, wave: &i
             let fails = weak && component == "microphone";
             let snr = baseline - 0.4 * n as f64 - if fails { 11.0 + run as f64 / 3.0 } else { 0.2 * run as f64 };
             let ambient = if component == "microphone" {
-                format!(",ambient_dbfs={:.1},clipping_pct=0.1,retries={}", -48.0 + 5.0 * wave(at, 12.0), i64::from(fails) * 3)
+                format!(
+                    ",ambient_dbfs={:.1},clipping_pct=0.1,retries={}",
+                    -48.0 + 5.0 * wave(at, 12.0),
+                    i64::from(fails) * 3
+                )
             } else {
                 String::new()
             };
@@ -470,7 +474,10 @@ fn write_feeder_hours(l: &mut Lines, start: i64, now: i64) {
                 for hour in 0..24 {
                     let cut = if feeder == "city-1" { matches!(hour, 3 | 4 | 9 | 14 | 15 | 20) } else { hour % 3 == 0 };
                     let cut_pct = if cut { 62 + 4 * day } else { (hour + day) % 5 };
-                    let _ = writeln!(l.events, "feeder_hour,feeder={feeder},day={day},hour={hour:02} cut_pct={cut_pct} {at}");
+                    let _ = writeln!(
+                        l.events,
+                        "feeder_hour,feeder={feeder},day={day},hour={hour:02} cut_pct={cut_pct} {at}"
+                    );
                 }
             }
         }
