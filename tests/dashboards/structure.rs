@@ -314,3 +314,27 @@ fn the_files_are_two_space_indented_and_stable() {
         if is_indented { Vec::new() } else { vec!["it is not two-space indented".to_owned()] }
     });
 }
+
+#[test]
+fn the_page_for_supervisors_lists_every_panel_and_no_other() {
+    let page = fs::read_to_string(boards::folder().join("../docs/dashboards.md")).expect("it is there");
+    let (_, panels) = page.split_once("## Panels").expect("it has this part");
+    let (panels, _) = panels.split_once("\n## ").expect("another part follows");
+    let told: BTreeSet<(&str, &str)> = panels
+        .split("\n### ")
+        .skip(1)
+        .flat_map(|part| {
+            let title = part.lines().next().unwrap_or_default();
+            let rows = part.lines().filter(|l| l.starts_with("| ")).skip(1);
+            rows.filter_map(move |row| row.split('|').nth(1).map(|cell| (title, cell.trim())))
+        })
+        .collect();
+    let all = boards::all();
+    let shown: BTreeSet<(&str, &str)> = all
+        .iter()
+        .flat_map(|b| b.panels().into_iter().filter(|p| !is_row(p)).map(|p| (b.title(), text(&p["title"]))))
+        .collect();
+    let missing: Vec<_> = shown.difference(&told).collect();
+    let gone: Vec<_> = told.difference(&shown).collect();
+    assert!(missing.is_empty() && gone.is_empty(), "docs/dashboards.md lacks {missing:?} and still has {gone:?}");
+}

@@ -2,19 +2,14 @@
 //! come from npm, pinned by `dashboards/check/package-lock.json`, into a folder for scratch.
 
 use std::fs;
-use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::OnceLock;
+
+use tempfile::TempDir;
 
 use crate::boards;
 
-/// The folder with board.ts and its packages. None: no npm here, and a line says so.
-fn checker() -> Option<&'static Path> {
-    static FOLDER: OnceLock<Option<PathBuf>> = OnceLock::new();
-    FOLDER.get_or_init(install).as_deref()
-}
-
-fn install() -> Option<PathBuf> {
+/// A folder with board.ts and its packages. None: no npm here, and a line says so.
+fn checker() -> Option<TempDir> {
     let found = Command::new("npm").arg("--version").output().is_ok_and(|o| o.status.success());
     if !found {
         let say = "npm is not installed: apt-get install nodejs npm";
@@ -22,13 +17,13 @@ fn install() -> Option<PathBuf> {
         println!("skipped: {say}");
         return None;
     }
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("dashboards-check-{}", std::process::id()));
-    fs::create_dir_all(&folder).expect("a folder for scratch");
+    let folder = tempfile::tempdir().expect("a folder for scratch");
     for file in ["package.json", "package-lock.json", ".npmrc", "board.ts", "tsconfig.json"] {
-        fs::copy(boards::folder().join("check").join(file), folder.join(file)).expect("it is in dashboards/check");
+        fs::copy(boards::folder().join("check").join(file), folder.path().join(file))
+            .expect("it is in dashboards/check");
     }
     let ci = ["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"];
-    let done = Command::new("npm").args(ci).current_dir(&folder).output().expect("npm runs");
+    let done = Command::new("npm").args(ci).current_dir(folder.path()).output().expect("npm runs");
     let said = String::from_utf8_lossy(&done.stderr).into_owned();
     if !done.status.success() && std::env::var("CI").as_deref() != Ok("true") {
         println!("skipped: npm could not fetch the packages of dashboards/check:\n{said}");
@@ -39,18 +34,14 @@ fn install() -> Option<PathBuf> {
 }
 
 /// What tsc says of these boards, name and JSON; empty: all is well.
-fn tsc(run: &str, boards: &[(String, String)]) -> Option<String> {
-    let checker = checker()?;
-    let folder = checker.join(run);
-    let _ = fs::remove_dir_all(&folder);
-    fs::create_dir_all(&folder).expect("a folder for scratch");
-    fs::copy(checker.join("tsconfig.json"), folder.join("tsconfig.json")).expect("it was copied");
+fn tsc(boards: &[(String, String)]) -> Option<String> {
+    let folder = checker()?;
     for (name, json) in boards {
-        let code = format!("import type {{ Board }} from '../board';\nexport const board: Board = {json};\n");
-        fs::write(folder.join(format!("{name}.ts")), code).expect("written");
+        let code = format!("import type {{ Board }} from './board';\nexport const board: Board = {json};\n");
+        fs::write(folder.path().join(format!("{name}.ts")), code).expect("written");
     }
-    let compiler = checker.join("node_modules/typescript/bin/tsc");
-    let done = Command::new("node").arg(compiler).args(["-p", "."]).current_dir(&folder).output().expect("node runs");
+    let compiler = "node_modules/typescript/bin/tsc";
+    let done = Command::new("node").args([compiler, "-p", "."]).current_dir(folder.path()).output().expect("node runs");
     let said = String::from_utf8_lossy(&done.stdout).into_owned();
     assert_eq!(done.status.success(), said.is_empty(), "{said}{}", String::from_utf8_lossy(&done.stderr));
     Some(said)
@@ -60,7 +51,7 @@ fn tsc(run: &str, boards: &[(String, String)]) -> Option<String> {
 fn every_dashboard_is_of_the_type_that_grafana_declares() {
     let all = boards::all();
     let named = |b: &boards::Board| (b.file.trim_end_matches(".json").to_owned(), format!("{:#}", b.json));
-    let Some(said) = tsc("boards", &all.iter().map(named).collect::<Vec<_>>()) else { return };
+    let Some(said) = tsc(&all.iter().map(named).collect::<Vec<_>>()) else { return };
     assert!(said.is_empty(), "tsc:\n{said}");
 }
 
@@ -80,7 +71,7 @@ fn a_misspelt_option_or_a_wrong_type_is_found() {
         ("panel", wrong("/panels/0", "type", "graph".into()), "graph"),
     ];
     let files: Vec<_> = cases.iter().map(|(name, json, _)| ((*name).to_owned(), json.clone())).collect();
-    let Some(said) = tsc("wrong", &files) else { return };
+    let Some(said) = tsc(&files) else { return };
     for (name, _, word) in &cases {
         let is_found = said.lines().any(|l| l.starts_with(&format!("{name}.ts")) && l.contains(word));
         assert!(is_found, "{word} in {name}.ts is not found:\n{said}");
