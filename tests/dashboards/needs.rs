@@ -81,8 +81,8 @@ pub fn check(panel: &Value, frames: &[Frame]) -> Vec<String> {
         "piechart" => need(all.iter().any(|f| f.is_number()), "no field with numbers".to_owned()),
         other => need(false, format!("teach needs.rs what a {other} needs")),
     }
-    // Bars and lines may be named by what is in the data.
-    let by_data = panel["type"] == "barchart" || list(&panel["targets"]).iter().any(|t| t.get("expr").is_some());
+    // Bars may be named by what is in the data.
+    let by_data = panel["type"] == "barchart";
     for override_ in list(&panel["fieldConfig"]["overrides"]).iter().filter(|_| !by_data) {
         let name = text(&override_["matcher"]["options"]);
         let is_there = override_["matcher"]["id"] != "byName" || names.contains(&name);

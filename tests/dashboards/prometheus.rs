@@ -1,16 +1,26 @@
-//! The place where the queries of panels on Prometheus are run. No dashboard here asks Prometheus yet.
+//! Dashboards on Prometheus. Their queries need a service that Prometheus has looked at for a while: `tests/prometheus.rs` starts
+//! both and runs every one. This module holds that no such dashboard is forgotten there.
 
-use serde_json::Value;
+use std::fs;
+use std::path::Path;
 
-use crate::frames::Frame;
-use crate::substitution::{Chosen, Scope};
+use crate::boards::{self, Board, INFLUX, PROMETHEUS, list};
 
-/// None: it finds nothing.
-pub fn run(expr: &str, _scope: &Scope) -> Option<Vec<Frame>> {
-    panic!("no Prometheus is started here yet to run {expr}");
+const RUNS_THEM: &str = "tests/prometheus.rs";
+
+/// Whether all of its queries are for Prometheus.
+pub fn is_all_of(board: &Board) -> bool {
+    let mut sources = board.panels().into_iter().flat_map(|p| list(&p["targets"])).map(|t| &t["datasource"]["uid"]);
+    !board.json.to_string().contains(INFLUX) && sources.all(|uid| uid == PROMETHEUS)
 }
 
-/// What a variable on Prometheus offers.
-pub fn offer(variable: &Value) -> Chosen {
-    panic!("no Prometheus is started here yet for the variable {}", variable["name"]);
+#[test]
+fn every_dashboard_on_prometheus_is_run_on_the_real_one() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(RUNS_THEM);
+    for board in boards::all().iter().filter(|b| b.json.to_string().contains(PROMETHEUS)) {
+        assert!(is_all_of(board), "dashboards/{} asks both: nothing runs that yet", board.file);
+        let runs = fs::read_to_string(&path).unwrap_or_else(|e| panic!("{RUNS_THEM} runs {}: {e}", board.file));
+        let name = format!("dashboards/{}", board.file);
+        assert!(runs.contains(&name), "{RUNS_THEM} does not run the queries of {name}");
+    }
 }
