@@ -444,6 +444,9 @@ pub struct Replay {
     /// buttonwatch.toml
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
+    /// Also write what InfluxDB would have been told, as line protocol: FOLDER/raw.lp and FOLDER/events.lp
+    #[arg(long, value_name = "FOLDER")]
+    pub points: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

@@ -154,8 +154,8 @@ fn replay_args(args: Replay, output: Option<Output>) -> Result<ReplayArgs, Failu
             return Err(Failure::usage("replay prints JSON lines only: drop --output, or say --output json"));
         }
     }
-    let Replay { file, fleet, rules, until, readings, config } = args;
-    Ok(ReplayArgs { recording: file, fleet, rules, until, readings, config })
+    let Replay { file, fleet, rules, until, readings, config, points } = args;
+    Ok(ReplayArgs { recording: file, fleet, rules, until, readings, config, points })
 }
 
 fn simulate_args(args: Simulate) -> SimulateArgs {

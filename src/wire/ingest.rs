@@ -5,6 +5,8 @@
 //! - The order of chunks of one connection is the order on its wire.
 //! - A chunk that is dropped without [`Acknowledge::committed`] was not committed: the way in must not acknowledge it.
 
+use std::time::Instant;
+
 use bytes::Bytes;
 
 use crate::domain::{Hearing, UnitId};
@@ -19,6 +21,8 @@ pub enum Ingest {
 }
 
 pub struct Chunk {
+    /// When its messages were taken off the connection: how long they wait for judgement is measured from here.
+    pub read_at: Instant,
     pub publishes: Vec<Publish>,
     pub ack: Box<dyn Acknowledge>,
 }

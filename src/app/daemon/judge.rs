@@ -18,7 +18,7 @@ use crate::domain::event::{Event, Hearing};
 use crate::domain::message::{Body, Command, Message, PressKind};
 use crate::domain::outlook::PressLine;
 use crate::domain::view::{Answer, Ask, AskError, QuarantineRow, RefusalRow, UnitRow};
-use crate::domain::{Effect, EffectKind, MessageId, Notice, RuleSet, Timestamp, Unit, UnitId};
+use crate::domain::{Effect, EffectKind, MessageId, Notice, Readiness, RuleSet, Timestamp, Unit, UnitId};
 use crate::engine::{Engine, Prospects};
 use crate::io::bus::BusHandle;
 use crate::io::store::{Batch, Checkpoint, MailOutcome, MailResult, PressHeard, RollupPiece, Store, StoreError};
@@ -29,8 +29,9 @@ use crate::wire::refusal::{Refusal, RefusalKind};
 
 use super::bus_feed;
 use super::delivery::Tried;
-use super::metrics::Metrics;
+use super::metrics::{Metrics, unix_seconds};
 use super::post_office::PostOffice;
+use super::telling::Telling;
 use crate::app::clock;
 
 /// A few thousand: the commit's fixed cost is spread, and nobody waits long for its ack.
@@ -94,6 +95,8 @@ pub struct Judge {
     pub settings: crate::domain::Settings,
     pub rules_toml: String,
     pub started_at: Timestamp,
+    /// None: there is no InfluxDB.
+    pub telling: Option<Telling>,
     pub fresh: Fresh,
 }
 
@@ -106,6 +109,8 @@ pub struct Fresh {
     pub effects: Vec<Effect>,
     acks: Vec<Box<dyn Acknowledge>>,
     messages: usize,
+    /// When the message that has waited longest was read.
+    oldest_read: Option<Instant>,
     presses: Vec<PressHeard>,
     mail_results: Vec<(MessageId, Timestamp, Tried)>,
     mails_done: Vec<oneshot::Sender<()>>,
@@ -208,6 +213,9 @@ impl Judge {
                 counts_at = Instant::now() + COUNTS_EVERY;
                 self.write_counts(now)?;
             }
+            if let Some(telling) = &mut self.telling {
+                telling.tick(&self.engine, now);
+            }
             self.commit(now, taken, checkpoint)?;
             if Instant::now() >= prune_at {
                 let pruned = self.store.prune(now)?;
@@ -227,7 +235,8 @@ impl Judge {
 
     fn take(&mut self, now: Timestamp, ingest: Ingest) {
         match ingest {
-            Ingest::Publishes(Chunk { publishes, ack }) => {
+            Ingest::Publishes(Chunk { read_at, publishes, ack }) => {
+                self.fresh.oldest_read = Some(self.fresh.oldest_read.map_or(read_at, |oldest| oldest.min(read_at)));
                 for p in &publishes {
                     self.take_publish(now, &p.topic, &p.payload, p.retained);
                 }
@@ -259,8 +268,12 @@ impl Judge {
         };
         self.metrics.messages.with_label_values(&[decoded.message.body.kind().as_str()]).inc();
         self.fresh.presses.extend(press_heard(now, decoded.unit, &decoded.message));
+        let told = self.telling.is_some().then(|| decoded.message.clone());
         let effects = self.engine.handle(now, Event::Message { unit, message: decoded.message, retained });
         self.fresh.effects.extend(effects);
+        if let (Some(telling), Some(message)) = (&mut self.telling, &told) {
+            telling.message(&self.engine, unit, message);
+        }
         let fresh = &mut self.fresh;
         fresh.writer.publish(now, topic, payload, retained, &mut fresh.journal);
         fresh.journal_lines += 1;
@@ -363,8 +376,29 @@ impl Judge {
 
     /// Everything gathered becomes durable, then is acknowledged, then is told.
     pub(super) fn commit(&mut self, now: Timestamp, taken: Instant, checkpoint: bool) -> Result<(), StoreError> {
+        let moves = self.fresh.fleet.is_some() || self.fresh.rules_changed;
+        // After a crash, what the checkpoint does not cover is judged again and told again. So it may cover only what
+        // InfluxDB's spool has.
+        let checkpoint_later = checkpoint && !moves && self.telling.is_some();
+        if let (Some(telling), true) = (&mut self.telling, moves) {
+            telling.hand_over();
+            telling.flush();
+        }
+        self.commit_fresh(now, taken, moves || (checkpoint && !checkpoint_later))?;
+        let Some(telling) = &mut self.telling else { return Ok(()) };
+        telling.hand_over();
+        if moves || checkpoint_later {
+            telling.flush();
+        }
+        if checkpoint_later {
+            self.make_durable(now, true)?;
+            self.fresh.lines_since_checkpoint = 0;
+        }
+        Ok(())
+    }
+
+    fn commit_fresh(&mut self, now: Timestamp, taken: Instant, wants_checkpoint: bool) -> Result<(), StoreError> {
         let fresh = &self.fresh;
-        let wants_checkpoint = checkpoint || fresh.fleet.is_some() || fresh.rules_changed;
         if fresh.journal.is_empty()
             && fresh.effects.is_empty()
             && fresh.acks.is_empty()
@@ -390,6 +424,9 @@ impl Judge {
             let _ = done.send(());
         }
         let effects = std::mem::take(&mut self.fresh.effects);
+        if let Some(telling) = &mut self.telling {
+            telling.effects(&self.engine, &effects);
+        }
         self.tell(&effects);
         if self.decided.receiver_count() > 0 {
             for effect in effects {
@@ -413,6 +450,9 @@ impl Judge {
 
     fn make_durable(&mut self, now: Timestamp, wants_checkpoint: bool) -> Result<(), StoreError> {
         let began = Instant::now();
+        if let Some(read_at) = self.fresh.oldest_read.take() {
+            self.metrics.ingest_seconds.observe(began.saturating_duration_since(read_at).as_secs_f64());
+        }
         let saved = if self.fresh.fleet.is_some() {
             // Places have moved: everything is written, and units that left are removed.
             Some(self.engine.save())
@@ -448,6 +488,10 @@ impl Judge {
         self.store.commit(batch)?;
         self.metrics.commit_seconds.observe(began.elapsed().as_secs_f64());
         self.metrics.batch_messages.observe(fresh.messages as f64);
+        self.metrics.last_commit.set(unix_seconds(now));
+        if saved.is_some() {
+            self.metrics.last_checkpoint.set(unix_seconds(now));
+        }
         Ok(())
     }
 
@@ -505,6 +549,9 @@ impl Judge {
     pub fn count_all(&self) {
         self.metrics.units.reset();
         for row in self.engine.unit_rows() {
+            for readiness in Readiness::ALL {
+                self.metrics.units.with_label_values(&[readiness.as_str(), row.city.as_str()]);
+            }
             self.metrics.units.with_label_values(&[row.readiness.as_str(), row.city.as_str()]).inc();
         }
         self.metrics.hearing.set(i64::from(self.engine.is_hearing()));
@@ -513,17 +560,11 @@ impl Judge {
     }
 
     fn count_orders(&self) {
-        self.metrics.orders.reset();
-        for order in self.engine.open_orders() {
-            self.metrics.orders.with_label_values(&[order.state.as_str(), order.priority.as_str()]).inc();
-        }
+        self.metrics.set_orders(self.engine.open_orders().map(|order| (order.state, order.priority)));
     }
 
     fn count_alerts(&self) {
-        self.metrics.alerts.reset();
-        for row in self.engine.alert_rows() {
-            self.metrics.alerts.with_label_values(&[row.state.as_str(), row.severity.as_str()]).inc();
-        }
+        self.metrics.set_alerts(self.engine.alert_rows().iter().map(|row| (row.state, row.severity)));
         self.metrics.incidents.set(self.engine.incident_rows().len() as i64);
     }
 }

@@ -7,9 +7,11 @@
 //!  io::mqtt ────┘    ▲  (own thread) ├─▶ outbox ─▶ io::smtp
 //!                    │  │            └─▶ commands ─▶ the units
 //!                    │  └─ Rollups ── rollups ◀── the journal
-//!  io::http ── Ask ──┘
+//!  io::http ── Ask ──┤      └─▶ telling ─▶ io::influx
+//!                    └─ Ask ── alertmanager ─▶ io::alertmanager
 //! ```
 
+mod alertmanager;
 mod answers;
 mod bus_feed;
 mod commands;
@@ -24,6 +26,8 @@ mod post_office;
 mod report_mails;
 mod reports;
 mod rollups;
+mod telling;
+mod vitals;
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -31,7 +35,7 @@ use std::future::Future;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::pin::Pin;
-use std::sync::{Arc, RwLock};
+use std::sync::{Arc, Mutex, RwLock};
 use std::time::Duration;
 
 use tokio::sync::{Notify, broadcast, mpsc, oneshot};
@@ -46,6 +50,7 @@ use crate::engine::{Engine, Saved};
 use crate::io::bus::{Bus, BusConfig};
 use crate::io::gateway::Gateway;
 use crate::io::http::{CrewDoor, Http, Links, Service};
+use crate::io::influx::Influx;
 use crate::io::mqtt::External;
 use crate::io::store::{Loaded, MailOutcome, Store, StoreOptions, StoreReader};
 use crate::render::mail::Mail;
@@ -54,12 +59,15 @@ use crate::wire::recording::{Reader, What};
 use crate::wire::signature::Signing;
 
 use super::clock;
-use super::replay::{Passed, judge_line};
+use super::historian::Historian;
+use super::replay::{Passed, judge_line, judge_line_telling};
 use commands::WayOut;
 use judge::{Control, Fresh, Judge};
 use metrics::Metrics;
 use post_office::PostOffice;
 use reports::Reports;
+use telling::Telling;
+use vitals::Vitals;
 
 /// Sends a test mail as the service would, to the operator or to `to`. Gives the address and what became of it.
 /// Err: the settings of `[mail]` name a file that cannot be read.
@@ -183,6 +191,7 @@ struct RunningParts {
     external: Option<External>,
     http: Http,
     bus: Option<Bus>,
+    influx: Option<Influx>,
     tasks: Vec<tokio::task::JoinHandle<()>>,
 }
 
@@ -194,7 +203,7 @@ pub struct Handle {
     reader: Arc<StoreReader>,
     /// Of its own: a question about a year of the fleet must not hold up the outbox. Such questions take turns.
     histories: Arc<StoreReader>,
-    stats: Arc<dyn Fn(&Metrics) + Send + Sync>,
+    vitals: Arc<Vitals>,
     external: bool,
     desk: Arc<Reports>,
     decided: broadcast::Sender<Arc<Effect>>,
@@ -309,10 +318,7 @@ impl Service for Handle {
     }
 
     fn metrics(&self) -> String {
-        (self.stats)(&self.metrics);
-        if let Ok(waiting) = self.reader.outbox_waiting() {
-            self.metrics.outbox_waiting.set(waiting as i64);
-        }
+        self.vitals.take(&self.metrics, clock::now());
         self.metrics.text()
     }
 
@@ -348,16 +354,26 @@ pub async fn start(parts: Parts) -> Result<Running, ServeError> {
     let rollups_decoder = Decoder::new(config.root.clone(), Signing::Off);
     let rollups_ring = Arc::new(Notify::new());
     let links = entry::links(&config)?;
+    let alertmanagers = match &config.alertmanager {
+        Some(wanted) => Some((wanted.clone(), alertmanager::clients(wanted)?)),
+        None => None,
+    };
     let office = Arc::new(PostOffice::new(&config, links.clone(), Some(Arc::clone(&reader)))?);
 
     let settings = config.settings();
     let loaded = store.load().map_err(ServeError::of)?;
-    let restored = restore(loaded, &decoder, &rules_toml, rules, fleet, &settings)?;
+    let influx = match &config.influx {
+        Some(settings) => Some(Influx::start(entry::influx_config(settings, &config.data)?).map_err(ServeError::of)?),
+        None => None,
+    };
+    let mut telling = influx.as_ref().map(|i| Telling::new(Historian::new(config.time_zone), i.spool()));
+    let restored = restore(loaded, &decoder, &rules_toml, rules, fleet, &settings, telling.as_mut())?;
     let known = Arc::new(KnownUnits::default());
     known.set(restored.engine.fleet());
     known.set_rules(restored.engine.rules());
 
     let (ingest_in, ingest_out) = mpsc::channel(INGEST_CHUNKS);
+    let ingest = ingest_in.downgrade();
     let (control_in, control_out) = mpsc::channel(CONTROLS);
     let (commands_in, commands_out) = mpsc::unbounded_channel();
     for (unit, command) in reader.commands_live(started_at).map_err(ServeError::of)? {
@@ -386,6 +402,7 @@ pub async fn start(parts: Parts) -> Result<Running, ServeError> {
         settings,
         rules_toml,
         started_at,
+        telling,
         fresh: restored.fresh,
     };
     judge.remember_counts().map_err(ServeError::of)?;
@@ -416,24 +433,20 @@ pub async fn start(parts: Parts) -> Result<Running, ServeError> {
         gateway: gateway.as_ref().map(Gateway::commands),
         external: external.as_ref().map(External::commands),
     };
-    let gateway_stats = gateway.as_ref().map(Gateway::handle);
-    let bus_handle = bus.as_ref().map(Bus::handle);
-    let stats = Arc::new(move |m: &Metrics| {
-        if let Some(stats) = &gateway_stats {
-            m.connections.set(stats.connected() as i64);
-        }
-        if let Some(bus) = &bus_handle {
-            let stats = bus.stats();
-            m.restarts_of_bus.set(stats.restarts as i64);
-            m.bus_dropped.set((stats.dropped + stats.refused) as i64);
-        }
+    let vitals = Arc::new(Vitals {
+        gateway: gateway.as_ref().map(|g| (g.handle(), g.stats())),
+        bus: bus.as_ref().map(Bus::handle),
+        influx: influx.as_ref().zip(config.influx.as_ref()).map(|(i, s)| (i.spool(), u64::from(s.spool_max_mb) << 20)),
+        reader: Arc::clone(&reader),
+        ingest,
+        looking: Mutex::default(),
     });
     let handle = Handle {
         control: control_in.clone(),
         metrics: metrics.clone(),
         reader: Arc::clone(&reader),
         histories,
-        stats,
+        vitals,
         external: external.is_some(),
         desk,
         decided,
@@ -471,6 +484,9 @@ pub async fn start(parts: Parts) -> Result<Running, ServeError> {
         tokio::spawn(commands::run(way, config.root.clone(), metrics, commands_out)),
     ];
     tasks.push(tokio::spawn(report_mails::run(config.clone(), handle.clone())));
+    if let Some((wanted, clients)) = alertmanagers {
+        tasks.extend(alertmanager::run(&config, wanted, clients, handle.clone()));
+    }
     if let Some(path) = rules_file {
         tasks.push(tokio::spawn(entry::follow_rules(path, control)));
     }
@@ -483,7 +499,7 @@ pub async fn start(parts: Parts) -> Result<Running, ServeError> {
         bus: bus.as_ref().map(Bus::local_addr),
         mail_folder: config.mail_folder(),
         handle,
-        parts: RunningParts { gateway, external, http, bus, tasks },
+        parts: RunningParts { gateway, external, http, bus, influx, tasks },
         ended,
     })
 }
@@ -501,6 +517,7 @@ fn restore(
     rules: RuleSet,
     fleet: Option<Vec<Unit>>,
     settings: &crate::domain::Settings,
+    mut telling: Option<&mut Telling>,
 ) -> Result<Restored, ServeError> {
     let mut fresh = Fresh::default();
     let units = fleet.unwrap_or_else(|| loaded.fleet.clone());
@@ -518,11 +535,20 @@ fn restore(
     let saved = loaded.checkpoint.map(|c| Saved { global: c.global, units: c.units }).unwrap_or_default();
     let mut engine = Engine::restore(rules_then, Fleet::new(loaded.fleet.clone()), settings.clone(), &saved)
         .map_err(ServeError::of)?;
+    if let Some(telling) = telling.as_deref_mut() {
+        telling.historian().begin(&engine);
+    }
     let mut passed = Passed::default();
     for line in Reader::new(loaded.journal_tail.as_slice()) {
         let line = line.map_err(|e| ServeError(format!("the store's journal is damaged: {e}; restore a backup")))?;
-        // Its effects were committed with it.
-        let _ = judge_line(&mut engine, decoder, line, &mut passed);
+        // Its effects were committed with it. Whether InfluxDB was told of it, nobody knows.
+        match telling.as_deref_mut() {
+            None => drop(judge_line(&mut engine, decoder, line, &mut passed)),
+            Some(telling) => {
+                drop(judge_line_telling(&mut engine, decoder, line, &mut passed, telling.historian()));
+                telling.hand_over_a_part();
+            }
+        }
     }
     if passed.lines > 0 {
         tracing::info!("{} messages since the last checkpoint judged again", passed.lines);
@@ -585,7 +611,7 @@ impl Running {
     /// Everything that was taken in is committed and acknowledged; then the doors close.
     pub async fn stop(self) -> Result<(), ServeError> {
         const FAREWELL: Duration = Duration::from_secs(10);
-        let RunningParts { gateway, external, http, bus, tasks } = self.parts;
+        let RunningParts { gateway, external, http, bus, influx, tasks } = self.parts;
         if let Some(gateway) = gateway {
             gateway.stop().await;
         }
@@ -605,6 +631,9 @@ impl Running {
         };
         if let Some(bus) = bus {
             bus.stop();
+        }
+        if let Some(influx) = influx {
+            influx.stop().await;
         }
         result
     }

@@ -34,16 +34,19 @@ const TOP_KEYS: &[&str] = &[
     "signing",
     "judgement",
     "report",
+    "influx",
+    "alertmanager",
 ];
 
 pub fn check(file: &str, text: &str) -> Result<ServiceConfig, Problems> {
     let document = Document::read(file, text)?;
     let root = document.root();
     root.only_keys(TOP_KEYS, |key| match key {
-        "influx" | "tokens" => Some("it is not supported yet; take it out for now".to_owned()),
+        "tokens" => Some("it is not supported yet; take it out for now".to_owned()),
         "crews" => Some("write each crew as its own [crew.<name>]".to_owned()),
         "timezone" => Some("did you mean time_zone?".to_owned()),
         "smtp" => Some("it belongs into [mail]: smtp = { … }".to_owned()),
+        "influxdb" => Some("did you mean [influx]?".to_owned()),
         _ => None,
     });
     let defaults = ServiceConfig::default();
@@ -66,18 +69,20 @@ pub fn check(file: &str, text: &str) -> Result<ServiceConfig, Problems> {
         signing: signing(&root),
         judgement: judgement(&root, defaults.judgement),
         report: report(&root, defaults.report),
+        influx: section(&root, "influx").and_then(|block| influx::influx(&block)),
+        alertmanager: alertmanager::alertmanager(&root),
     };
     one_address_each(&root, &config);
     document.finish(config)
 }
 
 /// `[key]`, called by its name. None: there is none, or it is no section (noted).
-fn section<'a>(root: &Block<'a>, key: &str) -> Option<Block<'a>> {
+pub(super) fn section<'a>(root: &Block<'a>, key: &str) -> Option<Block<'a>> {
     let block = root.get(key)?.block()?;
     Some(block.called(format!("[{key}] ")))
 }
 
-fn path(block: &Block<'_>, key: &str) -> Option<PathBuf> {
+pub(super) fn path(block: &Block<'_>, key: &str) -> Option<PathBuf> {
     let item = block.get(key)?;
     let text = item.words()?;
     if text.chars().any(char::is_control) {
@@ -132,7 +137,7 @@ fn address(block: &Block<'_>, key: &str) -> Option<SocketAddr> {
     found
 }
 
-fn is_loopback_host(host: &str) -> bool {
+pub(super) fn is_loopback_host(host: &str) -> bool {
     host.eq_ignore_ascii_case("localhost") || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
 }
 
@@ -193,7 +198,7 @@ fn certificate(tls: &Block<'_>) -> Option<TlsServer> {
 }
 
 /// A password must not stand in a file that people copy, mail and print.
-fn secret_remedy(key: &str) -> Option<String> {
+pub(super) fn secret_remedy(key: &str) -> Option<String> {
     let is_secret = ["password", "pass", "passwd", "secret", "token"].contains(&key);
     is_secret
         .then(|| "put it in a file of its own, readable only by the service, and name that in password_file".to_owned())

@@ -4,7 +4,9 @@
 //! Paths are as written: relative ones start where the service was started. Secrets are in files that are named here,
 //! never in this file and never in a message.
 
+mod alertmanager;
 mod check;
+mod influx;
 mod notices;
 
 use std::collections::BTreeMap;
@@ -15,12 +17,16 @@ use std::time::Duration;
 use chrono_tz::Tz;
 use sha2::{Digest, Sha256};
 
+pub use influx::Influx;
+
 use super::duration::{DAY, HOUR, MINUTE};
 use super::problem::Problems;
 use crate::domain::notice_plan::{NoticePlan, NoticePlans, TimeOfDay};
 use crate::domain::report::ReportPeriod;
 use crate::domain::severity::PriorityTargets;
 use crate::domain::{CrewId, Recipient, Settings};
+
+pub use alertmanager::{Alertmanager, AlertmanagerAuth};
 
 /// Err: every mistake of the file.
 pub fn check_service(file: &str, text: &str) -> Result<ServiceConfig, Problems> {
@@ -54,6 +60,10 @@ pub struct ServiceConfig {
     pub signing: Signing,
     pub judgement: Judgement,
     pub report: Report,
+    /// Where history goes besides the store. None: only into the store.
+    pub influx: Option<Influx>,
+    /// None: nothing is pushed.
+    pub alertmanager: Option<Alertmanager>,
 }
 
 /// `[gateway]`: the listener for units.
@@ -236,6 +246,8 @@ impl Default for ServiceConfig {
             signing: Signing::default(),
             judgement: Judgement::default(),
             report: Report::default(),
+            influx: None,
+            alertmanager: None,
         }
     }
 }

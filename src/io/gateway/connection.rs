@@ -318,7 +318,7 @@ impl Session {
             let publish =
                 Publish { sender: self.unit.clone(), topic: will.topic, payload: will.payload, retained: false };
             self.shared.stats.wills_total.add(1);
-            let chunk = Chunk { publishes: vec![publish], ack: Box::new(NoAck) };
+            let chunk = Chunk { read_at: Instant::now().into_std(), publishes: vec![publish], ack: Box::new(NoAck) };
             if self.shared.ingest.send(Ingest::Publishes(chunk)).await.is_err() {
                 debug!("a last will found no one to hear it");
             }
@@ -364,7 +364,8 @@ impl Session {
             if batch.publishes.is_empty() {
                 ack.release_now();
             } else {
-                let chunk = Chunk { publishes: batch.publishes, ack: Box::new(ack) };
+                let chunk =
+                    Chunk { read_at: Instant::now().into_std(), publishes: batch.publishes, ack: Box::new(ack) };
                 self.shared.ingest.send(Ingest::Publishes(chunk)).await.map_err(|_| Ending::DaemonGone)?;
             }
         }

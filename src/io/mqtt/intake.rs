@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::mem;
+use std::time::Instant;
 
 use rumqttc::QoS;
 use tokio::sync::mpsc::UnboundedSender;
@@ -141,7 +142,7 @@ impl Intake {
         } else {
             Box::new(Promise { epoch: self.epoch, acks, settled: self.settled.clone(), committed: false })
         };
-        self.sealed.push_back(Ingest::Publishes(Chunk { publishes, ack }));
+        self.sealed.push_back(Ingest::Publishes(Chunk { read_at: Instant::now(), publishes, ack }));
     }
 }
 

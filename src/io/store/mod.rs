@@ -22,6 +22,7 @@ mod journal;
 mod migration;
 mod reader;
 mod rollups;
+mod room;
 #[cfg(test)]
 mod tests;
 
@@ -40,6 +41,7 @@ pub use error::StoreError;
 pub use journal::Tail;
 pub use reader::{AlertLine, BackupProgress, DueMail, ReadinessLine, StoreReader};
 pub use rollups::{FoldedDay, JournalPart, RolledHour, RolledUnit, RollupPiece};
+pub use room::{OutboxDepth, Room};
 
 use error::At;
 use journal::Journal;
