@@ -237,7 +237,10 @@ fn a_day_of_the_fleet_is_in_influxdb_as_the_units_sent_it() {
     let since = Timestamp::from_millis(millis_now()) - HOUR * 24 - HOUR;
     let series = service.json(&format!("/api/v1/units/PSH-001/series/battery.voltage?since={since}"));
     assert_eq!(series["readings"].as_array().map(Vec::len), Some(voltages), "{series}");
-    let doctor = process::run(house.dir.path(), &["doctor", "--config", "buttonwatch.toml", "--server", &format!("http://{}", house.http)]);
+    let doctor = process::run(
+        house.dir.path(),
+        &["doctor", "--config", "buttonwatch.toml", "--server", &format!("http://{}", house.http)],
+    );
     assert!(doctor.out.contains("InfluxDB"), "{doctor:?}");
 }
 
