@@ -101,7 +101,9 @@ fn only_the_units_port_is_open_to_the_network_and_every_service_has_a_sign_of_li
     let mut wrong = Vec::new();
     for (name, service) in compose["services"].as_object().expect("services") {
         for port in texts(service, "ports") {
-            if !port.starts_with("127.0.0.1:") && (name.as_str(), port) != ("mosquitto", "${MQTT_LISTEN:-0.0.0.0}:8883:8883") {
+            if !port.starts_with("127.0.0.1:")
+                && (name.as_str(), port) != ("mosquitto", "${MQTT_LISTEN:-0.0.0.0}:8883:8883")
+            {
                 wrong.push(format!("{name}: {port} is open to the network"));
             }
         }
@@ -153,10 +155,13 @@ fn prometheus_takes_its_settings_inside_of_compose() {
     let dir = deployed();
     let deploy = dir.path().join("deploy");
     let token = deploy.join("secrets/buttonwatch-token");
-    let settings = text("deploy/compose/prometheus.yml").replace("/run/secrets/buttonwatch-token", &token.display().to_string());
+    let settings =
+        text("deploy/compose/prometheus.yml").replace("/run/secrets/buttonwatch-token", &token.display().to_string());
     std::fs::write(deploy.join("prometheus/inside.yml"), settings).expect("our own folder");
     let how = "apt-get install prometheus";
-    let Some(output) = run(&deploy.join("prometheus"), "promtool", &["check", "config", "inside.yml"], how) else { return };
+    let Some(output) = run(&deploy.join("prometheus"), "promtool", &["check", "config", "inside.yml"], how) else {
+        return;
+    };
     assert!(output.status.success(), "{}", said(&output));
 }
 
@@ -166,10 +171,14 @@ const EXPOSURE_AT_MOST: &str = "--threshold=15";
 #[test]
 fn systemd_finds_no_fault_in_the_unit_and_little_that_it_could_do_harm_with() {
     let dir = tempfile::tempdir().expect("scratch folder");
-    let unit = text("deploy/buttonwatch.service").replace("/usr/local/bin/buttonwatch", env!("CARGO_BIN_EXE_buttonwatch"));
+    let unit =
+        text("deploy/buttonwatch.service").replace("/usr/local/bin/buttonwatch", env!("CARGO_BIN_EXE_buttonwatch"));
     std::fs::write(dir.path().join("buttonwatch.service"), unit).expect("our own folder");
     let how = "apt-get install systemd";
-    for args in [["verify", "--man=no", "buttonwatch.service"].as_slice(), &["security", "--offline=true", EXPOSURE_AT_MOST, "buttonwatch.service"]] {
+    for args in [
+        ["verify", "--man=no", "buttonwatch.service"].as_slice(),
+        &["security", "--offline=true", EXPOSURE_AT_MOST, "buttonwatch.service"],
+    ] {
         let Some(output) = run(dir.path(), "systemd-analyze", args, how) else { return };
         assert!(output.status.success(), "systemd-analyze {args:?}:\n{}", said(&output));
         assert!(args[0] != "verify" || said(&output).trim().is_empty(), "{}", said(&output));
@@ -186,7 +195,8 @@ fn behind_the_shipped_broker_a_unit_is_heard_and_can_speak_for_nobody_else() {
         .file("passwords", "buttonwatch:monitor\nPSH-001:one\nPSH-002:two\n")
         .file("mosquitto.acl", &text("deploy/compose/mosquitto.acl"))
         .line("acl_file {dir}/mosquitto.acl");
-    let elsewhere = ["password_file", "acl_file", "allow_anonymous", "persistence_location", "log_dest", "log_type", "listener"];
+    let elsewhere =
+        ["password_file", "acl_file", "allow_anonymous", "persistence_location", "log_dest", "log_type", "listener"];
     let tls = ["certfile", "keyfile"];
     for line in text("deploy/compose/mosquitto.conf").lines().filter(|l| !l.is_empty() && !l.starts_with('#')) {
         let key = line.split(' ').next().expect("a first word");

@@ -55,7 +55,8 @@ fn every_alert_says_how_bad_what_and_what_to_do_and_is_tried_out() {
     let (tests, page) = (text("deploy/prometheus/buttonwatch.rules.test.yml"), text("docs/monitoring.md"));
     let mut wrong = Vec::new();
     for (name, lines) in alerts() {
-        let severity = ["critical", "major", "minor", "warning"].iter().find(|s| lines.contains(&format!("severity: {s} }}")));
+        let severity =
+            ["critical", "major", "minor", "warning"].iter().find(|s| lines.contains(&format!("severity: {s} }}")));
         if severity.is_none() {
             wrong.push(format!("{name}: severity is none of ours"));
         }
@@ -64,15 +65,21 @@ fn every_alert_says_how_bad_what_and_what_to_do_and_is_tried_out() {
                 wrong.push(format!("{name}: has no {key}"));
             }
         }
-        if !lines.contains(&format!("docs/monitoring.md#{}", name.to_lowercase())) || !page.contains(&format!("\n### {name}\n")) {
-            wrong.push(format!("{name}: docs/monitoring.md has no section of that name, or the runbook does not point to it"));
+        if !lines.contains(&format!("docs/monitoring.md#{}", name.to_lowercase()))
+            || !page.contains(&format!("\n### {name}\n"))
+        {
+            wrong.push(format!(
+                "{name}: docs/monitoring.md has no section of that name, or the runbook does not point to it"
+            ));
         }
         if !tests.contains(&format!("alertname=\"{name}\"")) {
             wrong.push(format!("{name}: fires in no test"));
         }
     }
     let headings = page.lines().filter_map(|line| line.strip_prefix("### "));
-    wrong.extend(headings.filter(|h| !alerts().contains_key(*h)).map(|h| format!("docs/monitoring.md: {h} is no alert")));
+    wrong.extend(
+        headings.filter(|h| !alerts().contains_key(*h)).map(|h| format!("docs/monitoring.md: {h} is no alert")),
+    );
     assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
 }
 
@@ -119,7 +126,10 @@ fn every_figure_has_its_row_in_the_page_and_every_row_its_figure() {
     let documented = documented();
     let lacking: Vec<_> = there.difference(&documented).collect();
     let gone: Vec<_> = documented.difference(&there).collect();
-    assert!(lacking.is_empty() && gone.is_empty(), "docs/metrics.md lacks {lacking:?} and has {gone:?} that are not there");
+    assert!(
+        lacking.is_empty() && gone.is_empty(),
+        "docs/metrics.md lacks {lacking:?} and has {gone:?} that are not there"
+    );
 }
 
 /// A panel's title and its queries, with Grafana's words replaced by what they stand for.
@@ -144,9 +154,8 @@ fn emptiness(answer: Result<Vec<Value>, String>) -> Option<String> {
         Err(why) => Some(why),
         Ok(rows) if rows.is_empty() => Some("no series".to_owned()),
         Ok(rows) => {
-            let is_number = |row: &Value| {
-                row["value"][1].as_str().and_then(|v| v.parse::<f64>().ok()).is_some_and(f64::is_finite)
-            };
+            let is_number =
+                |row: &Value| row["value"][1].as_str().and_then(|v| v.parse::<f64>().ok()).is_some_and(f64::is_finite);
             (!rows.iter().all(is_number)).then(|| format!("no number in {rows:?}"))
         }
     }
@@ -218,7 +227,8 @@ fn every_query_of_the_dashboard_and_of_the_rules_runs_on_the_real_prometheus() {
     for name in recorded.filter(|name| !EMPTY_HERE.contains(name)) {
         wait_until(&format!("{name} is recorded"), || emptiness(prometheus.query(name)).is_none());
     }
-    let alerting: BTreeSet<&str> = rules.iter().filter(|r| r["type"] == "alerting").filter_map(|r| r["name"].as_str()).collect();
+    let alerting: BTreeSet<&str> =
+        rules.iter().filter(|r| r["type"] == "alerting").filter_map(|r| r["name"].as_str()).collect();
     assert_eq!(alerting, alerts().keys().map(String::as_str).collect(), "it has read every alert");
     service.stop();
 }

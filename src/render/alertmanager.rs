@@ -109,10 +109,8 @@ fn of_alert(row: &AlertRow, fleet: &Fleet, chosen: &Chosen<'_>) -> (Labels, Stan
             name => format!(" ({}, {name})", unit.site),
         };
     }
-    let mut annotations = BTreeMap::from([
-        ("summary", format!("{}{place}: {}", row.unit, row.reason)),
-        ("reason", row.reason.clone()),
-    ]);
+    let mut annotations =
+        BTreeMap::from([("summary", format!("{}{place}: {}", row.unit, row.reason)), ("reason", row.reason.clone())]);
     annotations.extend(row.order.map(|order| ("order", order.to_string())));
     if row.flapping {
         annotations.insert("flapping", "it comes and goes".to_owned());

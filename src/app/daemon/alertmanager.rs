@@ -49,7 +49,9 @@ pub(super) fn clients(wanted: &Wanted) -> Result<Vec<Alertmanager>, ServeError> 
             Some(AlertmanagerAuth::Login(login)) => {
                 Auth::Login { username: login.username.clone(), password: entry::read_password(login)? }
             }
-            Some(AlertmanagerAuth::Token(path)) => Auth::Token(entry::read_secret(path, "the token of [alertmanager]")?),
+            Some(AlertmanagerAuth::Token(path)) => {
+                Auth::Token(entry::read_secret(path, "the token of [alertmanager]")?)
+            }
         };
         let config = AlertmanagerConfig { url: url.clone(), auth, trusted_pem: trusted_pem.clone() };
         clients.push(Alertmanager::new(config).map_err(ServeError::of)?);
@@ -58,7 +60,12 @@ pub(super) fn clients(wanted: &Wanted) -> Result<Vec<Alertmanager>, ServeError> 
 }
 
 /// The tasks, to be aborted at the end.
-pub(super) fn run(config: &ServiceConfig, wanted: Wanted, clients: Vec<Alertmanager>, handle: Handle) -> Vec<JoinHandle<()>> {
+pub(super) fn run(
+    config: &ServiceConfig,
+    wanted: Wanted,
+    clients: Vec<Alertmanager>,
+    handle: Handle,
+) -> Vec<JoinHandle<()>> {
     let metrics = handle.metrics.alertmanager.clone();
     metrics.configured.set(1);
     let (show, _) = watch::channel(None);
@@ -293,11 +300,8 @@ mod tests {
 
     fn open(names: &[&str]) -> Picture {
         let one = |name: &&str| {
-            let standing = Standing {
-                since: Timestamp::from_millis(1_000),
-                annotations: BTreeMap::new(),
-                source: String::new(),
-            };
+            let standing =
+                Standing { since: Timestamp::from_millis(1_000), annotations: BTreeMap::new(), source: String::new() };
             (Labels::from([("alertname", (*name).to_owned())]), standing)
         };
         Arc::new(names.iter().map(one).collect())

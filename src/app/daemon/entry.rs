@@ -154,7 +154,8 @@ pub(super) fn read_password(login: &Login) -> Result<String, ServeError> {
 /// The first line of the file, which must be `what`.
 pub(super) fn read_secret(file: &Path, what: &str) -> Result<String, ServeError> {
     let name = file.display();
-    let text = fs::read_to_string(file).map_err(|e| ServeError(format!("{name}: {e}; its first line must be {what}")))?;
+    let text =
+        fs::read_to_string(file).map_err(|e| ServeError(format!("{name}: {e}; its first line must be {what}")))?;
     match text.lines().next().map(str::trim).filter(|line| !line.is_empty()) {
         Some(line) => Ok(line.to_owned()),
         None => Err(ServeError(format!("{name} is empty; its first line must be {what}"))),

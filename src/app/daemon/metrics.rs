@@ -7,8 +7,8 @@
 use std::collections::BTreeMap;
 
 use prometheus::{
-    Encoder, Gauge, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts,
-    Registry, TextEncoder,
+    Encoder, Gauge, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
+    TextEncoder,
 };
 
 use crate::domain::message::Kind;
@@ -127,7 +127,13 @@ impl Maker<'_> {
         self.registered(IntCounter::new(name, help))
     }
     /// One label, and all that it can say.
-    fn counters(&self, name: &str, help: &str, label: &str, words: impl IntoIterator<Item = &'static str>) -> IntCounterVec {
+    fn counters(
+        &self,
+        name: &str,
+        help: &str,
+        label: &str,
+        words: impl IntoIterator<Item = &'static str>,
+    ) -> IntCounterVec {
         let made = self.registered(IntCounterVec::new(Opts::new(name, help), &[label]));
         for word in words {
             made.with_label_values(&[word]);
@@ -174,15 +180,18 @@ impl Metrics {
                 "kind",
                 RefusalKind::ALL.iter().map(|k| k.as_str()),
             ),
-            quarantined: make
-                .counter("buttonwatch_quarantined_messages_total", "Messages of units not in the fleet."),
+            quarantined: make.counter("buttonwatch_quarantined_messages_total", "Messages of units not in the fleet."),
             units: make.gauges("buttonwatch_units", "Units, by readiness and city.", &["readiness", "city"]),
             alerts: make.gauges(
                 "buttonwatch_alerts",
                 "Alerts that are not resolved, by state and severity.",
                 &["state", "severity"],
             ),
-            orders: make.gauges("buttonwatch_orders", "Open work orders, by state and priority.", &["state", "priority"]),
+            orders: make.gauges(
+                "buttonwatch_orders",
+                "Open work orders, by state and priority.",
+                &["state", "priority"],
+            ),
             incidents: make.gauge("buttonwatch_incidents_open", "Common causes that are open now."),
             hearing: make.gauge("buttonwatch_hearing", "1 while units can be heard, 0 while the broker is lost."),
             ingest_seconds: make.histogram(
@@ -219,8 +228,10 @@ impl Metrics {
                 &SECONDS,
             ),
             outbox_waiting: make.gauge("buttonwatch_outbox_waiting", "Mails decided but not yet sent."),
-            outbox_age_seconds: make
-                .fraction("buttonwatch_outbox_age_seconds", "Age of the oldest mail that is not sent yet; 0: none waits."),
+            outbox_age_seconds: make.fraction(
+                "buttonwatch_outbox_age_seconds",
+                "Age of the oldest mail that is not sent yet; 0: none waits.",
+            ),
             outbox_refused: make
                 .gauge("buttonwatch_outbox_refused", "Mails that were refused for good and wait for the operator."),
             mails: make.counters(
@@ -272,8 +283,7 @@ impl Metrics {
             disk_size_bytes: make.gauge("buttonwatch_disk_size_bytes", "Size of the disk of the store."),
             influx: influx(&make),
             alertmanager: alertmanager(&make),
-            start_time_seconds: make
-                .gauge("buttonwatch_start_time_seconds", "When the service started, Unix time."),
+            start_time_seconds: make.gauge("buttonwatch_start_time_seconds", "When the service started, Unix time."),
             registry: registry.clone(),
         };
         metrics.set_alerts([]);
@@ -345,8 +355,10 @@ fn influx(make: &Maker<'_>) -> InfluxMetrics {
             "buttonwatch_influx_spool_max_bytes",
             "What may wait on disk for InfluxDB; then the oldest is dropped.",
         ),
-        lag_seconds: make
-            .fraction("buttonwatch_influx_lag_seconds", "Age of the oldest batch that InfluxDB has not taken; 0: none."),
+        lag_seconds: make.fraction(
+            "buttonwatch_influx_lag_seconds",
+            "Age of the oldest batch that InfluxDB has not taken; 0: none.",
+        ),
         write_seconds: make.histogram("buttonwatch_influx_write_seconds", "Time a write to InfluxDB took.", &SECONDS),
     }
 }
@@ -356,7 +368,8 @@ fn alertmanager(make: &Maker<'_>) -> AlertmanagerMetrics {
         configured: make
             .gauge("buttonwatch_alertmanager_configured", "1 if the settings have a section [alertmanager]."),
         up: make.gauge("buttonwatch_alertmanager_up", "1 if every Alertmanager took the last push."),
-        alerts: make.gauge("buttonwatch_alertmanager_alerts", "Alerts and incidents that are told to Alertmanager now."),
+        alerts: make
+            .gauge("buttonwatch_alertmanager_alerts", "Alerts and incidents that are told to Alertmanager now."),
         pushes: make.counters(
             "buttonwatch_alertmanager_pushes_total",
             "Pushes to Alertmanager, by its answer.",

@@ -55,7 +55,9 @@ pub(super) fn alertmanager(root: &Block<'_>) -> Option<Alertmanager> {
         "urls" | "host" | "target" | "targets" => {
             Some("write url = \"http://127.0.0.1:9093\", or a list of them for a cluster".to_owned())
         }
-        "token" => Some("put it in a file of its own, readable only by the service, and name that in token_file".to_owned()),
+        "token" => {
+            Some("put it in a file of its own, readable only by the service, and name that in token_file".to_owned())
+        }
         "severity" => Some("did you mean severities?".to_owned()),
         "interval" | "resend" => Some("did you mean repeat?".to_owned()),
         _ => secret_remedy(key),
@@ -91,7 +93,9 @@ fn url(item: &Item<'_>) -> Option<String> {
     let rest = text.strip_prefix("http://").or_else(|| text.strip_prefix("https://"));
     let problem = match rest {
         None => "must begin with http:// or https://, such as \"http://127.0.0.1:9093\"",
-        Some(rest) if rest.contains('@') => "must not hold a login; that has keys of its own: username and password_file",
+        Some(rest) if rest.contains('@') => {
+            "must not hold a login; that has keys of its own: username and password_file"
+        }
         Some(rest) if rest.is_empty() || !rest.bytes().all(|b| b.is_ascii_graphic() && !b"?#\"\\".contains(&b)) => {
             "must be a server's address alone, such as \"http://127.0.0.1:9093\""
         }
@@ -167,7 +171,9 @@ mod tests {
 
     #[test]
     fn a_cluster_is_a_list_and_each_severity_is_a_choice() {
-        let found = read("url = [\"https://a.example\", \"https://b.example/am\"]\nseverities = [\"critical\"]\ntoken_file = \"t\"");
+        let found = read(
+            "url = [\"https://a.example\", \"https://b.example/am\"]\nseverities = [\"critical\"]\ntoken_file = \"t\"",
+        );
         let found = found.expect("fine").expect("it is there");
         assert_eq!(found.urls, ["https://a.example", "https://b.example/am"]);
         assert_eq!(found.severities, BTreeSet::from([Severity::Critical]));

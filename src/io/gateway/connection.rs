@@ -364,7 +364,8 @@ impl Session {
             if batch.publishes.is_empty() {
                 ack.release_now();
             } else {
-                let chunk = Chunk { read_at: Instant::now().into_std(), publishes: batch.publishes, ack: Box::new(ack) };
+                let chunk =
+                    Chunk { read_at: Instant::now().into_std(), publishes: batch.publishes, ack: Box::new(ack) };
                 self.shared.ingest.send(Ingest::Publishes(chunk)).await.map_err(|_| Ending::DaemonGone)?;
             }
         }
