@@ -5,7 +5,7 @@
 //! ```text
 //!  cli    L4   arguments in, text or JSON out
 //!   └─ app    L3   the clock, the daemon's loop, replay, simulator, demo, doctor
-//!       ├─ io      L2   gateway · bus · mqtt · store · smtp · http: never the engine, never each other
+//!       ├─ io      L2   gateway · bus · mqtt · store · smtp · http · alertmanager: never the engine, never each other
 //!       ├─ engine  L1   every decision; pure: time and data in, effects with reasons out
 //!       ├─ config  L1   buttonwatch.toml, alerts.toml, fleet.csv → values, or every problem at once
 //!       ├─ wire    L1   MQTT topic and bytes ↔ domain; recordings

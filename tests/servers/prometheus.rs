@@ -22,15 +22,17 @@ pub struct Prometheus {
 }
 
 impl Prometheus {
-    /// With this prometheus.yml. None: it is not installed, and a line says so.
-    pub fn start(config: &str) -> Option<Prometheus> {
+    /// With these files in its folder, `prometheus.yml` among them. None: it is not installed, and a line says so.
+    pub fn start(files: &[(&str, &str)]) -> Option<Prometheus> {
         let program = find("prometheus")?;
         let mut last_log = String::new();
         // Another program can take the port between our look and its start.
         for _ in 0..5 {
             let folder = tempfile::tempdir().expect("a folder for Prometheus");
             let dir = folder.path();
-            fs::write(dir.join("prometheus.yml"), config).expect("our own folder");
+            for (name, text) in files {
+                fs::write(dir.join(name), text).expect("our own folder");
+            }
             let address = TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).expect("a free port");
             let log = fs::File::create(dir.join("log")).expect("our own folder");
             let child = Command::new(&program)
@@ -54,15 +56,26 @@ impl Prometheus {
     /// `data.result` of a query of now. Err: what it says against the query.
     pub fn query(&self, promql: &str) -> Result<Vec<Value>, String> {
         let query: String = form_urlencoded::byte_serialize(promql.as_bytes()).collect();
-        let body = self.get(&format!("/api/v1/query?query={query}")).unwrap_or_default();
-        let answer: Value = serde_json::from_str(&body).map_err(|e| format!("{e}: {body:?}"))?;
+        match self.data(&format!("/api/v1/query?query={query}"))?["result"].take() {
+            Value::Array(rows) => Ok(rows),
+            other => Err(format!("no list of series: {other}")),
+        }
+    }
+
+    /// All rules, as it has read them, each with its `health`, and `lastError` if it has one.
+    pub fn rules(&self) -> Vec<Value> {
+        let data = self.data("/api/v1/rules").unwrap_or_default();
+        let groups = data["groups"].as_array().into_iter().flatten();
+        groups.flat_map(|group| group["rules"].as_array().into_iter().flatten()).cloned().collect()
+    }
+
+    fn data(&self, path: &str) -> Result<Value, String> {
+        let body = self.get(path).unwrap_or_default();
+        let mut answer: Value = serde_json::from_str(&body).map_err(|e| format!("{e}: {body:?}"))?;
         if answer["status"] != "success" {
             return Err(answer["error"].to_string());
         }
-        match &answer["data"]["result"] {
-            Value::Array(rows) => Ok(rows.clone()),
-            other => Err(format!("no list of series: {other}")),
-        }
+        Ok(answer["data"].take())
     }
 
     fn get(&self, path: &str) -> Option<String> {

@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue};
 use reqwest::{Certificate, Client, Url};
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
 use thiserror::Error;
 
 use crate::render::alertmanager::PushedAlert;
@@ -87,7 +89,7 @@ impl Alertmanager {
             .redirect(reqwest::redirect::Policy::none())
             .no_proxy();
         if let Some(pem) = &config.trusted_pem {
-            let blocks = rustls_pemfile::certs(&mut pem.as_slice()).collect::<Result<Vec<_>, _>>();
+            let blocks: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
             let blocks = blocks.map_err(|e| BadSettings::Ca(e.to_string()))?;
             if blocks.is_empty() {
                 return Err(BadSettings::Ca("no certificate is in it".to_owned()));

@@ -42,7 +42,7 @@ impl Outcome {
         match self {
             Outcome::Written => "written",
             Outcome::Refused => "refused",
-            Outcome::TooLarge => "too_large",
+            Outcome::TooLarge => "too-large",
             Outcome::Unprocessable => "unprocessable",
             Outcome::Held => "held",
             Outcome::Busy => "busy",
