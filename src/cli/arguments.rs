@@ -153,18 +153,21 @@ pub enum InfluxVerb {
 
 #[derive(Debug, Args)]
 pub struct InfluxSetup {
-    /// Where InfluxDB is
-    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8086")]
-    pub url: String,
-    /// The organization's name
+    /// buttonwatch.toml: its [influx] says what is not said here
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Where InfluxDB is [default: http://127.0.0.1:8086]
+    #[arg(long, value_name = "URL")]
+    pub url: Option<String>,
+    /// The organization's name [default: buttonwatch]
     #[arg(long, value_name = "NAME")]
-    pub org: String,
-    /// A file that holds an All Access token of the organization, and nothing else
+    pub org: Option<String>,
+    /// A file that holds an All Access token of the organization, and nothing else; the service itself needs less
     #[arg(long, value_name = "FILE")]
     pub token_file: Option<PathBuf>,
-    /// What the names of the four buckets begin with
-    #[arg(long, value_name = "NAME", default_value = "buttonwatch")]
-    pub bucket: String,
+    /// What the names of the four buckets begin with [default: buttonwatch]
+    #[arg(long, value_name = "NAME")]
+    pub bucket: Option<String>,
     /// Certificates to trust for https, besides the public ones
     #[arg(long, value_name = "PEM")]
     pub ca: Option<PathBuf>,

@@ -7,17 +7,34 @@ use crate::io::influx::{Done, InfluxServer, SetupOptions, Step, setup};
 
 use super::arguments::{InfluxSetup, Output};
 use super::exit::Failure;
-use super::programs::runtime;
+use super::programs::{read_settings, runtime};
 use super::screen::Screen;
 
 /// For one question. InfluxDB on a small server may be busy.
 const ANSWERS_WITHIN: Duration = Duration::from_secs(30);
 
+const USUAL_URL: &str = "http://127.0.0.1:8086";
+const USUAL_NAME: &str = "buttonwatch";
+
 pub(super) fn set_up(args: InfluxSetup, screen: &Screen) -> Result<(), Failure> {
-    let InfluxSetup { url, org, token_file, bucket, ca, dry_run, shorten } = args;
+    let InfluxSetup { config, url, org, token_file, bucket, ca, dry_run, shorten } = args;
     if screen.output == Output::Csv {
         return Err(Failure::usage("setup tells steps, not a table; leave --output out, or write --output json"));
     }
+    let settings = match &config {
+        None => None,
+        Some(path) => {
+            let settings = read_settings(path).map_err(Failure::failed)?.influx;
+            let none = || format!("{}: has no [influx]; write it there, or leave --config out", path.display());
+            Some(settings.ok_or_else(|| Failure::failed(none()))?)
+        }
+    };
+    let settings = settings.as_ref();
+    let url = url.or(settings.map(|s| s.url.clone())).unwrap_or_else(|| USUAL_URL.to_owned());
+    let org = org.or(settings.map(|s| s.org.clone())).unwrap_or_else(|| USUAL_NAME.to_owned());
+    let bucket = bucket.or(settings.map(|s| s.bucket.clone())).unwrap_or_else(|| USUAL_NAME.to_owned());
+    let token_file = token_file.or(settings.and_then(|s| s.token_file.clone()));
+    let ca = ca.or(settings.and_then(|s| s.ca.clone()));
     let token = token_file.as_deref().map(read_token).transpose()?.unwrap_or_default();
     let ca_pem = ca.as_deref().map(read).transpose()?;
     let server = InfluxServer { url, org, token, database: bucket, ca_pem, timeout: ANSWERS_WITHIN };

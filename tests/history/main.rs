@@ -8,6 +8,9 @@
 mod influx_front;
 #[path = "../servers/influxdb.rs"]
 mod influxdb;
+mod large;
+#[path = "../servers/mosquitto.rs"]
+mod mosquitto;
 #[allow(dead_code, reason = "each test program uses a part of it")]
 #[path = "../service/process.rs"]
 mod process;

@@ -18,6 +18,7 @@ use serde_json::json;
 
 #[path = "influx_books.rs"]
 mod books;
+#[allow(unused_imports, reason = "each test program uses a part of it")]
 pub use books::{Books, ORG_ID};
 
 /// A wait of a test that does not come true fails after this.

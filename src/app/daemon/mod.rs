@@ -18,6 +18,7 @@ mod commands;
 mod delivery;
 mod entry;
 mod history;
+mod influx_watch;
 mod judge;
 mod metrics;
 mod outbox;
@@ -496,13 +497,17 @@ pub async fn start(parts: Parts) -> Result<Running, ServeError> {
         .map_err(|e| ServeError(format!("no thread can be had for the judge: {e}; close other programs")))?;
 
     let fleet_of = Arc::clone(&known);
-    let control = control_in.clone();
+    let (control, watch_control, watched) = (control_in.clone(), control_in.clone(), Arc::clone(&reader));
     let rollups = rollups::run(to_roll_up, rollups_decoder, control_in.clone(), rollups_ring);
     let mut tasks = vec![
         tokio::spawn(rollups),
         tokio::spawn(outbox::run(reader, office, Arc::new(move || fleet_of.fleet()), control_in, outbox_ring)),
         tokio::spawn(commands::run(way, config.root.clone(), metrics, commands_out)),
     ];
+    if let Some(influx) = &influx {
+        let domain = config.mail.domain.clone();
+        tasks.push(tokio::spawn(influx_watch::run(influx.spool(), watched, domain, watch_control)));
+    }
     tasks.push(tokio::spawn(report_mails::run(config.clone(), handle.clone())));
     if let Some((wanted, clients)) = alertmanagers {
         tasks.extend(alertmanager::run(&config, wanted, clients, handle.clone()));

@@ -25,14 +25,14 @@ pub struct Influx {
     pub spool_max_mb: u32,
 }
 
-pub const KEYS: &[&str] = &["url", "org", "bucket", "token_file", "plain_token", "ca", "timeout", "spool_max_mb"];
+const KEYS: &[&str] = &["url", "org", "bucket", "token_file", "plain_token", "ca", "timeout", "spool_max_mb"];
 
 /// A day of 10,000 units that send 300 points an hour each, packed.
 const SPOOL_MAX_MB: u32 = 1024;
 /// A batch of 5,000 points takes a small server a second.
 const TIMEOUT: Duration = SECOND.saturating_mul(10);
-pub const ORG: &str = "buttonwatch";
-pub const BUCKET: &str = "buttonwatch";
+const ORG: &str = "buttonwatch";
+const BUCKET: &str = "buttonwatch";
 
 pub(super) fn influx(block: &Block<'_>) -> Option<Influx> {
     block.only_keys(KEYS, |key| match key {
