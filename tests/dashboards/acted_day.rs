@@ -1,6 +1,6 @@
 //! A day of a small fleet as the program itself would have told InfluxDB: simulated units with faults, judged by the engine with
-//! the default rules, a crew that repairs, and the historian that writes it all down. Seeded: the same each time but for the
-//! hour at which the day ends.
+//! the default rules, a crew that repairs, and the historian that writes it all down. The same to the letter each time: it was
+//! once, and is moved to end where it is wanted.
 
 use std::time::Duration;
 
@@ -98,11 +98,41 @@ at = "16d 22h"
 lasts = "12h"
 "#;
 
-/// Its lines for `raw` and for `events`, from the last 24 hours before `end_ms`.
+/// 2026-11-20T17:20:00Z: after dusk, so that there are pictures by day and by infrared.
+const ENDED_MS: i64 = 1_795_195_200_000;
+
+/// Its lines for `raw` and for `events`: the 24 hours before `end_ms`.
 pub fn day(end_ms: i64) -> (String, String) {
+    let (raw, events) = acted();
+    (moved(&raw, end_ms - ENDED_MS), moved(&events, end_ms - ENDED_MS))
+}
+
+/// A line's time is its last word. Moments within (`since`, `due`, …) are integers of 13 digits.
+fn moved(lines: &str, by_ms: i64) -> String {
+    let later = |moment: &str| moment.parse::<i64>().expect("a moment in ms") + by_ms;
+    let mut out = String::with_capacity(lines.len());
+    for line in lines.lines() {
+        let (point, time) = line.rsplit_once(' ').expect("a line ends with its time");
+        let mut rest = point;
+        while let Some((before, after)) = rest.split_once('=') {
+            let digits = after.find(|c: char| !c.is_ascii_digit()).unwrap_or(after.len());
+            let is_moment = digits == 13 && after[digits..].starts_with('i');
+            out += before;
+            out.push('=');
+            if is_moment {
+                out += &later(&after[..digits]).to_string();
+            }
+            rest = if is_moment { &after[digits..] } else { after };
+        }
+        out += &format!("{rest} {}\n", later(time));
+    }
+    out
+}
+
+fn acted() -> (String, String) {
     let fleet = Fleet::new(check_fleet("fleet.csv", FLEET.as_bytes()).expect("a clean fleet"));
     let scenario = check_scenario("scenario.toml", SCENARIO, &fleet).expect("a clean scenario");
-    let end = Timestamp::from_millis(end_ms);
+    let end = Timestamp::from_millis(ENDED_MS);
     let start = end - 24 * DAYS * HOUR;
     let mut act = Act {
         world: World::new(&fleet, &scenario, 11, start),
