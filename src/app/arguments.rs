@@ -49,6 +49,8 @@ pub struct ReplayArgs {
     pub until: Option<Timestamp>,
     pub readings: Vec<Metric>,
     pub config: Option<PathBuf>,
+    /// Where to write what InfluxDB would have been told.
+    pub points: Option<PathBuf>,
 }
 
 /// `simulate`.

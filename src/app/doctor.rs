@@ -11,7 +11,8 @@ use crate::io::store::{MailOutcome, StoreReader};
 use super::arguments::DoctorArgs;
 use super::clock;
 use super::daemon::{
-    broken_alertmanager_settings, broken_links_key, broken_mail_settings, read_passwords, send_test_mail,
+    broken_alertmanager_settings, broken_links_key, broken_mail_settings, examine_influx, read_passwords,
+    send_test_mail,
 };
 use super::serve::gather;
 
@@ -91,6 +92,10 @@ pub async fn examine(args: &DoctorArgs) -> Vec<Finding> {
     if let Some(broker) = &config.external {
         out.push(reach("external broker", &broker.host, broker.port, "is it running, and is the port open?").await);
     }
+    out.extend(examine_influx(&config).await.map(|influx| match influx {
+        Ok(text) => finding(State::Good, "InfluxDB", text),
+        Err(text) => finding(State::Bad, "InfluxDB", text),
+    }));
     out.extend(broken_alertmanager_settings(&config).map(|why| finding(State::Bad, "Alertmanager", why)));
     out.extend(broken_mail_settings(&config).map(|why| finding(State::Bad, "mails", why)));
     out.push(match &config.mail.transport {

@@ -6,6 +6,7 @@ pub mod clock;
 pub mod daemon;
 pub mod demo;
 pub mod doctor;
+pub mod historian;
 pub mod preview;
 pub mod replay;
 pub mod rule_test;

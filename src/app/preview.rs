@@ -54,7 +54,12 @@ pub fn preview(config: &ServiceConfig, args: &PreviewArgs, now: Timestamp) -> Re
         | NoticeKind::OrderRaised
         | NoticeKind::OrderReminder
         | NoticeKind::OrderEscalated => {}
-        NoticeKind::IncidentOpened | NoticeKind::IncidentClosed | NoticeKind::Report | NoticeKind::Test => {
+        NoticeKind::IncidentOpened
+        | NoticeKind::IncidentClosed
+        | NoticeKind::Report
+        | NoticeKind::MonitorTrouble
+        | NoticeKind::MonitorWell
+        | NoticeKind::Test => {
             return Err(format!("a mail of kind {} is about no order; leave {id} out", args.kind));
         }
     }

@@ -7,8 +7,11 @@ use std::time::Duration;
 use crate::domain::event::{Event, Hearing};
 use crate::domain::{Effect, Timestamp};
 use crate::engine::Engine;
+use crate::render::points::Points;
 use crate::wire::decode::Decoder;
 use crate::wire::recording::{Line, ReadError, Reader, What};
+
+use super::historian::Historian;
 
 /// What a replay passed over, for the person who asked for it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -50,6 +53,27 @@ pub fn judge_line(engine: &mut Engine, decoder: &Decoder, line: Line, passed: &m
     }
 }
 
+/// As [`judge_line`], and writes down what a time series database would be told.
+pub fn judge_line_telling(
+    engine: &mut Engine,
+    decoder: &Decoder,
+    line: Line,
+    passed: &mut Passed,
+    historian: &mut Historian,
+) -> Vec<Effect> {
+    let said = match &line.what {
+        What::Publish { topic, payload, .. } => decoder.decode(topic, payload).ok(),
+        What::Link(_) | What::Do { .. } | What::Advance | What::Delivery { .. } => None,
+    };
+    let said = said.and_then(|said| Some((engine.fleet().find(said.unit)?, said.message)));
+    let effects = judge_line(engine, decoder, line, passed);
+    if let Some((unit, message)) = &said {
+        historian.message(engine, *unit, message);
+    }
+    historian.effects(engine, &effects);
+    effects
+}
+
 /// Runs a whole recording. `wake_every` wakes the engine in between, as a busy service would: it changes nothing.
 /// `sink` gets effects in time order. Err: the first line that is no recording.
 pub fn replay(
@@ -59,6 +83,33 @@ pub fn replay(
     until: Option<Timestamp>,
     wake_every: Option<Duration>,
     mut sink: impl FnMut(&[Effect]),
+) -> Result<Passed, ReadError> {
+    run(engine, decoder, recording, until, wake_every, None, |effects, _| sink(effects))
+}
+
+/// As often as a service's history needs to be looked at.
+const TELL_EVERY: Duration = Duration::from_secs(60);
+
+/// As [`replay`]; `sink` also gets what a time series database would have been told.
+pub fn replay_telling(
+    engine: &mut Engine,
+    decoder: &Decoder,
+    recording: impl BufRead,
+    until: Option<Timestamp>,
+    historian: &mut Historian,
+    sink: impl FnMut(&[Effect], Points),
+) -> Result<Passed, ReadError> {
+    run(engine, decoder, recording, until, Some(TELL_EVERY), Some(historian), sink)
+}
+
+fn run(
+    engine: &mut Engine,
+    decoder: &Decoder,
+    recording: impl BufRead,
+    until: Option<Timestamp>,
+    wake_every: Option<Duration>,
+    mut historian: Option<&mut Historian>,
+    mut sink: impl FnMut(&[Effect], Points),
 ) -> Result<Passed, ReadError> {
     let mut passed = Passed::default();
     for line in Reader::new(recording) {
@@ -72,14 +123,25 @@ pub fn replay(
         if let (Some(every), Some(last), false) = (wake_every, engine.now(), started) {
             let mut wake = last + every;
             while wake < line.at {
-                sink(&engine.advance(wake));
+                let effects = engine.advance(wake);
+                let points = historian.as_deref_mut().map(|h| h.at(engine, wake, &effects)).unwrap_or_default();
+                sink(&effects, points);
                 wake = wake + every;
             }
         }
-        sink(&judge_line(engine, decoder, line, &mut passed));
+        match historian.as_deref_mut() {
+            None => sink(&judge_line(engine, decoder, line, &mut passed), Points::default()),
+            Some(historian) => {
+                let at = line.at;
+                let effects = judge_line_telling(engine, decoder, line, &mut passed, historian);
+                sink(&effects, historian.at(engine, at, &[]));
+            }
+        }
     }
     if let Some(until) = until {
-        sink(&engine.advance(until));
+        let effects = engine.advance(until);
+        let points = historian.as_deref_mut().map(|h| h.at(engine, until, &effects)).unwrap_or_default();
+        sink(&effects, points);
     }
     Ok(passed)
 }

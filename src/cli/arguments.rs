@@ -91,6 +91,9 @@ pub enum Verb {
     Refusals(Listing),
     /// Check what the service needs and say what to do
     Doctor(Doctor),
+    /// History in InfluxDB
+    #[command(subcommand)]
+    Influx(InfluxVerb),
     /// Print the completions for a shell
     Completions {
         /// bash, zsh, fish, elvish or powershell
@@ -140,6 +143,40 @@ pub struct Doctor {
     /// Also send a mail, as the service would: to the operator, or to this address
     #[arg(long, value_name = "ADDRESS", num_args = 0..=1)]
     pub send_test_mail: Option<Option<String>>,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum InfluxVerb {
+    /// Make InfluxDB 2 ready: buckets, mappings for InfluxQL, tasks that thin history out; safe to run again
+    Setup(InfluxSetup),
+}
+
+#[derive(Debug, Args)]
+pub struct InfluxSetup {
+    /// buttonwatch.toml: its [influx] says what is not said here
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Where InfluxDB is [default: http://127.0.0.1:8086]
+    #[arg(long, value_name = "URL")]
+    pub url: Option<String>,
+    /// The organization's name [default: buttonwatch]
+    #[arg(long, value_name = "NAME")]
+    pub org: Option<String>,
+    /// A file that holds an All Access token of the organization, and nothing else; the service itself needs less
+    #[arg(long, value_name = "FILE")]
+    pub token_file: Option<PathBuf>,
+    /// What the names of the four buckets begin with [default: buttonwatch]
+    #[arg(long, value_name = "NAME")]
+    pub bucket: Option<String>,
+    /// Certificates to trust for https, besides the public ones
+    #[arg(long, value_name = "PEM")]
+    pub ca: Option<PathBuf>,
+    /// Only show what would be made or changed
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Also shorten what a bucket keeps, if it keeps more than need be; this deletes the older points
+    #[arg(long)]
+    pub shorten: bool,
 }
 
 #[derive(Debug, Subcommand)]
@@ -444,6 +481,9 @@ pub struct Replay {
     /// buttonwatch.toml
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
+    /// Also write what InfluxDB would have been told, as line protocol: FOLDER/raw.lp and FOLDER/events.lp
+    #[arg(long, value_name = "FOLDER")]
+    pub points: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

@@ -6,6 +6,7 @@ mod ask;
 mod client;
 mod exit;
 mod filter;
+mod influx;
 mod preview;
 mod programs;
 mod record;
@@ -23,7 +24,9 @@ use crate::app::arguments::{DemoArgs, DoctorArgs, PasswordArgs, ReplayArgs, Serv
 use crate::domain::Metric;
 use crate::render::table;
 
-use arguments::{Cli, Demo, Doctor, FleetVerb, OrdersVerb, Output, Replay, RulesVerb, Serve, Simulate, Verb};
+use arguments::{
+    Cli, Demo, Doctor, FleetVerb, InfluxVerb, OrdersVerb, Output, Replay, RulesVerb, Serve, Simulate, Verb,
+};
 use client::Client;
 use exit::{Exit, Failure};
 use screen::Screen;
@@ -103,6 +106,7 @@ fn carry_out(cli: Cli) -> Result<(), Failure> {
             let args = DoctorArgs { serve: serve_args(serve, token), server: common.server, test_mail };
             programs::run_doctor(args, &screen)
         }
+        Verb::Influx(InfluxVerb::Setup(args)) => influx::set_up(args, &screen),
         Verb::Fleet(FleetVerb::Password { unit, file, config }) => {
             programs::run_password(PasswordArgs { unit, file, config }, &screen)
         }
@@ -154,8 +158,8 @@ fn replay_args(args: Replay, output: Option<Output>) -> Result<ReplayArgs, Failu
             return Err(Failure::usage("replay prints JSON lines only: drop --output, or say --output json"));
         }
     }
-    let Replay { file, fleet, rules, until, readings, config } = args;
-    Ok(ReplayArgs { recording: file, fleet, rules, until, readings, config })
+    let Replay { file, fleet, rules, until, readings, config, points } = args;
+    Ok(ReplayArgs { recording: file, fleet, rules, until, readings, config, points })
 }
 
 fn simulate_args(args: Simulate) -> SimulateArgs {

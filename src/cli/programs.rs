@@ -7,12 +7,14 @@ use std::path::Path;
 
 use crate::app::arguments::{DemoArgs, DoctorArgs, PasswordArgs, ReplayArgs, ServeArgs, SimulateArgs};
 use crate::app::daemon::read_passwords;
-use crate::app::replay::replay;
+use crate::app::historian::Historian;
+use crate::app::replay::{replay, replay_telling};
 use crate::app::{clock, demo, doctor, serve, simulate, whole_file};
 use crate::config::{ServiceConfig, check_service, read_text};
-use crate::domain::{Fleet, Settings};
+use crate::domain::{Bucket, Effect, Fleet, Settings};
 use crate::engine::Engine;
 use crate::io::gateway::passwords::{PasswordFile, generate};
+use crate::render::points::Points;
 use crate::render::timeline::write_effect;
 use crate::wire::decode::Decoder;
 use crate::wire::signature::Signing;
@@ -33,7 +35,7 @@ fn start_log(quiet: bool) {
     let _ = log.with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr())).try_init();
 }
 
-fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
+pub(super) fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
     tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -60,17 +62,18 @@ pub(super) fn run_replay(args: ReplayArgs) -> Result<(), Failure> {
     let mut problems = Vec::new();
     let fleet = serve::read_fleet(&args.fleet).map_err(|e| problems.push(e)).unwrap_or_default();
     let rules = serve::read_rules(Some(&args.rules)).map_err(|e| problems.push(e)).unwrap_or_default().1;
-    let (settings, root) = match &args.config {
-        None => (Settings::default(), Decoder::DEFAULT_ROOT.to_owned()),
+    let (settings, root, zone) = match &args.config {
+        None => (Settings::default(), Decoder::DEFAULT_ROOT.to_owned(), ServiceConfig::default().time_zone),
         Some(path) => {
             let config = read_settings(path).map_err(|e| problems.push(e)).unwrap_or_default();
-            (config.settings(), config.root)
+            (config.settings(), config.root, config.time_zone)
         }
     };
     if !problems.is_empty() {
         return Err(failed(problems.join("\n")));
     }
     let settings = Settings { readings: args.readings, ..settings };
+    let mut points = args.points.as_deref().map(PointFiles::create).transpose().map_err(failed)?;
     let name = args.recording.display().to_string();
     let recording: Box<dyn BufRead> = if name == "-" {
         Box::new(BufReader::new(stdin()))
@@ -85,7 +88,7 @@ pub(super) fn run_replay(args: ReplayArgs) -> Result<(), Failure> {
     let mut out = BufWriter::new(stdout().lock());
     let mut line = Vec::new();
     let mut broken = None;
-    let passed = replay(&mut engine, &decoder, recording, args.until, None, |effects| {
+    let mut timeline = |effects: &[Effect]| {
         line.clear();
         for effect in effects {
             write_effect(effect, &mut line);
@@ -93,8 +96,21 @@ pub(super) fn run_replay(args: ReplayArgs) -> Result<(), Failure> {
         if broken.is_none() {
             broken = out.write_all(&line).err();
         }
-    })
+    };
+    let passed = match &mut points {
+        None => replay(&mut engine, &decoder, recording, args.until, None, timeline),
+        Some(files) => {
+            let mut historian = Historian::new(zone);
+            replay_telling(&mut engine, &decoder, recording, args.until, &mut historian, |effects, points| {
+                timeline(effects);
+                files.write(&points);
+            })
+        }
+    }
     .map_err(|e| failed(format!("{name}, {e}")))?;
+    if let Some(files) = points {
+        files.finish().map_err(failed)?;
+    }
     let broken = broken.or_else(|| out.flush().err());
     match broken {
         None => {}
@@ -109,6 +125,56 @@ pub(super) fn run_replay(args: ReplayArgs) -> Result<(), Failure> {
         eprintln!("note: {} messages were refused, the first one: {first}", passed.refused);
     }
     Ok(())
+}
+
+/// What InfluxDB would have been told, one file a bucket.
+struct PointFiles {
+    raw: PointFile,
+    events: PointFile,
+}
+
+struct PointFile {
+    name: String,
+    file: BufWriter<File>,
+    broken: Option<std::io::Error>,
+}
+
+impl PointFiles {
+    fn create(folder: &Path) -> Result<Self, String> {
+        std::fs::create_dir_all(folder)
+            .map_err(|e| format!("{}: {e}; name a folder for the points", folder.display()))?;
+        Ok(PointFiles {
+            raw: PointFile::create(folder, Bucket::Raw)?,
+            events: PointFile::create(folder, Bucket::Events)?,
+        })
+    }
+    fn write(&mut self, points: &Points) {
+        self.raw.write(points.raw.as_bytes());
+        self.events.write(points.events.as_bytes());
+    }
+    fn finish(self) -> Result<(), String> {
+        self.raw.finish()?;
+        self.events.finish()
+    }
+}
+
+impl PointFile {
+    /// Never over a file that is there.
+    fn create(folder: &Path, bucket: Bucket) -> Result<Self, String> {
+        let path = folder.join(format!("{bucket}.lp"));
+        let name = path.display().to_string();
+        let file = File::create_new(path).map_err(|e| format!("{name}: {e}; name an empty folder for the points"))?;
+        Ok(PointFile { name, file: BufWriter::new(file), broken: None })
+    }
+    fn write(&mut self, lines: &[u8]) {
+        if self.broken.is_none() {
+            self.broken = self.file.write_all(lines).err();
+        }
+    }
+    fn finish(mut self) -> Result<(), String> {
+        let broken = self.broken.take().or_else(|| self.file.flush().err());
+        broken.map_or(Ok(()), |e| Err(format!("{} cannot be written: {e}", self.name)))
+    }
 }
 
 pub(super) fn read_settings(path: &Path) -> Result<ServiceConfig, String> {

@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use super::component::{UnknownWord, words};
+use super::component::{Component, UnknownWord, words};
 
 /// What a metric is: printed by `rules metrics`, used by the config checks and the screens.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -222,6 +222,24 @@ impl Metric {
             | Metric::FeederLit
             | Metric::LocalCutMinutes
             | Metric::NotCharging => false,
+        }
+    }
+    /// Of a component's self-test, the figure that is compared with the commissioning value. None: it has none.
+    pub fn leading(component: Component) -> Option<Metric> {
+        match component {
+            Component::Camera => Some(Metric::CameraSharpness),
+            Component::Microphone => Some(Metric::MicrophoneTone),
+            Component::Speaker => Some(Metric::SpeakerTone),
+            Component::Controller
+            | Component::Battery
+            | Component::Charger
+            | Component::Mains
+            | Component::Button
+            | Component::Uplink
+            | Component::Stream
+            | Component::Clock
+            | Component::Firmware
+            | Component::Enclosure => None,
         }
     }
     /// `11.42 V`, `-97 dBm`, `yes`.

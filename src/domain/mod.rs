@@ -2,7 +2,6 @@
 //! Never decides, never reads a clock, never does I/O.
 
 pub mod availability;
-pub mod bucket;
 pub mod component;
 pub mod delivery;
 pub mod disclosure;
@@ -10,6 +9,7 @@ pub mod effect;
 pub mod event;
 pub mod explain;
 pub mod fleet;
+pub mod history;
 pub mod ids;
 pub mod message;
 pub mod metric;
@@ -30,12 +30,12 @@ pub mod time;
 pub mod version;
 pub mod view;
 
-pub use bucket::Bucket;
 pub use component::Component;
 pub use delivery::{AddressOutcome, AddressState};
 pub use effect::{AlertState, Effect, EffectKind, IncidentState};
 pub use event::{Action, Event, Hearing, MaintenanceScope, OrderMove};
 pub use fleet::{Fleet, GroupKind, Unit, UnitIx};
+pub use history::Bucket;
 pub use ids::{
     City, CrewId, DiagnosisId, District, FeederId, GroupName, IncidentRuleId, InvalidId, MessageId, OrderId, RuleId,
     SiteId, UnitId, UplinkId,

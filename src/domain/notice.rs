@@ -34,6 +34,10 @@ words!(
         IncidentClosed = "incident-closed",
         /// How available the buttons were, and how the crews kept up.
         Report = "report",
+        /// The monitor itself cannot do all that it should.
+        MonitorTrouble = "monitor-trouble",
+        /// It can again.
+        MonitorWell = "monitor-well",
         /// An operator tries whether mails arrive.
         Test = "test",
     }
@@ -99,6 +103,8 @@ pub enum NoticeReason {
     AllClear,
     /// The operator hears of common causes.
     CommonCause,
+    /// The operator hears of what the monitor itself cannot do.
+    OwnTrouble,
     /// The settings name its day and its readers.
     Scheduled,
     /// Somebody asked for it.
@@ -131,6 +137,7 @@ impl fmt::Display for NoticeReason {
             NoticeReason::Overdue { due } => write!(f, "it was due at {due} and is not repaired"),
             NoticeReason::AllClear => f.write_str("you were told of the fault, so you are told of its end"),
             NoticeReason::CommonCause => f.write_str("the operator hears of common causes"),
+            NoticeReason::OwnTrouble => f.write_str("the operator hears of the monitor's own troubles"),
             NoticeReason::Scheduled => f.write_str("the settings of the service name you among those who read reports"),
             NoticeReason::Asked => f.write_str("somebody asked for it"),
         }

@@ -442,6 +442,19 @@ fn is_verified(order: &OrderView, closed: usize) -> bool {
     order.history[..closed].last().is_some_and(|c| c.state == OrderState::Verified)
 }
 
+/// The last change of the order is the first word of a person since it was opened: how long that took.
+pub fn just_answered(order: &OrderView) -> Option<Duration> {
+    let opening = order.history.iter().rposition(|c| matches!(c.state, OrderState::Opened | OrderState::Reopened))?;
+    (opening + 2 == order.history.len()).then(|| answer(order, opening)).flatten()
+}
+
+/// The last change of the order is that it was closed after a repair which held: how long the repair took.
+pub fn just_repaired(order: &OrderView) -> Option<Duration> {
+    let closed = order.history.len().checked_sub(1)?;
+    let is_closed = order.history[closed].state == OrderState::Closed && is_verified(order, closed);
+    is_closed.then(|| repair(order, closed - 1)).flatten()
+}
+
 /// The repairs that were verified in the period: which unit's, and how long each took.
 pub(super) fn repairs(from: Timestamp, to: Timestamp, orders: &[OrderView]) -> Vec<(&UnitId, Duration)> {
     let period = Period { from, to };

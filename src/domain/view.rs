@@ -289,6 +289,16 @@ pub struct SeriesView {
     pub limits: Vec<SeriesLimit>,
     /// Oldest first; no point for an hour without a reading.
     pub points: Vec<SeriesPoint>,
+    /// From InfluxDB, oldest first: of up to two days as they were sent, of up to a month the mean of each 5 minutes. Empty:
+    /// there is no InfluxDB, or it did not answer, or it is a longer time.
+    #[serde(default)]
+    pub readings: Vec<FineReading>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct FineReading {
+    pub at: Timestamp,
+    pub value: f64,
 }
 
 /// One unit's part in the availability of the fleet.

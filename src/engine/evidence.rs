@@ -64,20 +64,7 @@ impl Engine {
         let mode = state.measured.test(Component::Camera).and_then(|t| t.mode);
         let mode = mode.filter(|_| metric.name().starts_with("camera."));
         let new = state.baseline(metric, mode);
-        let against = |distance: Distance, side: Side| new.map(|new| distance.of(new, side));
-        let limit = match sign {
-            Condition::Threshold { limit, .. } => Some(*limit),
-            Condition::Baseline { limit, side, .. } => against(*limit, *side),
-            Condition::Forecast { limit: ForecastLimit::Fixed(limit), .. } => Some(*limit),
-            Condition::Forecast { limit: ForecastLimit::Baseline(distance), side, .. } => against(*distance, *side),
-            Condition::Rate { .. }
-            | Condition::Silent { .. }
-            | Condition::Result { .. }
-            | Condition::Count { .. }
-            | Condition::Overdue { .. }
-            | Condition::All(_)
-            | Condition::Any(_) => None,
-        };
+        let limit = limit_of(sign, new);
         let against_new =
             matches!(sign, Condition::Baseline { .. } | Condition::Forecast { limit: ForecastLimit::Baseline(_), .. });
         let limit = limit.map(|v| (format!("limit {}", metric.figure(v)), v));
@@ -116,6 +103,24 @@ impl Engine {
             GroupKind::Uplink | GroupKind::Site | GroupKind::City | GroupKind::Fleet => String::new(),
         };
         Some(format!("{at} of the {of} others on {kind} {name} {heard} are heard{dark}"))
+    }
+}
+
+/// What a condition holds a reading against. `new`: the commissioning value, if it is known.
+pub(super) fn limit_of(sign: &Condition, new: Option<f64>) -> Option<f64> {
+    let against = |distance: Distance, side: Side| new.map(|new| distance.of(new, side));
+    match sign {
+        Condition::Threshold { limit, .. } => Some(*limit),
+        Condition::Baseline { limit, side, .. } => against(*limit, *side),
+        Condition::Forecast { limit: ForecastLimit::Fixed(limit), .. } => Some(*limit),
+        Condition::Forecast { limit: ForecastLimit::Baseline(distance), side, .. } => against(*distance, *side),
+        Condition::Rate { .. }
+        | Condition::Silent { .. }
+        | Condition::Result { .. }
+        | Condition::Count { .. }
+        | Condition::Overdue { .. }
+        | Condition::All(_)
+        | Condition::Any(_) => None,
     }
 }
 

@@ -34,6 +34,7 @@ impl Engine {
                 Arrival::New
             }
         };
+        self.taken = None;
         if arrival == Arrival::Duplicate {
             return;
         }
@@ -44,6 +45,7 @@ impl Engine {
         } else {
             self.units[unit.index()].clock.take(now, ts, arrival == Arrival::Late)
         };
+        self.taken = Some(taken);
         if let Body::Heartbeat(h) = &body
             && !taken.late
         {

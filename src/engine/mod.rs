@@ -19,6 +19,7 @@ mod diagnosis;
 mod dispatch;
 mod evidence;
 mod explain;
+mod history;
 mod incident;
 mod measured;
 mod message;
@@ -90,6 +91,8 @@ pub struct Engine {
     dirty: Vec<UnitIx>,
     /// Firmware and hardware, as units say them.
     versions: Pool,
+    /// Of the message that was handled last. None: it had been heard before.
+    taken: Option<clock::Taken>,
     out: Vec<Effect>,
 }
 
@@ -127,6 +130,7 @@ impl Engine {
             maintenance: BTreeMap::new(),
             dirty: Vec::new(),
             versions: Pool::default(),
+            taken: None,
             out: Vec::new(),
         }
     }

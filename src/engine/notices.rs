@@ -46,6 +46,8 @@ impl Engine {
             | NoticeKind::IncidentOpened
             | NoticeKind::IncidentClosed
             | NoticeKind::Report
+            | NoticeKind::MonitorTrouble
+            | NoticeKind::MonitorWell
             | NoticeKind::Test => unreachable!("`kind_of` gives kinds of single orders"),
         };
         // A supervisor's first mail answers the crew's: whoever reads both sees one thread.

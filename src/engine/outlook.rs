@@ -52,22 +52,10 @@ struct Trend {
 impl Engine {
     pub fn prospects(&self) -> Prospects {
         let at = self.now.unwrap_or_default();
-        let rules = || (0..self.rules.set.rules.len()).map(|i| RuleIx(i as u16));
-        let has = |rule: RuleIx, wanted: fn(&Condition) -> bool| {
-            let r = self.rules.rule(rule);
-            let conditions = std::iter::once(&r.condition).chain(r.overrides.iter().map(|o| &o.condition));
-            conditions.flat_map(Condition::leaves).any(wanted)
-        };
-        let press_rules: Vec<RuleIx> = rules()
-            .filter(|r| has(*r, |c| matches!(c, Condition::Overdue { event: OverdueEvent::PressTest, .. })))
-            .collect();
-        let trend_rules: Vec<RuleIx> =
-            rules().filter(|r| has(*r, |c| matches!(c, Condition::Forecast { .. }))).collect();
-        let stuck_rules: Vec<RuleIx> = rules()
-            .filter(|r| {
-                has(*r, |c| matches!(c, Condition::Threshold { metric: MetricRef::Known(Metric::ButtonStuck), .. }))
-            })
-            .collect();
+        let press_rules = self.press_rules();
+        let trend_rules = self.rules_with(|c| matches!(c, Condition::Forecast { .. }));
+        let stuck_rules = self
+            .rules_with(|c| matches!(c, Condition::Threshold { metric: MetricRef::Known(Metric::ButtonStuck), .. }));
         let units = || self.fleet.units().map(|(unit, _)| unit);
         Prospects {
             at,
@@ -78,6 +66,21 @@ impl Engine {
                 .collect(),
             cuts: units().filter_map(|unit| self.runs_empty(at, unit)).collect(),
         }
+    }
+
+    /// Those that ask for test presses.
+    pub(super) fn press_rules(&self) -> Vec<RuleIx> {
+        self.rules_with(|c| matches!(c, Condition::Overdue { event: OverdueEvent::PressTest, .. }))
+    }
+
+    /// Rules that hold such a condition, for all units or for some.
+    fn rules_with(&self, wanted: fn(&Condition) -> bool) -> Vec<RuleIx> {
+        let has = |rule: &RuleIx| {
+            let r = self.rules.rule(*rule);
+            let conditions = std::iter::once(&r.condition).chain(r.overrides.iter().map(|o| &o.condition));
+            conditions.flat_map(Condition::leaves).any(wanted)
+        };
+        (0..self.rules.set.rules.len()).map(|i| RuleIx(i as u16)).filter(has).collect()
     }
 
     fn drill_row(&self, unit: UnitIx, press_rules: &[RuleIx], stuck_rules: &[RuleIx]) -> DrillRow {

@@ -300,6 +300,13 @@ impl Schedule {
         (hour.1 > 0).then(|| f64::from(hour.0) / 10_000.0)
     }
 
+    /// Each hour of the week that was watched: the first such hour after `from`, and the share of it without mains, 0–1.
+    pub(super) fn usual_week(&self, from: Timestamp) -> impl Iterator<Item = (Timestamp, f64)> {
+        let first = seconds(from).div_euclid(HOUR_S) + 1;
+        let hours = (first..first + 168).map(|hour| Timestamp::from_millis(hour * HOUR_S * 1000));
+        hours.filter_map(|hour| Some((hour, self.usual_share(hour)?)))
+    }
+
     /// The longest cut that is usual here: breakdowns, which have no two like them, left out.
     pub(super) fn longest_usual(&self) -> Option<Duration> {
         (self.cuts.len() >= MIN_CUTS).then(|| span(self.longest_usual_s()))

@@ -22,7 +22,7 @@ impl Engine {
         self.fleet.units().map(|(ix, _)| self.unit_row(ix, count(ix))).collect()
     }
 
-    fn unit_row(&self, unit: UnitIx, open_orders: usize) -> UnitRow {
+    pub(super) fn unit_row(&self, unit: UnitIx, open_orders: usize) -> UnitRow {
         let row = self.fleet.unit(unit);
         let s = &self.units[unit.index()];
         let reason = match (s.presence, self.readiness_reason(unit)) {

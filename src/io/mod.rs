@@ -3,6 +3,7 @@ pub mod alertmanager;
 pub mod bus;
 pub mod gateway;
 pub mod http;
+pub mod influx;
 pub mod mqtt;
 pub mod smtp;
 pub mod store;

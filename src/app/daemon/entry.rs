@@ -7,10 +7,11 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 
-use crate::config::service::{External as Broker, Login, ServiceConfig};
+use crate::config::service::{External as Broker, Influx as InfluxSettings, Login, ServiceConfig};
 use crate::io::gateway::passwords::PasswordFile;
 use crate::io::gateway::{GatewayConfig, GatewayHandle, Identity, TlsFiles};
 use crate::io::http::Links;
+use crate::io::influx::InfluxConfig;
 use crate::io::mqtt::{ExternalConfig, ExternalIdentity, ExternalTls};
 use crate::wire::signature::{Signing, parse_keys};
 
@@ -160,6 +161,33 @@ pub(super) fn read_secret(file: &Path, what: &str) -> Result<String, ServeError>
         Some(line) => Ok(line.to_owned()),
         None => Err(ServeError(format!("{name} is empty; its first line must be {what}"))),
     }
+}
+
+pub(super) fn influx_config(settings: &InfluxSettings, data: &Path) -> Result<InfluxConfig, ServeError> {
+    let token = match &settings.token_file {
+        Some(path) => read_secret(path, "InfluxDB's token")?,
+        None => String::new(),
+    };
+    let ca_pem = match &settings.ca {
+        Some(path) => Some(fs::read(path).map_err(|e| {
+            ServeError(format!("{}: {e}; ca of [influx] names the certificates to trust", path.display()))
+        })?),
+        None => None,
+    };
+    Ok(InfluxConfig {
+        url: settings.url.clone(),
+        org: settings.org.clone(),
+        token,
+        database: settings.bucket.clone(),
+        ca_pem,
+        timeout: settings.timeout,
+        spool: data.join("influx"),
+        spool_max_bytes: u64::from(settings.spool_max_mb) << 20,
+        batch_points: 5000,
+        batch_every: Duration::from_secs(5),
+        retry_after: Duration::from_secs(1),
+        retry_at_most: Duration::from_secs(60),
+    })
 }
 
 pub(super) fn signing(config: &ServiceConfig) -> Result<Signing, ServeError> {

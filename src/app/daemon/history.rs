@@ -6,9 +6,13 @@ use crate::config::spelling::nearest;
 use crate::domain::availability::{Because, Change, Present, stretches, times};
 use crate::domain::report::UnitPeriod;
 use crate::domain::series::SeriesLimit;
-use crate::domain::view::{Answer, AskError, AvailabilityRow, SeriesView, StretchRow, UnitHistory, UnitRow};
+use crate::domain::view::{
+    Answer, AskError, AvailabilityRow, FineReading, SeriesView, StretchRow, UnitHistory, UnitRow,
+};
 use crate::domain::{Fleet, Readiness, RuleSet, SeriesName, Timestamp, UnitId, span_text};
+use crate::io::influx::{InfluxReader, quote_name, quote_text};
 use crate::io::store::{ReadinessLine, StoreError, StoreOptions, StoreReader};
+use crate::render::points::field_of;
 
 use super::answers::{no_such_unit, unreadable};
 
@@ -126,7 +130,45 @@ pub(super) fn series(
         to: now,
         limits: SeriesLimit::of(rules, fleet.unit(ix), metric),
         points,
+        readings: Vec::new(),
     })))
+}
+
+/// As they were sent.
+const FINEST: Duration = Duration::from_secs(2 * 86_400);
+/// For as long as InfluxDB keeps them, by `influx setup`; of a month the means of 5 minutes are drawn.
+const FINE: Duration = Duration::from_secs(30 * 86_400);
+
+/// The finer readings of InfluxDB. It may be away: the hours are shown then.
+pub(super) async fn add_readings(influx: &InfluxReader, series: &mut SeriesView) {
+    let span = series.to.since(series.from);
+    let Some(places) = field_of(&series.metric).filter(|_| span <= FINE + ASKED_A_MOMENT_AGO) else { return };
+    for place in places {
+        let field = quote_name(&place.field);
+        let from = format!("{}.{}", quote_name(place.bucket.as_str()), quote_name(place.measurement));
+        let of = place.component.map(|c| format!(" AND component = {}", quote_text(c.as_str()))).unwrap_or_default();
+        let (what, by) = if span <= FINEST + ASKED_A_MOMENT_AGO {
+            (field, "")
+        } else {
+            (format!("mean({field})"), " GROUP BY time(5m) fill(none)")
+        };
+        let query = format!(
+            "SELECT {what} FROM {from} WHERE unit = {}{of} AND time >= {}ms AND time <= {}ms{by}",
+            quote_text(series.unit.as_str()),
+            series.from.as_millis(),
+            series.to.as_millis(),
+        );
+        match influx.select(&query).await {
+            Ok(found) => series
+                .readings
+                .extend(found.into_iter().map(|(at, value)| FineReading { at: Timestamp::from_millis(at), value })),
+            Err(e) => {
+                tracing::warn!("readings are shown by the hour: {e}");
+                return;
+            }
+        }
+    }
+    series.readings.sort_by_key(|r| r.at);
 }
 
 /// `what`: "history is". Err: in the future, or older than what is kept.

@@ -31,6 +31,7 @@ use super::bus_feed;
 use super::delivery::Tried;
 use super::metrics::{Metrics, unix_seconds};
 use super::post_office::PostOffice;
+use super::telling::Telling;
 use crate::app::clock;
 
 /// A few thousand: the commit's fixed cost is spread, and nobody waits long for its ack.
@@ -94,6 +95,8 @@ pub struct Judge {
     pub settings: crate::domain::Settings,
     pub rules_toml: String,
     pub started_at: Timestamp,
+    /// None: there is no InfluxDB.
+    pub telling: Option<Telling>,
     pub fresh: Fresh,
 }
 
@@ -210,6 +213,9 @@ impl Judge {
                 counts_at = Instant::now() + COUNTS_EVERY;
                 self.write_counts(now)?;
             }
+            if let Some(telling) = &mut self.telling {
+                telling.tick(&self.engine, now);
+            }
             self.commit(now, taken, checkpoint)?;
             if Instant::now() >= prune_at {
                 let pruned = self.store.prune(now)?;
@@ -262,8 +268,12 @@ impl Judge {
         };
         self.metrics.messages.with_label_values(&[decoded.message.body.kind().as_str()]).inc();
         self.fresh.presses.extend(press_heard(now, decoded.unit, &decoded.message));
+        let told = self.telling.is_some().then(|| decoded.message.clone());
         let effects = self.engine.handle(now, Event::Message { unit, message: decoded.message, retained });
         self.fresh.effects.extend(effects);
+        if let (Some(telling), Some(message)) = (&mut self.telling, &told) {
+            telling.message(&self.engine, unit, message);
+        }
         let fresh = &mut self.fresh;
         fresh.writer.publish(now, topic, payload, retained, &mut fresh.journal);
         fresh.journal_lines += 1;
@@ -366,8 +376,29 @@ impl Judge {
 
     /// Everything gathered becomes durable, then is acknowledged, then is told.
     pub(super) fn commit(&mut self, now: Timestamp, taken: Instant, checkpoint: bool) -> Result<(), StoreError> {
+        let moves = self.fresh.fleet.is_some() || self.fresh.rules_changed;
+        // After a crash, what the checkpoint does not cover is judged again and told again. So it may cover only what
+        // InfluxDB's spool has.
+        let checkpoint_later = checkpoint && !moves && self.telling.is_some();
+        if let (Some(telling), true) = (&mut self.telling, moves) {
+            telling.hand_over();
+            telling.flush();
+        }
+        self.commit_fresh(now, taken, moves || (checkpoint && !checkpoint_later))?;
+        let Some(telling) = &mut self.telling else { return Ok(()) };
+        telling.hand_over();
+        if moves || checkpoint_later {
+            telling.flush();
+        }
+        if checkpoint_later {
+            self.make_durable(now, true)?;
+            self.fresh.lines_since_checkpoint = 0;
+        }
+        Ok(())
+    }
+
+    fn commit_fresh(&mut self, now: Timestamp, taken: Instant, wants_checkpoint: bool) -> Result<(), StoreError> {
         let fresh = &self.fresh;
-        let wants_checkpoint = checkpoint || fresh.fleet.is_some() || fresh.rules_changed;
         if fresh.journal.is_empty()
             && fresh.effects.is_empty()
             && fresh.acks.is_empty()
@@ -393,6 +424,9 @@ impl Judge {
             let _ = done.send(());
         }
         let effects = std::mem::take(&mut self.fresh.effects);
+        if let Some(telling) = &mut self.telling {
+            telling.effects(&self.engine, &effects);
+        }
         self.tell(&effects);
         if self.decided.receiver_count() > 0 {
             for effect in effects {

@@ -7,8 +7,8 @@
 use std::collections::BTreeMap;
 
 use prometheus::{
-    Encoder, Gauge, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
-    TextEncoder,
+    Counter, Encoder, Gauge, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts,
+    Registry, TextEncoder,
 };
 
 use crate::domain::message::Kind;
@@ -16,6 +16,7 @@ use crate::domain::order::OrderState;
 use crate::domain::severity::{Priority, Severity};
 use crate::domain::view::LinkUse;
 use crate::domain::{AlertState, Timestamp};
+use crate::io::influx::Outcome;
 use crate::wire::refusal::RefusalKind;
 
 /// Names follow `buttonwatch_*`, base units, `_total` for counters. Cheap to clone: all share the same cells.
@@ -52,7 +53,6 @@ pub struct Metrics {
     pub store_bytes: IntGaugeVec,
     pub disk_free_bytes: IntGauge,
     pub disk_size_bytes: IntGauge,
-    #[allow(dead_code, reason = "the writer to InfluxDB sets them")]
     pub influx: InfluxMetrics,
     pub alertmanager: AlertmanagerMetrics,
     pub start_time_seconds: IntGauge,
@@ -78,7 +78,6 @@ pub struct BusMetrics {
 
 /// Of the writer to InfluxDB. All 0 without `[influx]`.
 #[derive(Clone)]
-#[allow(dead_code, reason = "the writer to InfluxDB sets them")]
 pub struct InfluxMetrics {
     pub configured: IntGauge,
     pub up: IntGauge,
@@ -89,7 +88,7 @@ pub struct InfluxMetrics {
     pub spool_bytes: IntGauge,
     pub spool_max_bytes: IntGauge,
     pub lag_seconds: Gauge,
-    pub write_seconds: Histogram,
+    pub write_seconds: Counter,
 }
 
 /// Of the push to Alertmanager. All 0 without `[alertmanager]`.
@@ -109,8 +108,6 @@ pub const MAIL_OUTCOMES: [&str; 4] = ["sent", "partly-sent", "retry", "refused"]
 const COMMAND_OUTCOMES: [&str; 2] = ["taken", "expired"];
 /// What became of a point for InfluxDB.
 const POINT_OUTCOMES: [&str; 4] = ["written", "dropped", "refused", "unprocessable"];
-/// What InfluxDB said to a write: 204, 400, 422, 413, a held one (401, 403, 404), and one to try again.
-const WRITE_OUTCOMES: [&str; 6] = ["written", "refused", "unprocessable", "too-large", "held", "failed"];
 /// What Alertmanager said to a push: it took it, it refused it, or there was no answer to count on.
 pub const PUSH_OUTCOMES: [&str; 3] = ["taken", "refused", "failed"];
 
@@ -139,6 +136,9 @@ impl Maker<'_> {
             made.with_label_values(&[word]);
         }
         made
+    }
+    fn seconds(&self, name: &str, help: &str) -> Counter {
+        self.registered(Counter::new(name, help))
     }
     fn gauge(&self, name: &str, help: &str) -> IntGauge {
         self.registered(IntGauge::new(name, help))
@@ -347,7 +347,7 @@ fn influx(make: &Maker<'_>) -> InfluxMetrics {
             "buttonwatch_influx_writes_total",
             "Writes to InfluxDB, by its answer.",
             "outcome",
-            WRITE_OUTCOMES,
+            Outcome::ALL.map(Outcome::as_str),
         ),
         spool_points: make.gauge("buttonwatch_influx_spool_points", "Points that wait on disk for InfluxDB."),
         spool_bytes: make.gauge("buttonwatch_influx_spool_bytes", "Size of what waits on disk for InfluxDB."),
@@ -359,7 +359,8 @@ fn influx(make: &Maker<'_>) -> InfluxMetrics {
             "buttonwatch_influx_lag_seconds",
             "Age of the oldest batch that InfluxDB has not taken; 0: none.",
         ),
-        write_seconds: make.histogram("buttonwatch_influx_write_seconds", "Time a write to InfluxDB took.", &SECONDS),
+        write_seconds: make
+            .seconds("buttonwatch_influx_write_seconds_total", "Time that writes to InfluxDB took together."),
     }
 }
 

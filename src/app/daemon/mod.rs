@@ -7,7 +7,7 @@
 //!  io::mqtt ────┘    ▲  (own thread) ├─▶ outbox ─▶ io::smtp
 //!                    │  │            └─▶ commands ─▶ the units
 //!                    │  └─ Rollups ── rollups ◀── the journal
-//!  io::http ── Ask ──┤
+//!  io::http ── Ask ──┤      └─▶ telling ─▶ io::influx
 //!                    └─ Ask ── alertmanager ─▶ io::alertmanager
 //! ```
 
@@ -18,6 +18,7 @@ mod commands;
 mod delivery;
 mod entry;
 mod history;
+mod influx_watch;
 mod judge;
 mod metrics;
 mod outbox;
@@ -26,6 +27,7 @@ mod post_office;
 mod report_mails;
 mod reports;
 mod rollups;
+mod telling;
 mod vitals;
 
 use std::collections::BTreeSet;
@@ -49,6 +51,7 @@ use crate::engine::{Engine, Saved};
 use crate::io::bus::{Bus, BusConfig};
 use crate::io::gateway::Gateway;
 use crate::io::http::{CrewDoor, Http, Links, Service};
+use crate::io::influx::{Influx, InfluxReader};
 use crate::io::mqtt::External;
 use crate::io::store::{Loaded, MailOutcome, Store, StoreOptions, StoreReader};
 use crate::render::mail::Mail;
@@ -57,12 +60,14 @@ use crate::wire::recording::{Reader, What};
 use crate::wire::signature::Signing;
 
 use super::clock;
-use super::replay::{Passed, judge_line};
+use super::historian::Historian;
+use super::replay::{Passed, judge_line, judge_line_telling};
 use commands::WayOut;
 use judge::{Control, Fresh, Judge};
 use metrics::Metrics;
 use post_office::PostOffice;
 use reports::Reports;
+use telling::Telling;
 use vitals::Vitals;
 
 /// Sends a test mail as the service would, to the operator or to `to`. Gives the address and what became of it.
@@ -98,6 +103,15 @@ pub fn broken_alertmanager_settings(config: &ServiceConfig) -> Option<String> {
 /// For `doctor`: why the service would not start with the key of crews' links that is there.
 pub fn broken_links_key(config: &ServiceConfig) -> Option<String> {
     entry::broken_links_key(config)
+}
+
+/// For `doctor`: whether InfluxDB takes what the service would write. None: it is not in the settings.
+pub async fn examine_influx(config: &ServiceConfig) -> Option<Result<String, String>> {
+    let settings = match entry::influx_config(config.influx.as_ref()?, &config.data) {
+        Ok(settings) => settings,
+        Err(e) => return Some(Err(e.to_string())),
+    };
+    Some(crate::io::influx::check(&settings).await)
 }
 
 pub use answers::plan_import;
@@ -192,6 +206,7 @@ struct RunningParts {
     external: Option<External>,
     http: Http,
     bus: Option<Bus>,
+    influx: Option<Influx>,
     tasks: Vec<tokio::task::JoinHandle<()>>,
 }
 
@@ -210,6 +225,8 @@ pub struct Handle {
     known: Arc<KnownUnits>,
     /// Rung when somebody looks at readings: the newest are wanted.
     rollups: Arc<Notify>,
+    /// None: there is no InfluxDB to ask for finer ones.
+    influx: Option<InfluxReader>,
 }
 
 impl Handle {
@@ -226,7 +243,11 @@ impl Handle {
                     history::series(&store, &known.fleet(), &known.rules(), clock::now(), &unit, &metric, since)
                 });
                 self.rollups.notify_one();
-                looking.await.map_err(unread)?
+                let mut answer = looking.await.map_err(unread)??;
+                if let (Some(influx), Answer::Series(series)) = (&self.influx, &mut answer) {
+                    history::add_readings(influx, series).await;
+                }
+                Ok(answer)
             }
             Ask::History { unit, since } => self.look_back(Some(unit), since).await,
             Ask::Availability { since } => self.look_back(None, since).await,
@@ -362,7 +383,16 @@ pub async fn start(parts: Parts) -> Result<Running, ServeError> {
 
     let settings = config.settings();
     let loaded = store.load().map_err(ServeError::of)?;
-    let restored = restore(loaded, &decoder, &rules_toml, rules, fleet, &settings)?;
+    let (influx, influx_reader) = match &config.influx {
+        Some(settings) => {
+            let settings = entry::influx_config(settings, &config.data)?;
+            let reader = InfluxReader::new(&settings).map_err(ServeError::of)?;
+            (Some(Influx::start(settings).map_err(ServeError::of)?), Some(reader))
+        }
+        None => (None, None),
+    };
+    let mut telling = influx.as_ref().map(|i| Telling::new(Historian::new(config.time_zone), i.spool()));
+    let restored = restore(loaded, &decoder, &rules_toml, rules, fleet, &settings, telling.as_mut())?;
     let known = Arc::new(KnownUnits::default());
     known.set(restored.engine.fleet());
     known.set_rules(restored.engine.rules());
@@ -397,6 +427,7 @@ pub async fn start(parts: Parts) -> Result<Running, ServeError> {
         settings,
         rules_toml,
         started_at,
+        telling,
         fresh: restored.fresh,
     };
     judge.remember_counts().map_err(ServeError::of)?;
@@ -430,6 +461,7 @@ pub async fn start(parts: Parts) -> Result<Running, ServeError> {
     let vitals = Arc::new(Vitals {
         gateway: gateway.as_ref().map(|g| (g.handle(), g.stats())),
         bus: bus.as_ref().map(Bus::handle),
+        influx: influx.as_ref().zip(config.influx.as_ref()).map(|(i, s)| (i.spool(), u64::from(s.spool_max_mb) << 20)),
         reader: Arc::clone(&reader),
         ingest,
         looking: Mutex::default(),
@@ -445,6 +477,7 @@ pub async fn start(parts: Parts) -> Result<Running, ServeError> {
         decided,
         known: Arc::clone(&known),
         rollups: Arc::clone(&rollups_ring),
+        influx: influx_reader,
     };
     let zones = config.clone();
     let crew = CrewDoor {
@@ -469,13 +502,17 @@ pub async fn start(parts: Parts) -> Result<Running, ServeError> {
         .map_err(|e| ServeError(format!("no thread can be had for the judge: {e}; close other programs")))?;
 
     let fleet_of = Arc::clone(&known);
-    let control = control_in.clone();
+    let (control, watch_control, watched) = (control_in.clone(), control_in.clone(), Arc::clone(&reader));
     let rollups = rollups::run(to_roll_up, rollups_decoder, control_in.clone(), rollups_ring);
     let mut tasks = vec![
         tokio::spawn(rollups),
         tokio::spawn(outbox::run(reader, office, Arc::new(move || fleet_of.fleet()), control_in, outbox_ring)),
         tokio::spawn(commands::run(way, config.root.clone(), metrics, commands_out)),
     ];
+    if let Some(influx) = &influx {
+        let domain = config.mail.domain.clone();
+        tasks.push(tokio::spawn(influx_watch::run(influx.spool(), watched, domain, watch_control)));
+    }
     tasks.push(tokio::spawn(report_mails::run(config.clone(), handle.clone())));
     if let Some((wanted, clients)) = alertmanagers {
         tasks.extend(alertmanager::run(&config, wanted, clients, handle.clone()));
@@ -492,7 +529,7 @@ pub async fn start(parts: Parts) -> Result<Running, ServeError> {
         bus: bus.as_ref().map(Bus::local_addr),
         mail_folder: config.mail_folder(),
         handle,
-        parts: RunningParts { gateway, external, http, bus, tasks },
+        parts: RunningParts { gateway, external, http, bus, influx, tasks },
         ended,
     })
 }
@@ -510,6 +547,7 @@ fn restore(
     rules: RuleSet,
     fleet: Option<Vec<Unit>>,
     settings: &crate::domain::Settings,
+    mut telling: Option<&mut Telling>,
 ) -> Result<Restored, ServeError> {
     let mut fresh = Fresh::default();
     let units = fleet.unwrap_or_else(|| loaded.fleet.clone());
@@ -527,11 +565,20 @@ fn restore(
     let saved = loaded.checkpoint.map(|c| Saved { global: c.global, units: c.units }).unwrap_or_default();
     let mut engine = Engine::restore(rules_then, Fleet::new(loaded.fleet.clone()), settings.clone(), &saved)
         .map_err(ServeError::of)?;
+    if let Some(telling) = telling.as_deref_mut() {
+        telling.historian().begin(&engine);
+    }
     let mut passed = Passed::default();
     for line in Reader::new(loaded.journal_tail.as_slice()) {
         let line = line.map_err(|e| ServeError(format!("the store's journal is damaged: {e}; restore a backup")))?;
-        // Its effects were committed with it.
-        let _ = judge_line(&mut engine, decoder, line, &mut passed);
+        // Its effects were committed with it. Whether InfluxDB was told of it, nobody knows.
+        match telling.as_deref_mut() {
+            None => drop(judge_line(&mut engine, decoder, line, &mut passed)),
+            Some(telling) => {
+                drop(judge_line_telling(&mut engine, decoder, line, &mut passed, telling.historian()));
+                telling.hand_over_a_part();
+            }
+        }
     }
     if passed.lines > 0 {
         tracing::info!("{} messages since the last checkpoint judged again", passed.lines);
@@ -594,7 +641,7 @@ impl Running {
     /// Everything that was taken in is committed and acknowledged; then the doors close.
     pub async fn stop(self) -> Result<(), ServeError> {
         const FAREWELL: Duration = Duration::from_secs(10);
-        let RunningParts { gateway, external, http, bus, tasks } = self.parts;
+        let RunningParts { gateway, external, http, bus, influx, tasks } = self.parts;
         if let Some(gateway) = gateway {
             gateway.stop().await;
         }
@@ -614,6 +661,9 @@ impl Running {
         };
         if let Some(bus) = bus {
             bus.stop();
+        }
+        if let Some(influx) = influx {
+            influx.stop().await;
         }
         result
     }

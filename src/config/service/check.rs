@@ -34,6 +34,7 @@ const TOP_KEYS: &[&str] = &[
     "signing",
     "judgement",
     "report",
+    "influx",
     "alertmanager",
 ];
 
@@ -41,10 +42,11 @@ pub fn check(file: &str, text: &str) -> Result<ServiceConfig, Problems> {
     let document = Document::read(file, text)?;
     let root = document.root();
     root.only_keys(TOP_KEYS, |key| match key {
-        "influx" | "tokens" => Some("it is not supported yet; take it out for now".to_owned()),
+        "tokens" => Some("it is not supported yet; take it out for now".to_owned()),
         "crews" => Some("write each crew as its own [crew.<name>]".to_owned()),
         "timezone" => Some("did you mean time_zone?".to_owned()),
         "smtp" => Some("it belongs into [mail]: smtp = { … }".to_owned()),
+        "influxdb" => Some("did you mean [influx]?".to_owned()),
         _ => None,
     });
     let defaults = ServiceConfig::default();
@@ -67,6 +69,7 @@ pub fn check(file: &str, text: &str) -> Result<ServiceConfig, Problems> {
         signing: signing(&root),
         judgement: judgement(&root, defaults.judgement),
         report: report(&root, defaults.report),
+        influx: section(&root, "influx").and_then(|block| influx::influx(&block)),
         alertmanager: alertmanager::alertmanager(&root),
     };
     one_address_each(&root, &config);

@@ -6,6 +6,7 @@
 
 mod alertmanager;
 mod check;
+mod influx;
 mod notices;
 
 use std::collections::BTreeMap;
@@ -15,6 +16,8 @@ use std::time::Duration;
 
 use chrono_tz::Tz;
 use sha2::{Digest, Sha256};
+
+pub use influx::Influx;
 
 use super::duration::{DAY, HOUR, MINUTE};
 use super::problem::Problems;
@@ -57,6 +60,8 @@ pub struct ServiceConfig {
     pub signing: Signing,
     pub judgement: Judgement,
     pub report: Report,
+    /// Where history goes besides the store. None: only into the store.
+    pub influx: Option<Influx>,
     /// None: nothing is pushed.
     pub alertmanager: Option<Alertmanager>,
 }
@@ -241,6 +246,7 @@ impl Default for ServiceConfig {
             signing: Signing::default(),
             judgement: Judgement::default(),
             report: Report::default(),
+            influx: None,
             alertmanager: None,
         }
     }

@@ -15,8 +15,8 @@ use crate::domain::message::Command;
 use crate::domain::outlook::PressLine;
 use crate::domain::view::{IncidentRow, OutboxRow, QuarantineRow, RefusalRow};
 use crate::domain::{
-    AddressOutcome, AlertState, Component, IncidentState, MessageId, Notice, Order, OrderId, Readiness, RuleId,
-    Severity, SiteId, Timestamp, Unit, UnitId,
+    AddressOutcome, AlertState, Component, IncidentState, MessageId, Notice, NoticeKind, Order, OrderId, Readiness,
+    RuleId, Severity, SiteId, Timestamp, Unit, UnitId,
 };
 
 use super::error::{At, Fault, StoreError};
@@ -192,6 +192,17 @@ impl StoreReader {
     /// One mail of the outbox.
     pub fn outbox_row(&self, message_id: &MessageId) -> Result<Option<OutboxRow>, StoreError> {
         Ok(self.outbox_where("message_id = ?1", params![message_id.as_str()])?.into_iter().next())
+    }
+
+    /// The newest mail of one of these kinds, whatever became of it.
+    pub fn newest_mail_of(&self, kinds: &[NoticeKind]) -> Result<Option<(NoticeKind, MessageId)>, StoreError> {
+        let sql = "SELECT body FROM outbox WHERE kind = ?1 ORDER BY decided_at DESC, rowid DESC LIMIT 1";
+        let mut newest: Option<Notice> = None;
+        for kind in kinds {
+            let found = self.ask("read a mail", sql, [kind.as_str()], |r| from_json::<Notice>(r, 0))?;
+            newest = newest.into_iter().chain(found).max_by_key(|n| n.at);
+        }
+        Ok(newest.map(|n| (n.kind, n.message_id)))
     }
 
     /// The decision behind a mail: what `outbox show` renders.

@@ -31,6 +31,8 @@ pub use png::{PngError, can_write, png};
 pub const MAIL_SIZE: (u32, u32) = (560, 180);
 
 const HOUR: Duration = Duration::from_secs(3_600);
+/// A few missed messages are no gap.
+const A_QUARTER: Duration = Duration::from_secs(900);
 const HALF_AN_HOUR: Duration = Duration::from_secs(1_800);
 
 #[derive(Debug, Clone)]
@@ -84,6 +86,26 @@ impl Chart {
         match &mut self {
             Chart::Line(chart) => chart.marks = with,
             Chart::Bars(_) => {}
+        }
+        self
+    }
+}
+
+impl Chart {
+    /// The readings themselves instead of their hours. Of counts and shares an hour says more: they stay.
+    pub fn with_readings(mut self, readings: &[(Timestamp, f64)]) -> Self {
+        if let Chart::Line(chart) = &mut self {
+            let mut steps: Vec<Duration> = readings.windows(2).map(|w| w[1].0.since(w[0].0)).collect();
+            steps.sort_unstable();
+            let usual = steps.get(steps.len() / 2).copied().unwrap_or_default();
+            let longest = (usual * 3).max(A_QUARTER);
+            chart.points.clear();
+            for (i, (at, value)) in readings.iter().enumerate() {
+                if i > 0 && at.since(readings[i - 1].0) > longest {
+                    chart.points.push(Point::Gap);
+                }
+                chart.points.push(Point::Reading { at: *at, value: *value, low: *value, high: *value });
+            }
         }
         self
     }

@@ -188,6 +188,8 @@ fn sheet_of(notice: &Notice, context: &MailContext<'_>) -> Option<Attachment> {
         | NoticeKind::OrderEscalated
         | NoticeKind::OrderClosed
         | NoticeKind::Report
+        | NoticeKind::MonitorTrouble
+        | NoticeKind::MonitorWell
         | NoticeKind::IncidentOpened
         | NoticeKind::IncidentClosed
         | NoticeKind::Test => None,

@@ -146,8 +146,9 @@ impl Writer<'_> {
             | NoticeKind::Digest
             | NoticeKind::Summary
             | NoticeKind::IncidentOpened => ("Notice", Tone::Wrong),
+            NoticeKind::MonitorTrouble => ("The monitor needs you", Tone::Wrong),
             NoticeKind::Report => ("Report", Tone::Over),
-            NoticeKind::OrderClosed | NoticeKind::IncidentClosed => ("All clear", Tone::Over),
+            NoticeKind::OrderClosed | NoticeKind::IncidentClosed | NoticeKind::MonitorWell => ("All clear", Tone::Over),
             NoticeKind::Test => ("Test mail", Tone::Over),
         };
         self.finish("Buttonwatch".into(), None, banner.into(), tone, lead)
@@ -162,6 +163,8 @@ impl Writer<'_> {
                 | NoticeKind::Test
                 | NoticeKind::Digest
                 | NoticeKind::Summary
+                | NoticeKind::MonitorTrouble
+                | NoticeKind::MonitorWell
                 | NoticeKind::Report,
                 _,
             ) => ("New work order", Tone::Wrong),
@@ -500,8 +503,13 @@ impl Writer<'_> {
 
     fn incident(mut self, incident: &IncidentFacts) -> Page {
         let over = match self.notice.kind {
-            NoticeKind::IncidentClosed | NoticeKind::OrderClosed | NoticeKind::Test | NoticeKind::Report => true,
+            NoticeKind::IncidentClosed
+            | NoticeKind::OrderClosed
+            | NoticeKind::MonitorWell
+            | NoticeKind::Test
+            | NoticeKind::Report => true,
             NoticeKind::IncidentOpened
+            | NoticeKind::MonitorTrouble
             | NoticeKind::OrderOpened
             | NoticeKind::OrderReopened
             | NoticeKind::OrderRaised
@@ -559,6 +567,8 @@ pub(super) fn shows_picture(notice: &Notice, order: OrderId) -> bool {
         | NoticeKind::Digest
         | NoticeKind::Summary
         | NoticeKind::Report
+        | NoticeKind::MonitorTrouble
+        | NoticeKind::MonitorWell
         | NoticeKind::IncidentOpened
         | NoticeKind::IncidentClosed
         | NoticeKind::Test => false,

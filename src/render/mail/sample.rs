@@ -70,7 +70,9 @@ pub fn notice(kind: NoticeKind, at: Timestamp) -> Notice {
     };
     let crew = order.crew.clone();
     let is_incident = matches!(kind, NoticeKind::IncidentOpened | NoticeKind::IncidentClosed);
-    let has_orders = !is_incident && !matches!(kind, NoticeKind::Test | NoticeKind::Report);
+    let is_bare =
+        matches!(kind, NoticeKind::Test | NoticeKind::Report | NoticeKind::MonitorTrouble | NoticeKind::MonitorWell);
+    let has_orders = !is_incident && !is_bare;
     let (to, why) = match kind {
         NoticeKind::OrderOpened | NoticeKind::OrderReopened => {
             (Recipient::Crew(crew), NoticeReason::AtOnce { priority: Priority::P1 })
@@ -89,6 +91,8 @@ pub fn notice(kind: NoticeKind, at: Timestamp) -> Notice {
         NoticeKind::Summary => (Recipient::Crew(crew), NoticeReason::AfterTheNight),
         NoticeKind::IncidentOpened => (Recipient::Operator, NoticeReason::CommonCause),
         NoticeKind::IncidentClosed => (Recipient::Operator, NoticeReason::AllClear),
+        NoticeKind::MonitorTrouble => (Recipient::Operator, NoticeReason::OwnTrouble),
+        NoticeKind::MonitorWell => (Recipient::Operator, NoticeReason::AllClear),
         NoticeKind::Report => (Recipient::ReportReaders, NoticeReason::Scheduled),
         NoticeKind::Test => (Recipient::Operator, NoticeReason::Asked),
     };

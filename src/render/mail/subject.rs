@@ -27,6 +27,10 @@ pub(super) fn of(notice: &Notice, context: &MailContext<'_>, time: &LocalTime) -
             let circuit = circuit(incident.kind, incident.name.as_str());
             format!("[Incident] {circuit} since {}", time.short(incident.opened_at))
         }
+        // The end of a trouble keeps the line of its beginning.
+        ([], None) if matches!(notice.kind, NoticeKind::MonitorTrouble | NoticeKind::MonitorWell) => {
+            "[Monitor] history does not reach InfluxDB".to_owned()
+        }
         ([], None) => format!("[Buttonwatch] {}", one_line(&notice.reason)),
     };
     finish(notice, &cut(&base, ROOM), "")
