@@ -132,33 +132,69 @@ fn every_figure_has_its_row_in_the_page_and_every_row_its_figure() {
     );
 }
 
-/// A panel's title and its queries, with Grafana's words replaced by what they stand for.
-fn panels() -> Vec<(String, Vec<String>)> {
-    let dashboard: Value = serde_json::from_str(&text("dashboards/monitor.json")).expect("JSON");
-    let panels = dashboard["panels"].as_array().expect("panels").iter().filter(|p| p["type"] != "row");
-    panels
-        .map(|panel| {
-            let targets = panel["targets"].as_array().expect("a panel asks something");
-            let queries = targets.iter().map(|t| {
-                let expr = t["expr"].as_str().expect("a query");
-                expr.replace("$instance", ".*").replace("$__rate_interval", "1m")
-            });
-            (panel["title"].as_str().expect("a title").to_owned(), queries.collect())
-        })
-        .collect()
+/// One query of a panel, with Grafana's words replaced by what they stand for.
+struct Target {
+    panel: String,
+    expr: String,
+    /// A graph asks for a span of time, all else for now.
+    is_graph: bool,
+    /// Labels that the panel shows as columns.
+    columns: Vec<String>,
 }
 
-/// Why a query's answer would leave its panel empty. None: it would not.
-fn emptiness(answer: Result<Vec<Value>, String>) -> Option<String> {
-    match answer {
-        Err(why) => Some(why),
-        Ok(rows) if rows.is_empty() => Some("no series".to_owned()),
-        Ok(rows) => {
-            let is_number =
-                |row: &Value| row["value"][1].as_str().and_then(|v| v.parse::<f64>().ok()).is_some_and(f64::is_finite);
-            (!rows.iter().all(is_number)).then(|| format!("no number in {rows:?}"))
+fn targets() -> Vec<Target> {
+    let dashboard: Value = serde_json::from_str(&text("dashboards/monitor.json")).expect("JSON");
+    let panels = dashboard["panels"].as_array().expect("panels").iter().filter(|p| p["type"] != "row");
+    let mut all = Vec::new();
+    for panel in panels {
+        let is_graph = panel["type"] == "timeseries";
+        let renamed = panel["transformations"][0]["options"]["renameByName"].as_object();
+        for target in panel["targets"].as_array().expect("a panel asks something") {
+            let expr = target["expr"].as_str().expect("a query");
+            let legend = target["legendFormat"].as_str().unwrap_or_default();
+            let in_legend = legend.split("{{").skip(1).filter_map(|part| part.split("}}").next()).map(str::to_owned);
+            assert_eq!(target["instant"], !is_graph, "{}: {expr}", panel["title"]);
+            all.push(Target {
+                panel: panel["title"].to_string(),
+                expr: expr.replace("$instance", ".*").replace("$__rate_interval", "1m"),
+                is_graph,
+                columns: renamed.into_iter().flat_map(|names| names.keys().cloned()).chain(in_legend).collect(),
+            });
         }
     }
+    all
+}
+
+impl Target {
+    /// Why its panel would show nothing. None: it shows something.
+    fn emptiness(&self, prometheus: &Prometheus) -> Option<String> {
+        let answer = if self.is_graph { prometheus.graph(&self.expr) } else { prometheus.query(&self.expr) };
+        let lacking = |rows: &[Value]| {
+            let is_there = |column: &&String| rows.iter().all(|row| row["metric"][column.as_str()].is_string());
+            self.columns.iter().find(|column| !is_there(column)).cloned()
+        };
+        match &answer {
+            Ok(rows) if lacking(rows).is_some() => {
+                Some(format!("no {} in {rows:?}", lacking(rows).unwrap_or_default()))
+            }
+            Ok(_) | Err(_) => emptiness(answer),
+        }
+    }
+}
+
+/// Why there is nothing to show. None: every series has a number.
+fn emptiness(answer: Result<Vec<Value>, String>) -> Option<String> {
+    let rows = match answer {
+        Err(why) => return Some(why),
+        Ok(rows) if rows.is_empty() => return Some("no series".to_owned()),
+        Ok(rows) => rows,
+    };
+    let is_number = |sample: &Value| sample[1].as_str().and_then(|v| v.parse::<f64>().ok()).is_some_and(f64::is_finite);
+    let has_number = |row: &Value| match &row["values"] {
+        Value::Array(samples) => samples.iter().any(is_number),
+        _ => is_number(&row["value"]),
+    };
+    (!rows.iter().all(has_number)).then(|| format!("no number in {rows:?}"))
 }
 
 /// Without [influx], the spool has no size, and so no ratio.
@@ -193,10 +229,7 @@ fn every_query_of_the_dashboard_and_of_the_rules_runs_on_the_real_prometheus() {
     };
     // It falls silent: a decision is due, and made.
     beat("PSH-002", 1);
-    let mut waiting: Vec<(String, String)> = Vec::new();
-    for (title, queries) in panels() {
-        waiting.extend(queries.into_iter().map(|query| (format!("panel {title:?}"), query)));
-    }
+    let mut waiting = targets();
     assert!(waiting.len() > 50, "the dashboard has its panels");
     let mut last = String::new();
     let began = std::time::Instant::now();
@@ -206,10 +239,10 @@ fn every_query_of_the_dashboard_and_of_the_rules_runs_on_the_real_prometheus() {
         // Nobody has told us of this one: an alert is about to come of it.
         beat("PSH-777", 60);
         last.clear();
-        waiting.retain(|(panel, query)| match emptiness(prometheus.query(query)) {
+        waiting.retain(|target| match target.emptiness(&prometheus) {
             None => false,
             Some(why) => {
-                last += &format!("{panel}: {query}: {why}\n");
+                last += &format!("panel {}: {}: {why}\n", target.panel, target.expr);
                 true
             }
         });

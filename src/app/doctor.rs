@@ -10,7 +10,10 @@ use crate::io::store::{MailOutcome, StoreReader};
 
 use super::arguments::DoctorArgs;
 use super::clock;
-use super::daemon::{broken_links_key, broken_mail_settings, examine_influx, read_passwords, send_test_mail};
+use super::daemon::{
+    broken_alertmanager_settings, broken_links_key, broken_mail_settings, examine_influx, read_passwords,
+    send_test_mail,
+};
 use super::serve::gather;
 
 /// Longer than any healthy server on the same network takes to accept.
@@ -93,6 +96,7 @@ pub async fn examine(args: &DoctorArgs) -> Vec<Finding> {
         Ok(text) => finding(State::Good, "InfluxDB", text),
         Err(text) => finding(State::Bad, "InfluxDB", text),
     }));
+    out.extend(broken_alertmanager_settings(&config).map(|why| finding(State::Bad, "Alertmanager", why)));
     out.extend(broken_mail_settings(&config).map(|why| finding(State::Bad, "mails", why)));
     out.push(match &config.mail.transport {
         MailTransport::Smtp(smtp) => {

@@ -62,6 +62,18 @@ impl Prometheus {
         }
     }
 
+    /// `data.result` over the last minute, every second, as a graph asks.
+    pub fn graph(&self, promql: &str) -> Result<Vec<Value>, String> {
+        let query: String = form_urlencoded::byte_serialize(promql.as_bytes()).collect();
+        let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("after 1970");
+        let (start, end) = (since.as_secs() - 60, since.as_secs());
+        let path = format!("/api/v1/query_range?query={query}&start={start}&end={end}&step=1");
+        match self.data(&path)?["result"].take() {
+            Value::Array(rows) => Ok(rows),
+            other => Err(format!("no list of series: {other}")),
+        }
+    }
+
     /// All rules, as it has read them, each with its `health`, and `lastError` if it has one.
     pub fn rules(&self) -> Vec<Value> {
         let data = self.data("/api/v1/rules").unwrap_or_default();

@@ -95,6 +95,11 @@ pub fn broken_mail_settings(config: &ServiceConfig) -> Option<String> {
     PostOffice::new(config, Links::new([0; Links::KEY_BYTES]), None).err().map(|e| e.to_string())
 }
 
+/// For `doctor`: why the service would not start with what `[alertmanager]` names: a password, a token, a certificate.
+pub fn broken_alertmanager_settings(config: &ServiceConfig) -> Option<String> {
+    config.alertmanager.as_ref().and_then(|wanted| alertmanager::clients(wanted).err()).map(|e| e.to_string())
+}
+
 /// For `doctor`: why the service would not start with the key of crews' links that is there.
 pub fn broken_links_key(config: &ServiceConfig) -> Option<String> {
     entry::broken_links_key(config)
