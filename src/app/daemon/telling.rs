@@ -1,6 +1,8 @@
 //! What the judge tells InfluxDB, beside all else it does. Owns the way from the historian to the spool. Never waits for the
 //! network.
 
+use std::time::Duration;
+
 use crate::app::historian::{Historian, outlook_points};
 use crate::domain::{Bucket, Effect, Message, Timestamp, UnitIx};
 use crate::engine::Engine;
@@ -9,14 +11,18 @@ use crate::render::points::Points;
 
 const PART_POINTS: u32 = 5000;
 
+/// A busy judge comes by hundreds of times a second.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
 pub struct Telling {
     historian: Historian,
     spool: SpoolHandle,
+    looked_at: Option<Timestamp>,
 }
 
 impl Telling {
     pub fn new(historian: Historian, spool: SpoolHandle) -> Self {
-        Telling { historian, spool }
+        Telling { historian, spool, looked_at: None }
     }
 
     pub fn historian(&mut self) -> &mut Historian {
@@ -33,6 +39,10 @@ impl Telling {
 
     /// How things stand, and what stands ahead: that is worked out on another thread.
     pub fn tick(&mut self, engine: &Engine, now: Timestamp) {
+        if self.looked_at.is_some_and(|at| at <= now && now.since(at) < LOOK_EVERY) {
+            return;
+        }
+        self.looked_at = Some(now);
         self.historian.tick(engine, now);
         if self.historian.is_outlook_due(now) {
             let (prospects, spool) = (engine.prospects(), self.spool.clone());
