@@ -222,6 +222,22 @@ fn five_bad_lines_among_five_thousand_are_set_aside_and_all_others_arrive() {
 }
 
 #[test]
+fn a_server_that_refuses_every_line_is_not_believed() {
+    let rig = Rig::new(None);
+    rig.front.tell(|f| f.status = Some(400));
+    let influx = rig.start_with(InfluxConfig { batch_points: 5000, ..rig.config() });
+    push_and_flush(&influx, Bucket::Raw, 0..2500);
+    let stats = wait_until(&influx, "it is held", |s| s.of(Bucket::Raw).delivery == Delivery::Held);
+    assert_eq!((stats.waiting_points(), stats.refused()), (2500, 0));
+    let told = stats.of(Bucket::Raw).last_error.expect("told");
+    assert!(told.contains("refuses every line") || told.starts_with("400 "), "{told}");
+    rig.front.tell(|f| f.status = None);
+    let stats = wait_until(&influx, "it is mended", |s| s.waiting_points() == 0);
+    assert_eq!((stats.written(), stats.refused()), (2500, 0));
+    assert_eq!(refused(rig.spool.path()), "");
+}
+
+#[test]
 fn a_body_that_is_too_large_is_sent_in_parts() {
     let rig = Rig::new(None);
     rig.front.tell(|f| f.largest = Some(1000));

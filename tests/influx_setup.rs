@@ -90,7 +90,7 @@ fn an_empty_influxdb_gets_everything_and_a_second_run_finds_it_there() {
     assert_eq!((&rule["type"], &rule["everySeconds"]), (&json!("expire"), &json!(2_592_000)));
     assert_eq!(dbrps[0]["bucketID"], buckets[0]["id"]);
     assert_eq!(dbrps.iter().filter(|d| d["default"] == Value::Bool(true)).count(), 1);
-    assert!(tasks.iter().all(|t| t["status"] == "active" && t["orgID"] == influx_front::ORG_ID));
+    assert!(tasks.iter().all(|t| t["status"] == "active" && t["orgID"] == influx_front::books::ORG_ID));
 }
 
 #[test]

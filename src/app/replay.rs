@@ -140,7 +140,7 @@ fn run(
     }
     if let Some(until) = until {
         let effects = engine.advance(until);
-        let points = historian.as_deref_mut().map(|h| h.at(engine, until, &effects)).unwrap_or_default();
+        let points = historian.map(|h| h.at(engine, until, &effects)).unwrap_or_default();
         sink(&effects, points);
     }
     Ok(passed)

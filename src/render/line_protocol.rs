@@ -168,8 +168,12 @@ mod tests {
 
     use super::*;
 
+    type Pairs = Vec<(String, String)>;
+    /// Measurement, tags, fields, time.
+    type Read = (String, Pairs, Pairs, Option<i64>);
+
     /// As another author's reader of the protocol understands it.
-    fn read(lines: &Lines) -> Vec<(String, Vec<(String, String)>, Vec<(String, String)>, Option<i64>)> {
+    fn read(lines: &Lines) -> Vec<Read> {
         let text = std::str::from_utf8(lines.as_bytes()).expect("UTF-8");
         let told = |value: &FieldValue<'_>| match value {
             FieldValue::F64(v) => format!("f {v:?}"),

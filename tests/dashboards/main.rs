@@ -4,6 +4,7 @@
 //! Every `*.json` in that folder is held to the same. Needs `influxd`, and node with npm: without them a test says so and
 //! returns, with `CI=true` it fails. `grafana.rs` is opt-in.
 
+mod acted_day;
 mod boards;
 mod day;
 mod frames;
@@ -15,5 +16,4 @@ mod prometheus;
 mod queries;
 mod structure;
 mod substitution;
-mod synthetic;
 mod types;

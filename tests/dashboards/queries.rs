@@ -158,7 +158,8 @@ impl Try<'_> {
     fn scope(&self, panel: &Value, variables: BTreeMap<String, Chosen>) -> Scope {
         let moment = |from: &str| moment_ms(from, self.now_ms).unwrap_or_else(|| panic!("teach moment_ms {from:?}"));
         let from_ms = match panel["timeFrom"].as_str() {
-            Some(own) if own.starts_with("now") => moment(own),
+            // A day that has just begun has no status yet.
+            Some(own) if own.starts_with("now") => moment(own).min(self.now_ms - 600_000),
             Some(own) => moment(&format!("now-{own}")),
             None => moment(text(&self.board.json["time"]["from"])),
         };

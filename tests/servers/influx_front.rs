@@ -17,9 +17,8 @@ use flate2::read::MultiGzDecoder;
 use serde_json::json;
 
 #[path = "influx_books.rs"]
-mod books;
-#[allow(unused_imports, reason = "each test program uses a part of it")]
-pub use books::{Books, ORG_ID};
+pub mod books;
+pub use books::Books;
 
 /// A wait of a test that does not come true fails after this.
 pub const PATIENCE: Duration = Duration::from_secs(60);

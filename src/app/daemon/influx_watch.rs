@@ -36,10 +36,10 @@ pub(super) async fn run(
     let mut watch = Watch { mail_domain, told, ..Watch::default() };
     loop {
         let now = clock::now();
-        if let Some(notice) = watch.look(now, &seen(&spool)) {
-            if control.send(Control::Notice(Box::new(notice))).await.is_err() {
-                return;
-            }
+        if let Some(notice) = watch.look(now, &seen(&spool))
+            && control.send(Control::Notice(Box::new(notice))).await.is_err()
+        {
+            return;
         }
         tokio::time::sleep(LOOK_EVERY).await;
     }

@@ -44,6 +44,10 @@ pub(super) struct Courier {
 /// A batch that must be tried again.
 struct NotNow(Verdict);
 
+/// So many lines refused one by one, and none of the batch taken: then it is not the lines that are wrong, but the question
+/// (an organization that is empty, a proxy that breaks bodies), and giving all lines up would lose history.
+const ALL_REFUSED: u64 = 100;
+
 impl Courier {
     /// Until `stop` says true. A request that is under way ends first.
     pub(super) async fn run(self, mut stop: watch::Receiver<bool>) {
@@ -93,7 +97,10 @@ impl Courier {
             match verdict.outcome {
                 Outcome::Written => tally.written += points,
                 Outcome::Refused | Outcome::TooLarge => match unpack(&load.body) {
-                    Ok(body) => self.halve(&body, verdict, &mut tally, &mut aside).await?,
+                    Ok(body) => {
+                        let halved = self.halve(&body, verdict, &mut tally, &mut aside).await;
+                        halved.map_err(|NotNow(verdict)| NotNow(self.name_the_file(verdict, taken)))?;
+                    }
                     Err(_) => tally.unreadable += points,
                 },
                 Outcome::Unprocessable => self.leave_out(&verdict, points, &mut tally),
@@ -130,6 +137,9 @@ impl Courier {
         while let Some((range, verdict)) = refused.pop() {
             if let [line] = &all[range.clone()] {
                 tally.refused += 1;
+                if tally.refused >= ALL_REFUSED && tally.written == 0 {
+                    return Err(NotNow(Verdict { outcome: Outcome::Refused, ..verdict }));
+                }
                 aside.push(Refused { line: whole[line.clone()].to_vec(), reason: verdict.text });
                 continue;
             }
@@ -149,6 +159,21 @@ impl Courier {
             }
         }
         Ok(())
+    }
+
+    /// Every line refused is a person's to mend: at the question, or at the file.
+    fn name_the_file(&self, verdict: Verdict, taken: &[Waiting]) -> Verdict {
+        if verdict.outcome != Outcome::Refused {
+            return verdict;
+        }
+        let files: Vec<String> = taken.iter().map(|w| w.file.to_string()).collect();
+        let text = format!(
+            "{}: it refuses every line; check url, org and bucket in [influx]; if the lines are at fault, move {} out of the spool",
+            verdict.text,
+            files.join(" ")
+        );
+        self.shared.tell_error(self.bucket, text.clone());
+        Verdict { outcome: Outcome::Held, text, left_out: None }
     }
 
     /// The server wrote the others, if it says how many it left out; else it is not known that it wrote any.

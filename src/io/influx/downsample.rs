@@ -80,11 +80,13 @@ readings()
     |> filter(fn: (r) => not isLast(r: r))
     |> aggregateWindow(every: {window}, fn: mean, createEmpty: false, timeSrc: "_start")
     |> to(bucket: {to})
+    |> yield(name: "means")
 
 readings()
     |> filter(fn: (r) => isLast(r: r))
     |> aggregateWindow(every: {window}, fn: last, createEmpty: false, timeSrc: "_start")
     |> to(bucket: {to})
+    |> yield(name: "last values")
 "#
         )
     }

@@ -18,6 +18,9 @@ use crate::domain::Bucket;
 /// service came to, so this is several seconds of work.
 pub(super) const PUSHES_WAITING: usize = 256;
 
+/// Files that wait for a flush to be made safe. Above, they are without one: the list must not grow for ever.
+const UNSYNCED_MAX: usize = 256;
+
 /// Loss is told at once, then once so often with the sum.
 const TELL_LOSS_EVERY: Duration = Duration::from_secs(60);
 
@@ -167,6 +170,9 @@ impl Spool {
             Ok(()) => {
                 self.next += 1;
                 self.unsynced.push(file);
+                if self.unsynced.len() >= UNSYNCED_MAX {
+                    self.sync();
+                }
                 let born = Instant::now();
                 self.shared.add(Waiting { file, bytes: bytes.len() as u64, born, restored: false });
             }
@@ -208,6 +214,10 @@ impl Spool {
         while !self.gathering.is_empty() {
             self.close(0);
         }
+        self.sync();
+    }
+
+    fn sync(&mut self) {
         if let Err(e) = batch::sync(&self.limits.spool, &mut self.unsynced) {
             tracing::warn!(
                 "history: cannot make {} safe against a power cut: {e}; look at that disk",
