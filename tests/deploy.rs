@@ -148,6 +148,12 @@ fn nobody_runs_as_root_in_our_image() {
 fn the_services_settings_inside_of_compose_are_clean() {
     let settings = text("deploy/compose/buttonwatch.toml");
     check_service("buttonwatch.toml", &settings).unwrap_or_else(|p| panic!("{p}"));
+    // With the history on, as docs/install.md says.
+    let (before, influx) = settings.split_once("# [influx]").expect("it is there, switched off");
+    let (influx, after) = influx.split_once("\n\n").expect("a section ends");
+    let on = format!("{before}[influx]{}\n\n{after}", influx.replace("\n# ", "\n"));
+    let config = check_service("buttonwatch.toml", &on).unwrap_or_else(|p| panic!("{p}"));
+    assert!(config.influx.is_some());
 }
 
 #[test]
