@@ -83,26 +83,35 @@ pub fn read_passwords(path: &Path) -> Result<PasswordFile, ServeError> {
 
 /// Takes in a changed password file while the service runs. A file with mistakes changes nothing.
 pub(super) async fn follow_passwords(path: PathBuf, gateway: GatewayHandle) {
-    let mut seen = stamp(&path);
+    // Looked at once in any case: it may have changed since it was read at the start.
+    let mut seen = None;
+    let mut is_first = true;
     loop {
         changed(&path, &mut seen).await;
         match read_passwords(&path) {
             Ok(passwords) => {
-                tracing::info!("{} units have passwords now", passwords.len());
+                if !is_first {
+                    tracing::info!("{} units have passwords now", passwords.len());
+                }
                 gateway.set_passwords(passwords);
             }
             Err(e) => tracing::error!("the passwords stay as they were: {e}"),
         }
+        is_first = false;
     }
 }
 
-/// Takes in changed rules while the service runs. A file with mistakes changes nothing.
-pub(super) async fn follow_rules(path: PathBuf, control: mpsc::Sender<Control>) {
-    let mut seen = stamp(&path);
+/// Takes in changed rules while the service runs. A file with mistakes changes nothing. `in_force`: the text of the rules that
+/// count now.
+pub(super) async fn follow_rules(path: PathBuf, mut in_force: String, control: mpsc::Sender<Control>) {
+    // Looked at once in any case: it may have changed since it was read at the start.
+    let mut seen = None;
     loop {
         changed(&path, &mut seen).await;
         match read_rules(Some(&path)) {
+            Ok((text, _)) if text == in_force => {}
             Ok((text, rules)) => {
+                in_force.clone_from(&text);
                 tracing::info!("{} was changed: {} rules count from now on", path.display(), rules.rules.len());
                 if control.send(Control::Rules { text, rules }).await.is_err() {
                     return;

@@ -397,6 +397,7 @@ pub async fn start(parts: Parts) -> Result<Running, ServeError> {
     known.set(restored.engine.fleet());
     known.set_rules(restored.engine.rules());
 
+    let rules_in_force = rules_toml.clone();
     let (ingest_in, ingest_out) = mpsc::channel(INGEST_CHUNKS);
     let ingest = ingest_in.downgrade();
     let (control_in, control_out) = mpsc::channel(CONTROLS);
@@ -518,7 +519,7 @@ pub async fn start(parts: Parts) -> Result<Running, ServeError> {
         tasks.extend(alertmanager::run(&config, wanted, clients, handle.clone()));
     }
     if let Some(path) = rules_file {
-        tasks.push(tokio::spawn(entry::follow_rules(path, control)));
+        tasks.push(tokio::spawn(entry::follow_rules(path, rules_in_force, control)));
     }
     if let (Some(gateway), Some(path)) = (&gateway, config.gateway.as_ref().and_then(|g| g.passwords.clone())) {
         tasks.push(tokio::spawn(entry::follow_passwords(path, gateway.handle())));

@@ -40,9 +40,8 @@ fn heartbeat(unit: &Unit, message: &Message, body: &Heartbeat, heard: &Heard, ou
 
 fn power(unit: &Unit, message: &Message, body: &Power, heard: &Heard, out: &mut Points) {
     let PowerEstimate { runtime_h, margin_h, health_pct, charge_pct, longest_cut_h } = heard.power.unwrap_or_default();
-    // Estimates: more digits would only take room.
     let [runtime_h, margin_h, health_pct, charge_pct, longest_cut_h] =
-        [runtime_h, margin_h, health_pct, charge_pct, longest_cut_h].map(|v| v.map(|v| (v * 1000.0).round() / 1000.0));
+        [runtime_h, margin_h, health_pct, charge_pct, longest_cut_h].map(|v| v.map(estimate));
     let feeder = unit.feeder.as_ref().map_or("", |f| f.as_str());
     let point = out.raw.point("power").tag("feeder", feeder).tag("site", unit.site.as_str());
     let point = point
@@ -71,13 +70,13 @@ fn selftest(unit: &Unit, message: &Message, body: &Selftest, heard: &Heard, out:
             .tag("site", unit.site.as_str())
             .tag("unit", unit.unit.as_str())
             .whole("passed", passed(result.result).map(i64::from))
-            .float("score", score(result, against.and_then(|a| a.baseline)))
+            .float("score", score(result, against.and_then(|a| a.baseline)).map(estimate))
             .text("code", result.code.as_deref())
             .text("result", result.result.as_str())
             .text("mode", result.mode.map(CameraMode::as_str))
             .text("trigger", body.trigger.map(Trigger::as_str))
-            .float("baseline", against.and_then(|a| a.baseline))
-            .float("limit", against.and_then(|a| a.limit));
+            .float("baseline", against.and_then(|a| a.baseline).map(estimate))
+            .float("limit", against.and_then(|a| a.limit).map(estimate));
         for (metric, value) in &result.figures {
             if let Some(name) = figure(*metric) {
                 point = point.float(name, *value);
@@ -101,6 +100,11 @@ fn press(unit: &Unit, message: &Message, body: &Press, heard: &Heard, out: &mut 
 
 fn vendor<'a>(point: Point<'a>, message: &Message) -> Point<'a> {
     message.extra.iter().fold(point, |point, (name, value)| point.float(&format!("x.{name}"), *value))
+}
+
+/// Worked out, not measured: more digits would only take room.
+fn estimate(value: f64) -> f64 {
+    (value * 1000.0).round() / 1000.0
 }
 
 /// None: the test could not decide.
