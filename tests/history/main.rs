@@ -363,7 +363,13 @@ fn a_full_spool_drops_the_oldest_counts_them_and_hinders_nobody() {
             .any(|l| l.starts_with("buttonwatch_influx_points_total{outcome=\"dropped\"}") && !l.ends_with(" 0"))
     });
     assert!(metric(&service, "buttonwatch_influx_spool_bytes") <= f64::from(1 << 20));
+    let mailed = |kind: &str| {
+        let outbox = service.json("/api/v1/outbox");
+        outbox.as_array().is_some_and(|mails| mails.iter().any(|m| m["kind"] == kind && m["to"] == "operator"))
+    };
+    wait_until("the operator is told", || mailed("monitor-trouble"));
     front.open();
+    wait_until("and of its end", || mailed("monitor-well"));
     wait_until_written(&service, &house);
     // Both are there now: what was written and what was dropped is all there was.
     let dropped = service

@@ -48,6 +48,8 @@ pub(super) async fn run(
 /// How delivery fares.
 #[derive(Debug, Clone, Default, PartialEq)]
 struct Seen {
+    /// It took the last write of each bucket.
+    takes: bool,
     /// What InfluxDB says: it refuses all, until a person mends something.
     refused: Option<String>,
     waiting_points: u64,
@@ -60,6 +62,7 @@ fn seen(spool: &SpoolHandle) -> Seen {
     let stats = spool.stats();
     let held = stats.buckets.values().find(|b| b.delivery == Delivery::Held);
     Seen {
+        takes: stats.is_well(),
         refused: held.map(|b| b.last_error.clone().unwrap_or_default()),
         waiting_points: stats.waiting_points(),
         oldest: stats.lag(),
@@ -107,7 +110,7 @@ impl Watch {
                 self.told = Some(id.clone());
                 Some(notice(now, NoticeKind::MonitorTrouble, id, None, trouble))
             }
-            (None, Some(first)) if seen.refused.is_none() && seen.oldest < WELL_BELOW => {
+            (None, Some(first)) if seen.takes && seen.oldest < WELL_BELOW => {
                 let also = match lost {
                     0 => String::new(),
                     lost => format!("; {lost} more points were dropped meanwhile"),
@@ -155,7 +158,7 @@ mod tests {
     use super::*;
 
     fn well() -> Seen {
-        Seen { oldest: Duration::from_secs(4), waiting_points: 20, ..Seen::default() }
+        Seen { takes: true, oldest: Duration::from_secs(4), waiting_points: 20, ..Seen::default() }
     }
 
     /// What is told when this is seen every 15 s.
@@ -171,7 +174,7 @@ mod tests {
 
     #[test]
     fn a_refusal_that_stays_is_one_mail_and_its_end_another() {
-        let refused = Seen { refused: Some("401 unauthorized".to_owned()), ..well() };
+        let refused = Seen { takes: false, refused: Some("401 unauthorized".to_owned()), ..well() };
         let seen = [vec![well(); 2], vec![refused; 20], vec![well(); 5]].concat();
         assert_eq!(
             told(&seen),
@@ -184,7 +187,7 @@ mod tests {
 
     #[test]
     fn a_database_that_is_started_again_is_no_mail() {
-        let refused = Seen { refused: Some("404 no bucket".to_owned()), ..well() };
+        let refused = Seen { takes: false, refused: Some("404 no bucket".to_owned()), ..well() };
         assert_eq!(told(&[vec![refused; 7], vec![well(); 5]].concat()), Vec::<String>::new());
         let away = |minutes: u64| Seen {
             oldest: Duration::from_secs(60 * minutes),
