@@ -321,7 +321,7 @@ fn an_hour_without_influxdb_and_a_kill_in_it_lose_nothing_and_double_nothing() {
         });
         service = running.expect("it was started again");
     }
-    assert!(house.spool() > 0, "what InfluxDB does not take is on the disk");
+    wait_until("what InfluxDB does not take is on the disk", || house.spool() > 0);
     db.restart();
     service.stop();
     let service = house.open();
