@@ -21,8 +21,8 @@ use crate::domain::effect::{AlertState, EffectKind, IncidentState};
 use crate::domain::outlook::Outlook;
 use crate::domain::view::{IncidentRow, OrderView};
 use crate::domain::{
-    Effect, Fleet, GroupKind, GroupName, Message, OrderId, Readiness, Reason, RuleId, Subject, Timestamp, UnitId,
-    UnitIx,
+    Effect, Fleet, GroupKind, GroupName, Message, Order, OrderId, Readiness, Reason, RuleId, Subject, Timestamp,
+    UnitId, UnitIx,
 };
 use crate::engine::Engine;
 use crate::render::points::{self, OrderPoint, Points};
@@ -99,16 +99,8 @@ impl Historian {
                 }
                 EffectKind::Alert { .. } => self.alert(engine, effect),
                 EffectKind::Incident { .. } => self.incident(engine, effect),
-                EffectKind::Order(order) | EffectKind::OrderUpdated(order) => {
-                    let what = match &effect.kind {
-                        EffectKind::OrderUpdated(_) => OrderPoint::Stands,
-                        _ => OrderPoint::Changed,
-                    };
-                    let last = self.orders_changed.get(&order.id);
-                    let at = after(last, effect.at);
-                    self.orders_changed.insert(order.id, at);
-                    self.order(engine, &OrderView::from(&**order), what, at);
-                }
+                EffectKind::Order(order) => self.order_effect(engine, order, OrderPoint::Changed, effect.at),
+                EffectKind::OrderUpdated(order) => self.order_effect(engine, order, OrderPoint::Stands, effect.at),
                 EffectKind::Mail(_)
                 | EffectKind::Command { .. }
                 | EffectKind::Reading { .. }
@@ -211,6 +203,12 @@ impl Historian {
         if *state == IncidentState::Closed {
             self.incidents.remove(&id);
         }
+    }
+
+    fn order_effect(&mut self, engine: &Engine, order: &Order, what: OrderPoint, at: Timestamp) {
+        let at = after(self.orders_changed.get(&order.id), at);
+        self.orders_changed.insert(order.id, at);
+        self.order(engine, &OrderView::from(order), what, at);
     }
 
     fn order(&mut self, engine: &Engine, order: &OrderView, what: OrderPoint, at: Timestamp) {

@@ -64,14 +64,12 @@ impl Engine {
         let press_rules = self.press_rules();
         let status = |unit: UnitIx| {
             let orders = open.get(&self.fleet.unit(unit).unit).copied().unwrap_or(0);
-            let every = press_rules.iter().filter_map(|rule| self.rules.demand(*rule, unit)).flat_map(|demand| {
-                demand.condition.leaves().into_iter().filter_map(|leaf| match leaf {
-                    Condition::Overdue { event: OverdueEvent::PressTest, every, .. } => {
-                        Some(every.as_secs_f64() / 3600.0)
-                    }
-                    _ => None,
-                })
-            });
+            let asked = |leaf: &Condition| {
+                let Condition::Overdue { event: OverdueEvent::PressTest, every, .. } = leaf else { return None };
+                Some(every.as_secs_f64() / 3600.0)
+            };
+            let demands = press_rules.iter().filter_map(|rule| self.rules.demand(*rule, unit));
+            let every = demands.flat_map(|demand| demand.condition.leaves().into_iter().filter_map(asked));
             UnitStatus {
                 row: self.unit_row(unit, orders),
                 selftest_h: self.present_value(at, unit, Metric::SelftestAge),

@@ -97,8 +97,14 @@ pub fn notice(kind: NoticeKind, at: Timestamp) -> Notice {
         NoticeKind::Test => (Recipient::Operator, NoticeReason::Asked),
     };
     let id = |text: &str| MessageId::parse(&format!("<{text}@buttonwatch.invalid>")).expect("letters and digits");
-    let begins =
-        matches!(kind, NoticeKind::OrderOpened | NoticeKind::Digest | NoticeKind::IncidentOpened | NoticeKind::Test);
+    let begins = matches!(
+        kind,
+        NoticeKind::OrderOpened
+            | NoticeKind::Digest
+            | NoticeKind::IncidentOpened
+            | NoticeKind::MonitorTrouble
+            | NoticeKind::Test
+    );
     Notice {
         at,
         kind,
@@ -107,7 +113,15 @@ pub fn notice(kind: NoticeKind, at: Timestamp) -> Notice {
         in_reply_to: (!begins).then(|| id("sample.1")),
         references: Vec::new(),
         why,
-        reason: order.history.last().map(|c| c.why.to_string()).unwrap_or_default(),
+        reason: if kind == NoticeKind::MonitorTrouble {
+            "InfluxDB has taken nothing for 1 h; 24000 points wait on the disk, nothing is lost yet. Orders and mails go on \
+             as before. Look whether InfluxDB runs"
+                .to_owned()
+        } else if kind == NoticeKind::MonitorWell {
+            "InfluxDB takes what the service writes again".to_owned()
+        } else {
+            order.history.last().map(|c| c.why.to_string()).unwrap_or_default()
+        },
         orders: if has_orders { vec![order] } else { Vec::new() },
         incident: is_incident.then(|| IncidentFacts {
             kind: GroupKind::Uplink,
