@@ -165,7 +165,7 @@ fn what_prevents_it_is_told_with_its_remedy() {
     assert!(told.contains("does not know the token"), "{told}");
     std::fs::write(rig.token.path(), " \n").expect("writable");
     let told = rig.wrong(&[]);
-    assert!(told.contains("no token in it"), "{told}");
+    assert!(told.contains("is empty; its first line must be InfluxDB's token"), "{told}");
     std::fs::write(rig.token.path(), "all-access").expect("writable");
     rig.front.close();
     let told = rig.wrong(&[]);

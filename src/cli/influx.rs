@@ -3,6 +3,8 @@
 use std::path::Path;
 use std::time::Duration;
 
+use crate::app::daemon::read_secret;
+use crate::config::service::{USUAL_BUCKET, USUAL_ORG, USUAL_URL};
 use crate::io::influx::{Done, InfluxServer, SetupOptions, Step, setup};
 
 use super::arguments::{InfluxSetup, Output};
@@ -12,9 +14,6 @@ use super::screen::Screen;
 
 /// For one question. InfluxDB on a small server may be busy.
 const ANSWERS_WITHIN: Duration = Duration::from_secs(30);
-
-const USUAL_URL: &str = "http://127.0.0.1:8086";
-const USUAL_NAME: &str = "buttonwatch";
 
 pub(super) fn set_up(args: InfluxSetup, screen: &Screen) -> Result<(), Failure> {
     let InfluxSetup { config, url, org, token_file, bucket, ca, dry_run, shorten } = args;
@@ -31,11 +30,12 @@ pub(super) fn set_up(args: InfluxSetup, screen: &Screen) -> Result<(), Failure> 
     };
     let settings = settings.as_ref();
     let url = url.or(settings.map(|s| s.url.clone())).unwrap_or_else(|| USUAL_URL.to_owned());
-    let org = org.or(settings.map(|s| s.org.clone())).unwrap_or_else(|| USUAL_NAME.to_owned());
-    let bucket = bucket.or(settings.map(|s| s.bucket.clone())).unwrap_or_else(|| USUAL_NAME.to_owned());
+    let org = org.or(settings.map(|s| s.org.clone())).unwrap_or_else(|| USUAL_ORG.to_owned());
+    let bucket = bucket.or(settings.map(|s| s.bucket.clone())).unwrap_or_else(|| USUAL_BUCKET.to_owned());
     let token_file = token_file.or(settings.and_then(|s| s.token_file.clone()));
     let ca = ca.or(settings.and_then(|s| s.ca.clone()));
-    let token = token_file.as_deref().map(read_token).transpose()?.unwrap_or_default();
+    let token = token_file.as_deref().map(|path| read_secret(path, "InfluxDB's token")).transpose();
+    let token = token.map_err(|e| Failure::failed(e.to_string()))?.unwrap_or_default();
     let ca_pem = ca.as_deref().map(read).transpose()?;
     let server = InfluxServer { url, org, token, database: bucket, ca_pem, timeout: ANSWERS_WITHIN };
     let mut steps = Vec::new();
@@ -63,19 +63,6 @@ fn summary(steps: &[Step], dry_run: bool) -> String {
         (_, true) => format!("Nothing was changed. {made} would be made, {changed} changed."),
         (_, false) => format!("InfluxDB is ready: {made} made, {changed} changed."),
     }
-}
-
-/// What editors and `echo` put after it is no part of it.
-fn read_token(path: &Path) -> Result<String, Failure> {
-    let text = String::from_utf8(read(path)?).unwrap_or_default();
-    let token = text.trim();
-    if token.is_empty() {
-        return Err(Failure::failed(format!(
-            "{}: no token in it; put the token there, and nothing else",
-            path.display()
-        )));
-    }
-    Ok(token.to_owned())
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, Failure> {

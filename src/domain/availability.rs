@@ -173,6 +173,15 @@ impl AddAssign<&Times> for Times {
     }
 }
 
+/// Does a moment of this readiness count, and for or against? None: it counts neither way.
+pub fn is_available(readiness: Readiness) -> Option<bool> {
+    match counts(readiness) {
+        Counts::Available => Some(true),
+        Counts::Against => Some(false),
+        Counts::Apart => None,
+    }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Counts {
     Available,

@@ -1,12 +1,10 @@
 //! What is told to those who keep the readings: what is known beside a message, how each unit stands, how its feeder usually
 //! fares. Reads the state and never changes it.
 
-use std::collections::BTreeMap;
-
 use crate::domain::history::{FeederWeek, Heard, Leading, PowerEstimate, UnitStatus};
 use crate::domain::message::{Body, Message, TestResult};
-use crate::domain::rule::{Condition, OverdueEvent};
-use crate::domain::{Metric, Subject, Timestamp, UnitId, UnitIx};
+use crate::domain::rule::Condition;
+use crate::domain::{Metric, Timestamp, UnitIx};
 
 use super::Engine;
 use super::evidence::limit_of;
@@ -55,26 +53,16 @@ impl Engine {
     }
 
     pub fn unit_statuses(&self, at: Timestamp, units: impl Iterator<Item = UnitIx>) -> Vec<UnitStatus> {
-        let mut open = BTreeMap::<&UnitId, usize>::new();
-        for order in self.open_orders() {
-            if let Subject::Unit { unit, .. } = &order.subject {
-                *open.entry(unit).or_default() += 1;
-            }
-        }
+        let open = self.open_orders_by_unit();
         let press_rules = self.press_rules();
         let status = |unit: UnitIx| {
             let orders = open.get(&self.fleet.unit(unit).unit).copied().unwrap_or(0);
-            let asked = |leaf: &Condition| {
-                let Condition::Overdue { event: OverdueEvent::PressTest, every, .. } = leaf else { return None };
-                Some(every.as_secs_f64() / 3600.0)
-            };
-            let demands = press_rules.iter().filter_map(|rule| self.rules.demand(*rule, unit));
-            let every = demands.flat_map(|demand| demand.condition.leaves().into_iter().filter_map(asked));
+            let every = self.press_tests_asked(unit, &press_rules).map(|(every, _)| every.as_secs_f64() / 3600.0);
             UnitStatus {
                 row: self.unit_row(unit, orders),
                 selftest_h: self.present_value(at, unit, Metric::SelftestAge),
                 drill_h: self.present_value(at, unit, Metric::PressAge),
-                drill_every_h: every.min_by(f64::total_cmp),
+                drill_every_h: every,
             }
         };
         units.map(status).collect()

@@ -73,6 +73,21 @@ impl Engine {
         self.rules_with(|c| matches!(c, Condition::Overdue { event: OverdueEvent::PressTest, .. }))
     }
 
+    /// How often this unit's button should be pressed for a test, by the strictest of these rules. None: none asks.
+    pub(super) fn press_tests_asked(&self, unit: UnitIx, press_rules: &[RuleIx]) -> Option<(Duration, OverdueFrom)> {
+        let mut asked: Option<(Duration, OverdueFrom)> = None;
+        for demand in press_rules.iter().filter_map(|rule| self.rules.demand(*rule, unit)) {
+            for leaf in demand.condition.leaves() {
+                if let Condition::Overdue { event: OverdueEvent::PressTest, every, from } = leaf
+                    && asked.is_none_or(|(shortest, _)| *every < shortest)
+                {
+                    asked = Some((*every, *from));
+                }
+            }
+        }
+        asked
+    }
+
     /// Rules that hold such a condition, for all units or for some.
     fn rules_with(&self, wanted: fn(&Condition) -> bool) -> Vec<RuleIx> {
         let has = |rule: &RuleIx| {
@@ -86,16 +101,7 @@ impl Engine {
     fn drill_row(&self, unit: UnitIx, press_rules: &[RuleIx], stuck_rules: &[RuleIx]) -> DrillRow {
         let row = self.fleet.unit(unit);
         let state = &self.units[unit.index()];
-        let mut asked: Option<(Duration, OverdueFrom)> = None;
-        for demand in press_rules.iter().filter_map(|rule| self.rules.demand(*rule, unit)) {
-            for leaf in demand.condition.leaves() {
-                if let Condition::Overdue { event: OverdueEvent::PressTest, every, from } = leaf
-                    && asked.is_none_or(|(shortest, _)| *every < shortest)
-                {
-                    asked = Some((*every, *from));
-                }
-            }
-        }
+        let asked = self.press_tests_asked(unit, press_rules);
         let stuck = state.measured.reading(Metric::ButtonStuck).filter(|r| r.value >= 0.5);
         let told_since = stuck_rules.iter().filter_map(|rule| state.alert(*rule)).map(|a| a.began).min();
         DrillRow {

@@ -1,5 +1,7 @@
 //! What people may see of the engine's state, as rows. Never changes it.
 
+use std::collections::BTreeMap;
+
 use crate::domain::effect::{AlertState, IncidentState};
 use crate::domain::metric::Origin;
 use crate::domain::view::{AlertRow, IncidentRow, OrderView, ReadingView, SiblingView, TestView, UnitCard, UnitRow};
@@ -12,14 +14,19 @@ use super::unit_state::{Alert, Phase, Presence};
 impl Engine {
     /// In the order of their ids.
     pub fn unit_rows(&self) -> Vec<UnitRow> {
-        let mut open = std::collections::BTreeMap::<&UnitId, usize>::new();
-        for order in self.orders.values().filter(|r| r.order.state.is_open()) {
-            if let Subject::Unit { unit, .. } = &order.order.subject {
+        let open = self.open_orders_by_unit();
+        let count = |unit: UnitIx| open.get(&self.fleet.unit(unit).unit).copied().unwrap_or(0);
+        self.fleet.units().map(|(ix, _)| self.unit_row(ix, count(ix))).collect()
+    }
+
+    pub(super) fn open_orders_by_unit(&self) -> BTreeMap<&UnitId, usize> {
+        let mut open = BTreeMap::new();
+        for order in self.open_orders() {
+            if let Subject::Unit { unit, .. } = &order.subject {
                 *open.entry(unit).or_default() += 1;
             }
         }
-        let count = |unit: UnitIx| open.get(&self.fleet.unit(unit).unit).copied().unwrap_or(0);
-        self.fleet.units().map(|(ix, _)| self.unit_row(ix, count(ix))).collect()
+        open
     }
 
     pub(super) fn unit_row(&self, unit: UnitIx, open_orders: usize) -> UnitRow {

@@ -162,7 +162,7 @@ pub(super) fn read_password(login: &Login) -> Result<String, ServeError> {
 }
 
 /// The first line of the file, which must be `what`.
-pub(super) fn read_secret(file: &Path, what: &str) -> Result<String, ServeError> {
+pub fn read_secret(file: &Path, what: &str) -> Result<String, ServeError> {
     let name = file.display();
     let text =
         fs::read_to_string(file).map_err(|e| ServeError(format!("{name}: {e}; its first line must be {what}")))?;

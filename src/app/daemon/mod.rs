@@ -51,7 +51,7 @@ use crate::engine::{Engine, Saved};
 use crate::io::bus::{Bus, BusConfig};
 use crate::io::gateway::Gateway;
 use crate::io::http::{CrewDoor, Http, Links, Service};
-use crate::io::influx::{Influx, InfluxReader};
+use crate::io::influx::{Influx, InfluxConfig, InfluxReader};
 use crate::io::mqtt::External;
 use crate::io::store::{Loaded, MailOutcome, Store, StoreOptions, StoreReader};
 use crate::render::mail::Mail;
@@ -115,12 +115,15 @@ pub async fn examine_influx(config: &ServiceConfig) -> Option<Result<String, Str
 }
 
 pub use answers::plan_import;
-pub use entry::read_passwords;
+pub use entry::{read_passwords, read_secret};
 
 /// Chunks between the ways in and the judge. Full: the sockets wait.
 const INGEST_CHUNKS: usize = 1024;
 /// Questions that wait for an answer. Full: the askers wait.
 const CONTROLS: usize = 256;
+
+/// For finer readings than the store has.
+const READINGS_WITHIN: Duration = Duration::from_secs(3);
 
 /// Effects that a listener may lag behind. Full: the slowest misses the oldest.
 const DECIDED: usize = 4096;
@@ -386,7 +389,10 @@ pub async fn start(parts: Parts) -> Result<Running, ServeError> {
     let (influx, influx_reader) = match &config.influx {
         Some(settings) => {
             let settings = entry::influx_config(settings, &config.data)?;
-            let reader = InfluxReader::new(&settings).map_err(ServeError::of)?;
+            // Somebody waits for the answer, and the hours are there without it.
+            let patience = settings.timeout.min(READINGS_WITHIN);
+            let asks = InfluxConfig { timeout: patience, ..settings.clone() };
+            let reader = InfluxReader::new(&asks).map_err(ServeError::of)?;
             (Some(Influx::start(settings).map_err(ServeError::of)?), Some(reader))
         }
         None => (None, None),

@@ -31,8 +31,10 @@ const KEYS: &[&str] = &["url", "org", "bucket", "token_file", "plain_token", "ca
 const SPOOL_MAX_MB: u32 = 1024;
 /// A batch of 5,000 points takes a small server a second.
 const TIMEOUT: Duration = SECOND.saturating_mul(10);
-const ORG: &str = "buttonwatch";
-const BUCKET: &str = "buttonwatch";
+/// InfluxDB's own port.
+pub const USUAL_URL: &str = "http://127.0.0.1:8086";
+pub const USUAL_ORG: &str = "buttonwatch";
+pub const USUAL_BUCKET: &str = "buttonwatch";
 
 pub(super) fn influx(block: &Block<'_>) -> Option<Influx> {
     block.only_keys(KEYS, |key| match key {
@@ -47,7 +49,7 @@ pub(super) fn influx(block: &Block<'_>) -> Option<Influx> {
     });
     let url = block.need("url", "such as url = \"http://127.0.0.1:8086\"").and_then(|item| url(&item));
     let name = |key: &str, default: &str| block.get(key).map_or(Some(default.to_owned()), |item| name(&item));
-    let (org, bucket) = (name("org", ORG), name("bucket", BUCKET));
+    let (org, bucket) = (name("org", USUAL_ORG), name("bucket", USUAL_BUCKET));
     let token_file = path(block, "token_file");
     let plain_is_fine = block.get("plain_token").and_then(|i| i.flag()).unwrap_or(false);
     if let (Some(url), Some(item), false) = (&url, block.get("token_file"), plain_is_fine)

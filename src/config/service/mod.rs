@@ -17,7 +17,7 @@ use std::time::Duration;
 use chrono_tz::Tz;
 use sha2::{Digest, Sha256};
 
-pub use influx::Influx;
+pub use influx::{Influx, USUAL_BUCKET, USUAL_ORG, USUAL_URL};
 
 use super::duration::{DAY, HOUR, MINUTE};
 use super::problem::Problems;

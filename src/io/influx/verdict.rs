@@ -122,16 +122,11 @@ fn left_out(body: &str) -> Option<u32> {
 /// The error with its causes, without the address: the log line has it already.
 pub(super) fn reason(error: reqwest::Error) -> String {
     let error = error.without_url();
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(inner) = cause {
-        let said = inner.to_string();
-        if !text.contains(&said) {
-            text = format!("{text}: {said}");
-        }
-        cause = inner.source();
+    let mut cause: &dyn Error = &error;
+    while let Some(inner) = cause.source() {
+        cause = inner;
     }
-    text.chars().take(TEXT_MAX).collect()
+    cause.to_string().chars().take(TEXT_MAX).collect()
 }
 
 #[cfg(test)]

@@ -1,12 +1,13 @@
 //! Points of what was decided and how things stand: readiness, alerts, orders, incidents, forecasts, feeders.
 
+use crate::domain::availability::is_available;
 use crate::domain::effect::{AlertState, IncidentState};
 use crate::domain::history::{FeederWeek, UnitStatus};
 use crate::domain::order::OrderState;
 use crate::domain::outlook::ForecastRow;
 use crate::domain::report::{just_answered, just_repaired};
 use crate::domain::view::{IncidentName, IncidentRow, OrderView};
-use crate::domain::{Component, Readiness, RuleId, Severity, Timestamp, Unit};
+use crate::domain::{Component, RuleId, Severity, Timestamp, Unit};
 
 use super::Points;
 
@@ -20,7 +21,7 @@ pub fn status(status: &UnitStatus, at: Timestamp, out: &mut Points) {
         .tag("unit", row.unit.as_str())
         .text("readiness", row.readiness.as_str())
         .whole("code", i64::from(row.readiness.code()))
-        .whole("available", available(row.readiness))
+        .whole("available", is_available(row.readiness).map(i64::from))
         .float("lat", row.position.map(|p| p.0))
         .float("lon", row.position.map(|p| p.1))
         .whole("open_alerts", row.open_alerts as i64)
@@ -37,15 +38,6 @@ pub fn status(status: &UnitStatus, at: Timestamp, out: &mut Points) {
         .float("drill_h", status.drill_h)
         .float("drill_every_h", status.drill_every_h)
         .at(at);
-}
-
-/// As `domain::availability` counts.
-fn available(readiness: Readiness) -> Option<i64> {
-    match readiness {
-        Readiness::Ready | Readiness::Impaired => Some(1),
-        Readiness::NotReady | Readiness::Silent => Some(0),
-        Readiness::Unknown | Readiness::Unproven | Readiness::Maintenance => None,
-    }
 }
 
 /// An alert changed. `from` None: it was not there before.
