@@ -12,7 +12,7 @@ use buttonwatch::domain::query::Query;
 use buttonwatch::domain::report::{ReportPeriod, ReportSpan};
 use buttonwatch::domain::view::{Ask, AskError, MailMove};
 use buttonwatch::domain::{
-    City, Component, CrewId, MaintenanceScope, MessageId, OrderId, OrderMove, SiteId, Timestamp, UnitId,
+    City, Component, CrewId, MaintenanceScope, MessageId, OrderId, OrderMove, Role, SiteId, Timestamp, Token, UnitId,
 };
 use buttonwatch::io::http::{Http, HttpError, Service};
 use fake_service::{Fake, Running};
@@ -274,6 +274,72 @@ fn a_list_that_is_asked_for_wrongly_is_refused_with_every_mistake() {
         assert_eq!(reply.status, 400, "{query}");
         assert!(reply.problem().to_string().contains(said), "{query}: {}", reply.json());
     }
+}
+
+/// `{unit}` and the like filled in.
+fn filled(path: &str) -> String {
+    let names =
+        [("{unit}", "PSH-001"), ("{metric}", "battery.voltage"), ("{order}", "42"), ("{mail}", "a@example.org")];
+    names.iter().fold(path.to_owned(), |path, (name, value)| path.replace(name, value))
+}
+
+/// Method and path of everything that the API says of itself.
+fn described() -> Vec<(String, String, Value)> {
+    let document = buttonwatch::io::http::openapi_document();
+    let paths = document["paths"].as_object().expect("paths").clone();
+    let each = paths.into_iter().flat_map(|(path, item)| {
+        let item = item.as_object().expect("methods").clone();
+        item.into_iter().map(move |(method, operation)| (method.to_uppercase(), path.clone(), operation))
+    });
+    each.collect()
+}
+
+#[test]
+fn the_published_description_is_that_of_the_types() {
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/schemas/openapi.json");
+    let text = serde_json::to_string_pretty(&buttonwatch::io::http::openapi_document()).unwrap() + "\n";
+    if std::env::var_os("UPDATE_SCHEMAS").is_some() {
+        std::fs::write(&path, &text).expect("docs can be written");
+    }
+    let published = std::fs::read_to_string(&path).unwrap_or_default();
+    assert!(published == text, "docs/schemas/openapi.json is old: run UPDATE_SCHEMAS=1 cargo test openapi published");
+    let running = Running::start(Fake::new(), None);
+    assert_eq!(get(running.at, "/api/v1/openapi.json").json(), serde_json::from_str::<Value>(&text).unwrap());
+}
+
+#[test]
+fn a_token_may_do_what_its_role_may_and_nothing_above() {
+    let token = |role: Role| Token { name: Some(role.to_string()), role, secret: role.to_string().repeat(6) };
+    let tokens = Role::ALL.iter().map(|role| token(*role)).collect();
+    let running = Running::with_tokens("127.0.0.1:0", Fake::new(), tokens).unwrap();
+    let mut refused = 0;
+    for (method, path, operation) in described() {
+        let least: Role = operation["description"].as_str().unwrap().split('`').nth(1).unwrap().parse().unwrap();
+        for role in Role::ALL {
+            let bearer = format!("Bearer {}", token(*role).secret);
+            let headers = [("Authorization", bearer.as_str()), ("Content-Type", "application/json")];
+            let reply = send(running.at, &method, &filled(&path), &headers, b"{}");
+            let at = format!("{role}: {method} {path}: {}", reply.status);
+            assert_eq!(reply.status == 403, *role < least, "{at}");
+            assert!(reply.status < 500, "{at}");
+            if reply.status == 403 {
+                assert!(reply.problem()["detail"].as_str().unwrap().contains(least.as_str()), "{at}");
+                refused += 1;
+            }
+        }
+    }
+    assert!(refused > 10, "{refused}");
+    assert_eq!(get(running.at, "/api/v1/health").status, 401);
+    assert_eq!(get(running.at, "/healthz").status, 200);
+}
+
+#[test]
+fn tokens_that_could_be_mistaken_for_one_another_are_refused_at_the_start() {
+    let named =
+        |name: &str| Token { name: Some(name.to_owned()), role: Role::Viewer, secret: "0123456789abcdef".to_owned() };
+    let twice = Running::with_tokens("127.0.0.1:0", Fake::new(), vec![named("a"), named("b")]);
+    let error = twice.err().expect("refused").to_string();
+    assert!(error.contains("the token \"b\" is the same as another one"), "{error}");
 }
 
 #[test]
@@ -610,9 +676,9 @@ fn it_does_not_start_where_it_must_not() {
     let text = |listen: &str, token: Option<&str>| start(listen, token).unwrap_err().to_string();
     assert!(matches!(start("0.0.0.0:0", None), Err(HttpError::OpenWithoutToken { .. })));
     assert!(text("[::]:0", None).contains("Set a token"));
-    assert!(matches!(start("127.0.0.1:0", Some("short")), Err(HttpError::WeakToken { length: 5 })));
-    assert!(matches!(start("127.0.0.1:0", Some("")), Err(HttpError::WeakToken { length: 0 })));
-    assert!(matches!(start("127.0.0.1:0", Some("sixteen or more\n")), Err(HttpError::UnusableToken)));
+    assert!(matches!(start("127.0.0.1:0", Some("short")), Err(HttpError::WeakToken { length: 5, .. })));
+    assert!(matches!(start("127.0.0.1:0", Some("")), Err(HttpError::WeakToken { length: 0, .. })));
+    assert!(matches!(start("127.0.0.1:0", Some("sixteen or more\n")), Err(HttpError::UnusableToken { .. })));
     assert!(start("0.0.0.0:0", Some(TOKEN)).is_ok());
     let first = Running::start(Fake::new(), None);
     let taken = text(&first.at.to_string(), None);
@@ -648,8 +714,9 @@ fn when_it_stops_requests_under_way_end_and_the_port_is_free() {
         }
     }
     let service = Arc::new(Slow(entered, gate.clone()));
-    let http =
-        runtime.block_on(Http::start("127.0.0.1:0".parse().unwrap(), service, None, fake_service::door())).unwrap();
+    let http = runtime
+        .block_on(Http::start("127.0.0.1:0".parse().unwrap(), service, Vec::new(), fake_service::door()))
+        .unwrap();
     let at = http.local_addr();
     let client = std::thread::spawn(move || get(at, "/api/v1/alerts"));
     wait_entered.recv_timeout(GENEROUS).unwrap();

@@ -116,7 +116,7 @@ pub async fn examine_influx(config: &ServiceConfig) -> Option<Result<String, Str
 }
 
 pub use answers::plan_import;
-pub use entry::{read_passwords, read_secret};
+pub use entry::{http_tokens, read_passwords, read_secret};
 
 /// Chunks between the ways in and the judge. Full: the sockets wait.
 const INGEST_CHUNKS: usize = 1024;
@@ -367,6 +367,7 @@ impl Service for Handle {
 /// Starts everything. Err: one clear line that names what could not be had.
 pub async fn start(parts: Parts) -> Result<Running, ServeError> {
     let Parts { config, rules_toml, rules, rules_file, fleet, token } = parts;
+    let http_tokens = entry::http_tokens(&config.http.tokens, token)?;
     let metrics = Metrics::new();
     let started_at = clock::now();
     metrics.start_time_seconds.set(started_at.as_millis() / 1000);
@@ -493,7 +494,8 @@ pub async fn start(parts: Parts) -> Result<Running, ServeError> {
         zone_of: Box::new(move |crew| zones.time_zone_of(&Recipient::Crew(crew.clone()))),
         now: clock::now,
     };
-    let http = Http::start(config.http.listen, Arc::new(handle.clone()), token, crew).await.map_err(ServeError::of)?;
+    let http =
+        Http::start(config.http.listen, Arc::new(handle.clone()), http_tokens, crew).await.map_err(ServeError::of)?;
 
     let (tell_end, ended) = oneshot::channel();
     std::thread::Builder::new()
