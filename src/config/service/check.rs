@@ -316,7 +316,7 @@ fn http(root: &Block<'_>, defaults: Http) -> Http {
     let listen = address(&block, "listen").unwrap_or(defaults.listen);
     let tokens = http_tokens(&block);
     // With tokens it is not open: who may do what is said.
-    if tokens.is_empty() {
+    if !block.has("token") {
         open_only_if_said(
             &block,
             listen,

@@ -37,6 +37,8 @@ use super::{openapi, paths};
 /// The service answers from memory in milliseconds. Longer than this and it is stuck: better said than waited for.
 const ANSWER_WITHIN: Duration = Duration::from_secs(30);
 const NAME_CHARS_MAX: usize = 80;
+/// What `name` takes, for the description.
+const NAME_PATTERN: &str = r"^[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*$";
 const NOTE_CHARS_MAX: usize = 2_000;
 
 const UNITS: &str = "GET /api/v1/units lists the units there are.";
@@ -367,6 +369,7 @@ pub(super) async fn mail(State(api): State<Api>, path: OnePath, uri: Uri) -> Res
 #[serde(deny_unknown_fields)]
 pub struct SetMailBody {
     pub set: MailMove,
+    #[schemars(extend("minLength" = 1, "maxLength" = NAME_CHARS_MAX, "pattern" = NAME_PATTERN))]
     pub by: String,
 }
 
@@ -388,6 +391,7 @@ pub(super) async fn set_mail(
 #[serde(deny_unknown_fields)]
 pub struct RetryMailsBody {
     pub retry: RefusedMails,
+    #[schemars(extend("minLength" = 1, "maxLength" = NAME_CHARS_MAX, "pattern" = NAME_PATTERN))]
     pub by: String,
 }
 
@@ -409,6 +413,7 @@ pub(super) async fn retry_mails(State(api): State<Api>, uri: Uri, request: Instr
 #[serde(deny_unknown_fields)]
 pub struct SetOrderBody {
     pub set: OrderMove,
+    #[schemars(extend("minLength" = 1, "maxLength" = NAME_CHARS_MAX, "pattern" = NAME_PATTERN))]
     pub by: String,
     #[serde(default)]
     pub note: String,
@@ -438,6 +443,7 @@ pub struct MaintenanceBody {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub crew: Option<CrewId>,
     pub until: Timestamp,
+    #[schemars(extend("minLength" = 1, "maxLength" = NAME_CHARS_MAX, "pattern" = NAME_PATTERN))]
     pub by: String,
 }
 
@@ -469,6 +475,7 @@ pub struct RebaselineBody {
     /// None: everything that is learned.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub component: Option<Component>,
+    #[schemars(extend("minLength" = 1, "maxLength" = NAME_CHARS_MAX, "pattern" = NAME_PATTERN))]
     pub by: String,
 }
 
@@ -492,6 +499,7 @@ pub struct AcceptBody {
     pub site: SiteId,
     pub crew: CrewId,
     pub city: City,
+    #[schemars(extend("minLength" = 1, "maxLength" = NAME_CHARS_MAX, "pattern" = NAME_PATTERN))]
     pub by: String,
 }
 

@@ -97,9 +97,10 @@ fn operation_id(endpoint: &Endpoint) -> String {
 }
 
 fn refusals(endpoint: &Endpoint) -> Vec<Kind> {
-    let mut kinds = vec![Kind::BadRequest, Kind::Unauthorized, Kind::Forbidden, Kind::NotFound, Kind::Unavailable];
+    let mut kinds =
+        vec![Kind::BadRequest, Kind::Unauthorized, Kind::Forbidden, Kind::NotFound, Kind::Invalid, Kind::Unavailable];
     if endpoint.method == Method::POST {
-        kinds.extend([Kind::Conflict, Kind::TooLarge, Kind::UnsupportedMediaType, Kind::Invalid]);
+        kinds.extend([Kind::Conflict, Kind::TooLarge, Kind::UnsupportedMediaType]);
     }
     kinds
 }
