@@ -17,6 +17,7 @@ pub mod notice;
 pub mod notice_plan;
 pub mod order;
 pub mod outlook;
+pub mod overview;
 pub mod public_report;
 pub mod readiness;
 pub mod reason;

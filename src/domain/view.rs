@@ -17,6 +17,7 @@ use super::ids::{City, CrewId, FeederId, GroupName, MessageId, OrderId, RuleId, 
 use super::message::Outcome;
 use super::order::{Change, Order, OrderState, Subject, Suspect};
 use super::outlook::Outlook;
+use super::overview::{Overview, Part, RulesView};
 use super::public_report::PublicReport;
 use super::readiness::Readiness;
 use super::report::{Report, ReportSpan};
@@ -27,6 +28,10 @@ use super::time::Timestamp;
 #[derive(Debug, Clone, PartialEq)]
 pub enum Ask {
     Health,
+    /// How a part of the fleet stands, in few rows.
+    Overview(Part),
+    /// The rules in force, and how many units each concerns now.
+    Rules,
     Units,
     Unit(UnitId),
     /// How each rule stands for this unit.
@@ -129,6 +134,8 @@ words!(
 #[derive(Debug, Clone, PartialEq)]
 pub enum Answer {
     Health(Health),
+    Overview(Box<Overview>),
+    Rules(Box<RulesView>),
     Units(Vec<UnitRow>),
     Unit(Box<UnitCard>),
     Explained(Box<Explained>),

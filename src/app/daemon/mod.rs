@@ -45,6 +45,7 @@ use crate::config::alerts::check_alerts;
 use crate::config::service::ServiceConfig;
 use crate::domain::event::Hearing;
 use crate::domain::outlook::Outlook;
+use crate::domain::overview::Changed;
 use crate::domain::view::{Answer, Ask, AskError, LinkUse, UnitRow};
 use crate::domain::{Effect, Fleet, Notice, Recipient, RuleSet, Timestamp, Unit, UnitId};
 use crate::engine::{Engine, Saved};
@@ -127,6 +128,9 @@ const READINGS_WITHIN: Duration = Duration::from_secs(3);
 
 /// Effects that a listener may lag behind. Full: the slowest misses the oldest.
 const DECIDED: usize = 4096;
+
+/// Commits that a screen may lag behind. Full: it is told to look anew at everything.
+const CHANGES: usize = 64;
 
 /// What the service is made of, checked.
 pub struct Parts {
@@ -225,6 +229,7 @@ pub struct Handle {
     external: bool,
     desk: Arc<Reports>,
     decided: broadcast::Sender<Arc<Effect>>,
+    changed: broadcast::Sender<Arc<Changed>>,
     known: Arc<KnownUnits>,
     /// Rung when somebody looks at readings: the newest are wanted.
     rollups: Arc<Notify>,
@@ -271,6 +276,8 @@ impl Handle {
                 }
             },
             present @ (Ask::Health
+            | Ask::Overview(_)
+            | Ask::Rules
             | Ask::Units
             | Ask::Unit(_)
             | Ask::Explain(_)
@@ -350,6 +357,10 @@ impl Service for Handle {
         self.metrics.crew_links.with_label_values(&[how.as_str()]).inc();
     }
 
+    fn changes(&self) -> broadcast::Receiver<Arc<Changed>> {
+        self.changed.subscribe()
+    }
+
     fn ready(&self) -> Result<(), Vec<String>> {
         let mut missing = Vec::new();
         if self.control.is_closed() {
@@ -417,6 +428,7 @@ pub async fn start(parts: Parts) -> Result<Running, ServeError> {
         None => None,
     };
     let (decided, _) = broadcast::channel(DECIDED);
+    let (changed, _) = broadcast::channel(CHANGES);
     let outbox_ring = Arc::new(Notify::new());
     let desk = Arc::new(Reports::new(&config));
     let mut judge = Judge {
@@ -427,6 +439,7 @@ pub async fn start(parts: Parts) -> Result<Running, ServeError> {
         bus: bus.as_ref().map(Bus::handle),
         commands: commands_in,
         decided: decided.clone(),
+        changed: changed.clone(),
         outbox: Arc::clone(&outbox_ring),
         office: Arc::clone(&office),
         known: Arc::clone(&known),
@@ -482,6 +495,7 @@ pub async fn start(parts: Parts) -> Result<Running, ServeError> {
         external: external.is_some(),
         desk,
         decided,
+        changed,
         known: Arc::clone(&known),
         rollups: Arc::clone(&rollups_ring),
         influx: influx_reader,

@@ -185,6 +185,8 @@ async fn ask(api: Api, ask: Ask, where_to_look: &'static str) -> Response {
 fn answer_json(answer: &Answer) -> Response {
     match answer {
         Answer::Health(a) => json(StatusCode::OK, a),
+        Answer::Overview(a) => json(StatusCode::OK, a),
+        Answer::Rules(a) => json(StatusCode::OK, a),
         Answer::Units(a) => json(StatusCode::OK, a),
         Answer::Unit(a) => json(StatusCode::OK, a),
         Answer::Explained(a) => json(StatusCode::OK, a),

@@ -18,9 +18,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
-use tokio::sync::oneshot;
+use tokio::sync::{broadcast, oneshot};
 use tokio::task::JoinHandle;
 
+use crate::domain::overview::Changed;
 use crate::domain::view::{Answer, Ask, AskError, LinkUse};
 
 pub use api::{AcceptBody, MaintenanceBody, RebaselineBody, RefusedMails, RetryMailsBody, SetMailBody, SetOrderBody};
@@ -38,6 +39,8 @@ pub trait Service: Send + Sync + 'static {
     fn metrics(&self) -> String;
     /// Somebody used a link of a mail: to be counted.
     fn link_used(&self, how: LinkUse);
+    /// What each commit changes from now on. One that is too slow misses some and is told so.
+    fn changes(&self) -> broadcast::Receiver<Arc<Changed>>;
     /// Err: what is missing before it can do its whole job (store open, fleet loaded, hearing).
     fn ready(&self) -> Result<(), Vec<String>>;
 }
