@@ -1,6 +1,7 @@
 //! The words of DESIGN §2 as types. Layer 0: std, serde and chrono's types at most.
 //! Never decides, never reads a clock, never does I/O.
 
+pub mod access;
 pub mod availability;
 pub mod component;
 pub mod delivery;
