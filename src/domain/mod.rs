@@ -20,6 +20,7 @@ pub mod order;
 pub mod outlook;
 pub mod overview;
 pub mod public_report;
+pub mod query;
 pub mod readiness;
 pub mod reason;
 pub mod report;
@@ -32,6 +33,7 @@ pub mod time;
 pub mod version;
 pub mod view;
 
+pub use access::{Caller, Role};
 pub use component::Component;
 pub use delivery::{AddressOutcome, AddressState};
 pub use effect::{AlertState, Effect, EffectKind, IncidentState};

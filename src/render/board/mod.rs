@@ -136,8 +136,6 @@ impl Board {
         let mut env = Environment::new();
         env.set_undefined_behavior(UndefinedBehavior::SemiStrict);
         env.set_auto_escape_callback(|_| AutoEscape::Html);
-        env.set_trim_blocks(true);
-        env.set_lstrip_blocks(true);
         for (name, text) in TEMPLATES {
             env.add_template(name, text)
                 .unwrap_or_else(|e| unreachable!("the templates that we carry have no mistakes: {name}: {e:#}"));
@@ -161,18 +159,18 @@ impl Board {
             href => frame.path == href || frame.path.strip_prefix(href).is_some_and(|rest| rest.starts_with('/')),
         };
         let languages = self.words.all().map(|l| {
-            context! { code => l.code, name => l.name, is_here => l.code == reader.language.code }
+            context! { code => l.code.as_str(), name => l.name.as_str(), is_here => l.code == reader.language.code }
         });
         let looks = Look::ALL.iter().map(|look| {
             context! { word => look.as_str(), label => format!("theme-{look}"), is_here => *look == frame.look }
         });
-        let nav = NAV.iter().map(|(href, label)| context! { href, label, is_here => is_here(href) });
+        let nav = NAV.iter().map(|(href, label)| context! { href => *href, label => *label, is_here => is_here(href) });
         let role = frame.caller.as_ref().map(|c| c.role);
         context! {
-            lang => reader.language.code,
+            lang => reader.language.code.as_str(),
             dir => reader.language.direction(),
             theme => frame.look.as_str(),
-            back => frame.address,
+            back => frame.address.as_str(),
             css => &*frame.assets.css,
             js => &*frame.assets.js,
             icon => &*frame.assets.icon,
@@ -184,13 +182,13 @@ impl Board {
             role => role.map(|r| r.as_str()).unwrap_or_default(),
             name => frame.caller.as_ref().and_then(|c| c.name.clone()),
             is_signed_in => frame.is_signed_in,
-            form_token => frame.form_token,
+            form_token => frame.form_token.as_str(),
             flash => frame.flash.as_ref().map(|flash| context! {
-                tone => if flash.is_bad { "bad" } else { "good" }, key => flash.key, text => flash.text,
+                tone => if flash.is_bad { "bad" } else { "good" }, key => flash.key, text => flash.text.as_str(),
             }),
             is_live => !drawn.live.is_empty(),
-            live => drawn.live,
-            say => drawn.say,
+            live => drawn.live.as_str(),
+            say => drawn.say.as_str(),
             now => reader.now.to_string(),
             zone => reader.zone_text(),
         }

@@ -1,7 +1,7 @@
 //! What stands on each page: the service's answers → what a template needs. Never asks, never escapes.
 
 use minijinja::context;
-use minijinja::value::Value;
+use minijinja::value::{Serde, Value};
 
 use crate::domain::explain::{Explained, Standing};
 use crate::domain::overview::{Counts, Overview, Part, RulesView, WORST_FIRST, is_overdue};
@@ -218,7 +218,7 @@ impl View<'_> {
             View::Alerts(page) => page.drawn(reader),
             View::Rules(page) => Drawn {
                 template: "rules.html",
-                values: context! { rules => Value::from_serialize(page.rules) },
+                values: context! { rules => data(page.rules) },
                 live: EVERYTHING.to_owned(),
                 say: String::new(),
             },
@@ -277,8 +277,8 @@ impl Home<'_> {
             link("/units", [("city", city.unwrap_or_default())].into_iter().chain(broken_fields).chain([("sort", "since")]));
         let say = headline(&overview.counts, reader);
         let values = context! {
-            overview => Value::from_serialize(overview),
-            say => say,
+            overview => data(overview),
+            say => say.as_str(),
             city => city,
             is_part => !self.part.is_everything(),
             counts => counts.collect::<Vec<_>>(),
@@ -303,12 +303,17 @@ fn incident(row: &IncidentRow) -> Value {
     };
     context! {
         kind => row.kind.as_str(), name, href, unit_count => row.units.len(), since => row.since.to_string(),
-        reason => row.reason, order => row.order.map(|o| o.to_string()),
+        reason => row.reason.as_str(), order => row.order.map(|o| o.to_string()),
     }
 }
 
+/// As a template reads it.
+fn data<T: serde::Serialize>(value: T) -> Value {
+    Value::from(Serde(value))
+}
+
 fn pages(first: &Option<String>, next: &Option<String>) -> Value {
-    context! { first => first, next => next }
+    context! { first => first.as_deref(), next => next.as_deref() }
 }
 
 fn names<T: ToString>(all: &[T]) -> Vec<String> {
@@ -323,16 +328,16 @@ impl Units<'_> {
         });
         let readiness = WORST_FIRST.map(|r| context! { word => r.as_str(), is_asked => asked.readiness.contains(&r) });
         let values = context! {
-            units => Value::from_serialize(self.rows),
+            units => data(self.rows),
             total => self.total,
             asked => context! {
-                city => asked.city, crew => asked.crew, filter => shown_filter(asked), sort => asked.sort,
+                city => &*asked.city, crew => &*asked.crew, filter => shown_filter(asked), sort => &*asked.sort,
             },
             cities => names(&self.cities),
             crews => names(self.crews),
             readiness => readiness.to_vec(),
             sorts => sorts.to_vec(),
-            mistakes => self.mistakes,
+            mistakes => self.mistakes.to_vec(),
             pages => pages(&self.first, &self.next),
         };
         let say = reader.count("n-buttons", self.total);
@@ -375,12 +380,12 @@ impl UnitPage<'_> {
         });
         let days = self.days.to_string();
         let readings = card.readings.iter().map(|r| self.reading(r, &address(&days, &r.metric)));
-        let presses = card.readings.iter().filter(|r| r.metric.starts_with("press.")).map(Value::from_serialize);
+        let presses = card.readings.iter().filter(|r| r.metric.starts_with("press.")).map(data);
         let position = card.row.position;
         let maintenance = self.explained.and_then(|e| e.maintenance_until);
         let values = context! {
-            unit => Value::from_serialize(card),
-            explained => self.explained.map(Value::from_serialize),
+            unit => data(card),
+            explained => self.explained.map(data),
             orders => orders,
             readings => readings.collect::<Vec<_>>(),
             presses => presses.collect::<Vec<_>>(),
@@ -393,14 +398,14 @@ impl UnitPage<'_> {
             }),
             strip => Value::from_safe_string(self.history.map(|h| charts::strip(h, reader)).unwrap_or_default()),
             stretches => self.history.map(|h| {
-                h.stretches.iter().rev().take(STRETCHES_MAX).map(Value::from_serialize).collect::<Vec<_>>()
+                h.stretches.iter().rev().take(STRETCHES_MAX).map(data).collect::<Vec<_>>()
             }),
             stretches_more => self.history.map_or(0, |h| h.stretches.len().saturating_sub(STRETCHES_MAX)),
             position => position.map(|(lat, lon)| format!("{lat:.5}, {lon:.5}")),
             near_href => position.map(near),
             maintenance_seen => maintenance.map(|at| at.to_string()).unwrap_or_default(),
             may_command => self.once.is_some(),
-            once => self.once,
+            once => self.once.as_deref(),
         };
         let orders = card.orders.iter().map(|o| format!(" order:{}", o.order)).take(open.len().max(1));
         let live = format!("unit:{unit}{}", orders.collect::<String>());
@@ -430,7 +435,7 @@ impl UnitPage<'_> {
             } && sign.says == crate::domain::explain::Says::Holds;
         }
         let href = has_chart(&reading.metric).then_some(href);
-        context! { limits, is_beyond, href, ..Value::from_serialize(reading) }
+        context! { limits, is_beyond, href, ..data(reading) }
     }
 }
 
@@ -457,7 +462,7 @@ fn siblings(card: &UnitCard) -> Vec<Value> {
         .filter_map(|(kind, name)| {
             let all: Vec<_> = card.siblings.iter().filter(|s| s.shares == kind).collect();
             let more = all.len().saturating_sub(CHIPS_MAX);
-            let units = all.into_iter().take(CHIPS_MAX).map(Value::from_serialize).collect::<Vec<_>>();
+            let units = all.into_iter().take(CHIPS_MAX).map(data).collect::<Vec<_>>();
             (!units.is_empty()).then(|| context! { kind => kind.as_str(), name, units, more })
         })
         .collect()
@@ -473,14 +478,14 @@ fn rule_groups(explained: &Explained) -> Vec<Value> {
         .into_iter()
         .filter_map(|name| {
             let rules: Vec<Value> =
-                explained.rules.iter().filter(|r| group_of(r.state) == name).map(Value::from_serialize).collect();
+                explained.rules.iter().filter(|r| group_of(r.state) == name).map(data).collect();
             (!rules.is_empty()).then(|| context! { name, is_open => name == "active", rules })
         })
         .collect()
 }
 
 fn order(order: &OrderView) -> Value {
-    context! { is_open => order.state.is_open(), ..Value::from_serialize(order) }
+    context! { is_open => order.state.is_open(), ..data(order) }
 }
 
 /// For a list: what its line does not show is not handed on.
@@ -488,7 +493,7 @@ fn order_in_list(view: &OrderView) -> Value {
     context! {
         order => view.order.to_string(), priority => view.priority.as_str(), state => view.state.as_str(),
         unit => view.unit.as_ref().map(UnitId::to_string), component => view.component.map(|c| c.as_str()),
-        incident => view.incident.as_ref().map(Value::from_serialize), summary => view.summary,
+        incident => view.incident.as_ref().map(data), summary => view.summary.as_str(),
         opened_at => view.opened_at.to_string(), due_at => view.due_at.map(|at| at.to_string()),
         is_open => view.state.is_open(), crew => view.crew.as_str(),
     }
@@ -500,10 +505,12 @@ impl Orders<'_> {
             orders => self.rows.iter().map(order_in_list).collect::<Vec<_>>(),
             total => self.total,
             overdue => self.overdue,
-            asked => context! { crew => self.asked.crew, state => self.asked.state, filter => self.asked.filter },
+            asked => context! {
+                crew => &*self.asked.crew, state => &*self.asked.state, filter => &*self.asked.filter,
+            },
             crews => names(self.crews),
             states => names(OrderState::ALL),
-            mistakes => self.mistakes,
+            mistakes => self.mistakes.to_vec(),
             pages => pages(&self.first, &self.next),
         };
         let say = reader.count("n-orders", self.total);
@@ -545,9 +552,9 @@ impl OrderPage<'_> {
         let more = view.units.len().saturating_sub(CHIPS_MAX);
         let values = context! {
             order => order(view),
-            card => self.card.map(Value::from_serialize),
+            card => self.card.map(data),
             moves => moves.collect::<Vec<_>>(),
-            kept => context! { by => self.kept.by, note => self.kept.note },
+            kept => context! { by => &*self.kept.by, note => &*self.kept.note },
             test => self.test(),
             units => names(&view.units[..view.units.len().min(CHIPS_MAX)]),
             units_more => more,
@@ -595,13 +602,15 @@ impl Alerts<'_> {
     fn drawn(&self, reader: &Reader) -> Drawn {
         let states = [AlertState::Firing, AlertState::Inhibited, AlertState::Pending];
         let values = context! {
-            alerts => Value::from_serialize(self.rows),
+            alerts => data(self.rows),
             total => self.page.total,
             pages => pages(&self.page.first, &self.page.next),
-            asked => context! { severity => self.asked.severity, state => self.asked.state, rule => self.asked.rule },
+            asked => context! {
+                severity => &*self.asked.severity, state => &*self.asked.state, rule => &*self.asked.rule,
+            },
             severities => names(Severity::ALL),
             states => names(&states),
-            mistakes => self.mistakes,
+            mistakes => self.mistakes.to_vec(),
         };
         let say = reader.count("n-open-alerts", self.page.total);
         Drawn { template: "alerts.html", values, live: EVERYTHING.to_owned(), say }
