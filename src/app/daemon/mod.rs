@@ -52,10 +52,11 @@ use crate::domain::{Effect, Fleet, Notice, Recipient, RuleSet, Timestamp, Unit, 
 use crate::engine::{Engine, Saved};
 use crate::io::bus::{Bus, BusConfig};
 use crate::io::gateway::Gateway;
-use crate::io::http::{CrewDoor, Http, Links, Service};
+use crate::io::http::{BoardSettings, CrewDoor, Http, Links, Service};
 use crate::io::influx::{Influx, InfluxConfig, InfluxReader};
 use crate::io::mqtt::External;
 use crate::io::store::{Loaded, MailOutcome, Store, StoreOptions, StoreReader};
+use crate::render::board::Words;
 use crate::render::mail::Mail;
 use crate::wire::decode::Decoder;
 use crate::wire::recording::{Reader, What};
@@ -507,7 +508,9 @@ pub async fn start(parts: Parts) -> Result<Running, ServeError> {
         zone_of: Box::new(move |crew| zones.time_zone_of(&Recipient::Crew(crew.clone()))),
         now: clock::now,
     };
-    let http = Http::start(config.http.listen, Arc::new(handle.clone()), token, crew).await.map_err(ServeError::of)?;
+    let board = BoardSettings { words: Words::default(), zone: config.time_zone };
+    let service = Arc::new(handle.clone());
+    let http = Http::start(config.http.listen, service, token, crew, board).await.map_err(ServeError::of)?;
 
     let (tell_end, ended) = oneshot::channel();
     std::thread::Builder::new()

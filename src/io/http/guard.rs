@@ -96,7 +96,7 @@ fn authority<'a>(uri: &'a Uri, headers: &'a HeaderMap) -> Result<Option<&'a str>
     }
 }
 
-fn check_host(uri: &Uri, headers: &HeaderMap) -> Result<(), Problem> {
+pub fn check_host(uri: &Uri, headers: &HeaderMap) -> Result<(), Problem> {
     match authority(uri, headers)? {
         // HTTP/1.0 without a Host: no browser.
         None => Ok(()),
@@ -109,7 +109,7 @@ fn check_host(uri: &Uri, headers: &HeaderMap) -> Result<(), Problem> {
     }
 }
 
-fn check_origin(uri: &Uri, headers: &HeaderMap) -> Result<(), Problem> {
+pub fn check_origin(uri: &Uri, headers: &HeaderMap) -> Result<(), Problem> {
     let foreign = |from: &str| {
         Err(Problem::new(
             Kind::Forbidden,

@@ -27,7 +27,7 @@ use crate::domain::component::words;
 
 pub use pages::{
     Alerts, AskedAlerts, AskedOrders, AskedUnits, Home, Incidents, Kept, OnePage, OrderPage, Orders, Problem, Rules,
-    Said, SignIn, Trouble, UnitPage, Units,
+    Said, SignIn, Trouble, UnitPage, Units, condition,
 };
 pub use reader::{Reader, has_chart, link};
 pub use words::{Language, Words, WordsProblem};

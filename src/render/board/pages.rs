@@ -111,6 +111,7 @@ pub struct OrderPage<'a> {
     /// Of its unit.
     pub card: Option<&'a UnitCard>,
     pub may_act: bool,
+    pub may_cancel: bool,
     /// What was typed into a form that changed nothing.
     pub kept: Kept,
 }
@@ -353,7 +354,7 @@ fn shown_filter(asked: &AskedUnits) -> String {
 }
 
 /// `site="Jinnah Park"`, as the filter language has it.
-pub(crate) fn condition(field: &str, value: &str) -> String {
+pub fn condition(field: &str, value: &str) -> String {
     match value.contains('"') {
         true => format!("{field}={value}"),
         false => format!("{field}=\"{value}\""),
@@ -541,7 +542,8 @@ impl OrderPage<'_> {
     fn drawn(&self, reader: &Reader) -> Drawn {
         let view = self.order;
         let shown = if self.may_act { moves(view.state) } else { &[] };
-        let moves = shown.iter().enumerate().map(|(i, to)| {
+        let shown = shown.iter().filter(|to| self.may_cancel || **to != OrderMove::Cancelled);
+        let moves = shown.enumerate().map(|(i, to)| {
             let class = match (i, to) {
                 (_, OrderMove::Cancelled) => "quiet",
                 (0, _) => "primary",
