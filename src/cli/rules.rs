@@ -1,7 +1,6 @@
 //! `rules …`: the tools of the person who edits rules. Owns how their files are found and how their answers end.
 
-use std::fs::File;
-use std::io::{BufReader, IsTerminal, Read, Write, stdin};
+use std::io::BufReader;
 use std::path::{Path, PathBuf};
 
 use crate::app::replay::replay;
@@ -22,7 +21,8 @@ use crate::wire::signature::Signing;
 use super::arguments::Output;
 use super::client::{Answered, Client};
 use super::exit::{Exit, Failure};
-use super::programs::read_settings;
+use super::programs::{open_recording, read_settings};
+use super::progress::Progress;
 use super::screen::Screen;
 
 type Done = Result<(), Failure>;
@@ -184,20 +184,14 @@ pub(super) fn backtest(args: &BacktestArgs, screen: &Screen) -> Done {
         return Err(Failure::failed(problems.join("\n")));
     }
     let name = args.file.display().to_string();
-    let recording = open(&args.file)?;
+    let (recording, size) = open_recording(&args.file)?;
     // What is in a recording was believed when it was made: signatures are not asked for again.
     let decoder = Decoder::new(root, Signing::Off);
-    let shown = std::io::stderr().is_terminal();
-    let progress = |lines: u64, at: Timestamp| {
-        if shown && lines > 0 {
-            // Only for the person who waits; whether it can be written changes nothing.
-            let _ = write!(std::io::stderr(), "\r{lines} lines, at {at} ");
-        }
-    };
-    let done = backtests::backtest(&Fleet::new(fleet), &settings, &decoder, recording, rules, args.until, progress);
-    if shown {
-        let _ = write!(std::io::stderr(), "\r{:60}\r", "");
-    }
+    let bar = Progress::bytes("backtest", size);
+    let recording = bar.watch(recording);
+    let told = |_, at: Timestamp| bar.say(format!("at {}", &at.to_string()[..10]));
+    let done = backtests::backtest(&Fleet::new(fleet), &settings, &decoder, recording, rules, args.until, told);
+    drop(bar);
     let (found, passed) = done.map_err(|e| Failure::failed(format!("{name}, {e}")))?;
     match screen.output {
         Output::Table => screen.print(&table_of(&found, &screen.look(Timestamp::default())))?,
@@ -211,14 +205,6 @@ pub(super) fn backtest(args: &BacktestArgs, screen: &Screen) -> Done {
         eprintln!("note: {} messages were refused, the first one: {first}", passed.refused);
     }
     Ok(())
-}
-
-fn open(path: &Path) -> Result<Box<dyn Read>, Failure> {
-    if path.as_os_str() == "-" {
-        return Ok(Box::new(stdin()));
-    }
-    let cannot = |e| Failure::failed(format!("{}: {e}; name the recording you mean", path.display()));
-    Ok(Box::new(File::open(path).map_err(cannot)?))
 }
 
 /// What stands in for the running service.
@@ -264,7 +250,7 @@ fn explain_offline(unit: &UnitId, offline: &Offline) -> Result<Answered<Explaine
     }
     let mut engine = Engine::new(rules, Fleet::new(fleet), Settings::default());
     let decoder = Decoder::new(Decoder::DEFAULT_ROOT, Signing::Off);
-    let recording = BufReader::new(open(&offline.recording)?);
+    let recording = BufReader::new(open_recording(&offline.recording)?.0);
     replay(&mut engine, &decoder, recording, offline.until, None, |_| {})
         .map_err(|e| Failure::failed(format!("{}, {e}", offline.recording.display())))?;
     let value = engine.explain_unit(unit).ok_or_else(|| {

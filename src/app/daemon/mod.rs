@@ -115,7 +115,8 @@ pub async fn examine_influx(config: &ServiceConfig) -> Option<Result<String, Str
 }
 
 pub use answers::plan_import;
-pub use entry::{read_passwords, read_secret};
+pub use entry::{LINKS_KEY, read_passwords, read_secret};
+pub(crate) use reports::EDITION_FILE;
 
 /// Chunks between the ways in and the judge. Full: the sockets wait.
 const INGEST_CHUNKS: usize = 1024;
