@@ -5,6 +5,8 @@ use std::path::Path;
 use clap::CommandFactory;
 use clap_mangen::Man;
 
+use crate::app::clock;
+
 use super::arguments::Cli;
 use super::exit::Failure;
 use super::screen::Screen;
@@ -33,14 +35,31 @@ pub(super) fn write(folder: &Path, screen: &Screen) -> Result<(), Failure> {
     ))
 }
 
-fn collect(command: &clap::Command, name: &str, pages: &mut Vec<(String, Vec<u8>)>) {
+fn collect(command: &clap::Command, name: &str, pages: &mut Vec<(String, String)>) {
     let man = Man::new(command.clone().version(env!("CARGO_PKG_VERSION")))
         .source(concat!("buttonwatch ", env!("CARGO_PKG_VERSION")))
-        .manual("Buttonwatch");
+        .manual("Buttonwatch")
+        // The library leaves no place for an empty one, and the name of the program would stand there.
+        .date(&clock::now().to_string()[..10]);
     let mut page = Vec::new();
     man.render(&mut page).expect("writing to memory does not fail");
-    pages.push((name.to_owned(), page));
+    pages.push((name.to_owned(), without_double_breaks(&String::from_utf8_lossy(&page))));
     for verb in command.get_subcommands().filter(|v| !v.is_hide_set() && v.get_name() != "help") {
         collect(verb, &format!("{name}-{}", verb.get_name()), pages);
     }
+}
+
+/// The library writes a line break beside each blank line: readers of pages complain of them.
+fn without_double_breaks(page: &str) -> String {
+    let lines: Vec<&str> = page.lines().collect();
+    let is_blank = |i: usize| lines.get(i).is_some_and(|l| *l == ".sp" || l.is_empty());
+    let mut out = String::with_capacity(page.len());
+    for (i, line) in lines.iter().enumerate() {
+        if *line == ".br" && (is_blank(i + 1) || i.checked_sub(1).is_some_and(is_blank)) {
+            continue;
+        }
+        out.push_str(line);
+        out.push('\n');
+    }
+    out
 }
