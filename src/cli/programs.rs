@@ -19,6 +19,7 @@ use crate::render::timeline::write_effect;
 use crate::wire::decode::Decoder;
 use crate::wire::signature::Signing;
 
+use super::arguments::Output;
 use super::exit::Failure;
 use super::progress::Progress;
 use super::screen::Screen;
@@ -226,7 +227,11 @@ pub(super) fn run_simulate(args: SimulateArgs) -> Result<(), Failure> {
 
 pub(super) fn run_doctor(args: DoctorArgs, screen: &Screen) -> Result<(), Failure> {
     let findings = runtime()?.block_on(doctor::examine(&args));
-    screen.print(&doctor::render(&findings))?;
+    match screen.output {
+        Output::Table => screen.print(&doctor::render(&findings, &screen.look(clock::now())))?,
+        Output::Json => screen.json(&findings)?,
+        Output::Csv => return Err(Failure::usage("doctor has no CSV to give: say --output json, or nothing")),
+    }
     if findings.iter().any(|f| f.state == doctor::State::Bad) {
         return Err(Failure::failed(String::new()));
     }

@@ -3,13 +3,13 @@
 use std::io::BufReader;
 use std::path::{Path, PathBuf};
 
+use crate::app::doctor::unwatched;
 use crate::app::replay::replay;
 use crate::app::{backtest as backtests, rule_test, serve};
 use crate::config::rule_test::TestFleet;
 use crate::config::{RuleTests, check_rule_tests, read_text};
 use crate::domain::explain::Explained;
-use crate::domain::rule::Condition;
-use crate::domain::{Fleet, Kind, Rule, RuleId, RuleSet, Settings, Timestamp, UnitId};
+use crate::domain::{Fleet, RuleId, RuleSet, Settings, Timestamp, UnitId};
 use crate::engine::Engine;
 use crate::render::backtest::backtest as table_of;
 use crate::render::explain::explained as page_of;
@@ -84,11 +84,7 @@ fn beside(rules: &RuleSet, fleet: &Fleet) -> Vec<String> {
             }
         }
     }
-    let is_silent = |c: &&Condition| matches!(c, Condition::Silent { kind: Kind::Heartbeat, .. });
-    let watches = |rule: &&Rule| rule.condition.leaves().iter().any(is_silent);
-    let silent: Vec<&Rule> = rules.rules.iter().filter(watches).collect();
-    let bare = fleet.units().filter(|(_, u)| !silent.iter().any(|r| r.only.selects(u)));
-    let bare: Vec<&str> = bare.map(|(_, u)| u.unit.as_str()).collect();
+    let bare: Vec<&str> = unwatched(rules, fleet.units().map(|(_, u)| u)).into_iter().map(UnitId::as_str).collect();
     if !bare.is_empty() {
         let more = if bare.len() > SHOWN { format!(" and {} more", bare.len() - SHOWN) } else { String::new() };
         let list = bare[..bare.len().min(SHOWN)].join(", ");
