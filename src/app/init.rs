@@ -20,6 +20,7 @@ pub const RULES_FILE: &str = "alerts.toml";
 pub const FLEET_FILE: &str = "fleet.csv";
 pub const PASSWORDS_FILE: &str = "passwords.txt";
 pub const MAIL_PASSWORD_FILE: &str = "mail-password.txt";
+pub const WEB_TOKEN_FILE: &str = "web-token.txt";
 pub const INFLUX_TOKEN_FILE: &str = "influx-token.txt";
 
 /// What a new service is to be.
@@ -90,7 +91,18 @@ pub enum WebAnswer {
     /// People come through a proxy with a login; links in mails start with its address.
     Proxy { listen: SocketAddr, public_url: String },
     /// Whoever can reach this address and has the token.
-    Network(SocketAddr),
+    Network { listen: SocketAddr, token: WebToken },
+}
+
+/// The first admin's, new for each service.
+#[derive(Clone, PartialEq, Eq)]
+pub struct WebToken(pub String);
+
+impl std::fmt::Debug for WebToken {
+    /// Never the token.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("WebToken(…)")
+    }
 }
 
 impl Default for Answers {
@@ -135,6 +147,9 @@ pub fn files(answers: &Answers, place: &Path) -> Vec<NewFile> {
         let text =
             "# The units' passwords, hashed. Add one with: buttonwatch fleet password UNIT --config buttonwatch.toml\n";
         files.push(secret(PASSWORDS_FILE, text.to_owned()));
+    }
+    if let WebAnswer::Network { token, .. } = &answers.web {
+        files.push(secret(WEB_TOKEN_FILE, format!("{}\n", token.0)));
     }
     if let Some(SmtpAnswer { secret: Secret::Typed(password), .. }) = &answers.smtp {
         files.push(secret(MAIL_PASSWORD_FILE, format!("{password}\n")));
@@ -193,7 +208,7 @@ pub fn settings(answers: &Answers, place: &Path) -> String {
         "\n# For other programs, such as Node-RED: a copy of what units send and what was concluded. \"off\" turns it off.\n[bus]\n",
     );
     out.push_str(&bus(answers));
-    web(answers, &mut out);
+    web(answers, place, &mut out);
     mail(answers, place, &mut out);
     out.push_str(
         "\n# One section for each crew, named as in the column `crew` of fleet.csv. Without one, a crew's mail goes to the crew's\n\
@@ -252,7 +267,7 @@ fn bus(answers: &Answers) -> String {
     }
 }
 
-fn web(answers: &Answers, out: &mut String) {
+fn web(answers: &Answers, place: &Path, out: &mut String) {
     out.push_str("\n# The web page, the crews' page, the command line and Prometheus ask here.\n[http]\n");
     put(out, format_args!("listen = {}", quoted(&answers.web.listen().to_string())));
     match &answers.web {
@@ -273,12 +288,13 @@ fn web(answers: &Answers, out: &mut String) {
             );
             put(out, format_args!("public_url = {}", quoted(public_url)));
         }
-        WebAnswer::Network(_) => {
-            put(
-                out,
-                "# Everyone who reaches the address and has the token, BUTTONWATCH_TOKEN. There is no TLS: better is a proxy.",
-            );
-            put(out, "open = true");
+        WebAnswer::Network { .. } => {
+            put(out, "# Everyone who reaches the address and has a token. There is no TLS: better is a proxy.");
+            put(out, "# The commands of this program take it from BUTTONWATCH_TOKEN.");
+            put(out, "[[http.token]]");
+            put(out, "name = \"operator\"");
+            put(out, "role = \"admin\"  # or \"viewer\", or \"crew\": may move orders and start tests");
+            put(out, format_args!("file = {}", quoted_path(&place.join(WEB_TOKEN_FILE))));
         }
     }
 }
@@ -370,7 +386,7 @@ pub fn sender(name: &str, address: &str) -> String {
 impl WebAnswer {
     pub fn listen(&self) -> SocketAddr {
         match self {
-            WebAnswer::Here(listen) | WebAnswer::Network(listen) | WebAnswer::Proxy { listen, .. } => *listen,
+            WebAnswer::Here(listen) | WebAnswer::Network { listen, .. } | WebAnswer::Proxy { listen, .. } => *listen,
         }
     }
 }

@@ -11,8 +11,8 @@ use serde::Serialize;
 
 use crate::app::daemon::read_secret;
 use crate::app::init::{
-    Answers, FLEET_FILE, InfluxAnswer, NewFile, SETTINGS_FILE, Secret, SmtpAnswer, WebAnswer, files, settings,
-    write_all,
+    Answers, FLEET_FILE, InfluxAnswer, NewFile, SETTINGS_FILE, Secret, SmtpAnswer, WEB_TOKEN_FILE, WebAnswer, WebToken,
+    files, settings, write_all,
 };
 use crate::config::check_service;
 use crate::config::service::{SmtpTls, TlsServer, USUAL_ORG};
@@ -187,7 +187,7 @@ fn said(args: &Init, place: &Path) -> Result<Answers, Failure> {
     let web = match &args.public_url {
         Some(url) => WebAnswer::Proxy { listen: http, public_url: url.clone() },
         None if http.ip().is_loopback() => WebAnswer::Here(http),
-        None => WebAnswer::Network(http),
+        None => WebAnswer::Network { listen: http, token: new_token()? },
     };
     Ok(Answers {
         name: args.name.clone().unwrap_or(usual.name),
@@ -207,6 +207,13 @@ fn secret_in(file: Option<PathBuf>, what: &str) -> Result<Secret, Failure> {
     let Some(file) = file else { return Ok(Secret::None) };
     read_secret(&file, what).map_err(|e| Failure::failed(e.to_string()))?;
     Ok(Secret::InFile(file))
+}
+
+/// As long as `openssl rand -hex 16` makes it.
+fn new_token() -> Result<WebToken, Failure> {
+    let mut bytes = [0; 16];
+    getrandom::fill(&mut bytes).map_err(|e| Failure::failed(format!("this machine gives no random numbers: {e}")))?;
+    Ok(WebToken(hex::encode(bytes)))
 }
 
 fn usable(tls: &TlsServer) -> Result<(), String> {
@@ -434,9 +441,13 @@ impl Talk<'_> {
         )?;
         let way = self.ask("1, 2 or 3", "1", one_of(&["1", "2", "3"]))?;
         let ip = if way == "3" { Ipv4Addr::UNSPECIFIED } else { Ipv4Addr::LOCALHOST };
+        let token = new_token()?;
         self.ask_checked("Port", "8680", answers, |text, answers| {
             let listen = SocketAddr::from((ip, parse_port(text)?));
-            answers.web = if way == "3" { WebAnswer::Network(listen) } else { WebAnswer::Here(listen) };
+            answers.web = match way == "3" {
+                true => WebAnswer::Network { listen, token: token.clone() },
+                false => WebAnswer::Here(listen),
+            };
             Ok(())
         })?;
         if way == "2" {
@@ -615,8 +626,10 @@ fn tell(screen: &Screen, answers: &Answers, folder: &Path, args: &Init, files: &
             false => format!("buttonwatch fleet import {}{server}", typed(FLEET_FILE)),
         },
     ];
-    if matches!(answers.web, WebAnswer::Network(_)) {
-        next.insert(0, "export BUTTONWATCH_TOKEN=$(openssl rand -hex 16)".to_owned());
+    if matches!(answers.web, WebAnswer::Network { .. }) {
+        // In each of the two terminals.
+        next[0] = format!("export BUTTONWATCH_TOKEN=$(cat {}); {}", typed(WEB_TOKEN_FILE), next[0]);
+        next[2] = format!("export BUTTONWATCH_TOKEN=$(cat {}); {}", typed(WEB_TOKEN_FILE), next[2]);
     }
     let made = Made { files: files.iter().map(|f| path(f.name)).collect(), next };
     if screen.output == Output::Json {

@@ -1,6 +1,8 @@
-//! The words of DESIGN §2 as types. Layer 0: std, serde and chrono's types at most.
+//! The words of DESIGN §2 as types. Layer 0: std, serde and chrono's types at most; schemars' derive only describes them, so
+//! that the API's description cannot differ from them.
 //! Never decides, never reads a clock, never does I/O.
 
+pub mod access;
 pub mod availability;
 pub mod component;
 pub mod delivery;
@@ -18,6 +20,7 @@ pub mod notice_plan;
 pub mod order;
 pub mod outlook;
 pub mod public_report;
+pub mod query;
 pub mod readiness;
 pub mod reason;
 pub mod report;
@@ -30,6 +33,7 @@ pub mod time;
 pub mod version;
 pub mod view;
 
+pub use access::{Caller, Role, Token};
 pub use component::Component;
 pub use delivery::{AddressOutcome, AddressState};
 pub use effect::{AlertState, Effect, EffectKind, IncidentState};

@@ -1,9 +1,11 @@
 //! What can be asked of a running service, and the shapes of its answers: the JSON API, the CLI's tables and the
 //! screens all read these.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::availability::Times;
@@ -18,6 +20,7 @@ use super::message::Outcome;
 use super::order::{Change, Order, OrderState, Subject, Suspect};
 use super::outlook::Outlook;
 use super::public_report::PublicReport;
+use super::query::{AlertField, IncidentField, OrderField, Page, Query, UnitField};
 use super::readiness::Readiness;
 use super::report::{Report, ReportSpan};
 use super::series::{SeriesLimit, SeriesName, SeriesPoint};
@@ -27,7 +30,7 @@ use super::time::Timestamp;
 #[derive(Debug, Clone, PartialEq)]
 pub enum Ask {
     Health,
-    Units,
+    Units(Query<UnitField>),
     Unit(UnitId),
     /// How each rule stands for this unit.
     Explain(UnitId),
@@ -58,10 +61,12 @@ pub enum Ask {
     Report(ReportSpan),
     /// The edition for the press office: groups only, and delayed.
     PublicReport,
-    Alerts,
-    Incidents,
+    /// Pending, firing and inhibited ones.
+    Alerts(Query<AlertField>),
+    Incidents(Query<IncidentField>),
     Orders {
         closed_too: bool,
+        query: Query<OrderField>,
     },
     Order(OrderId),
     SetOrder {
@@ -129,7 +134,7 @@ words!(
 #[derive(Debug, Clone, PartialEq)]
 pub enum Answer {
     Health(Health),
-    Units(Vec<UnitRow>),
+    Units(Page<UnitRow>),
     Unit(Box<UnitCard>),
     Explained(Box<Explained>),
     History(Box<UnitHistory>),
@@ -138,9 +143,9 @@ pub enum Answer {
     Outlook(Box<Outlook>),
     Report(Box<Report>),
     PublicReport(Box<PublicReport>),
-    Alerts(Vec<AlertRow>),
-    Incidents(Vec<IncidentRow>),
-    Orders(Vec<OrderView>),
+    Alerts(Page<AlertRow>),
+    Incidents(Page<IncidentRow>),
+    Orders(Page<OrderView>),
     Order(Box<OrderView>),
     Quarantine(Vec<QuarantineRow>),
     Import(ImportPlan),
@@ -172,7 +177,7 @@ impl fmt::Display for AskError {
 
 impl std::error::Error for AskError {}
 
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Health {
     pub version: String,
     pub started_at: Timestamp,
@@ -184,7 +189,7 @@ pub struct Health {
     pub outbox_waiting: usize,
 }
 
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct UnitRow {
     pub unit: UnitId,
     pub name: String,
@@ -204,10 +209,13 @@ pub struct UnitRow {
     pub last_heard: Option<Timestamp>,
     pub open_alerts: usize,
     pub open_orders: usize,
+    /// Those that were asked for, as the newest message said it.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub readings: BTreeMap<String, f64>,
 }
 
 /// One unit, whole.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct UnitCard {
     #[serde(flatten)]
     pub row: UnitRow,
@@ -228,7 +236,7 @@ pub struct UnitCard {
     pub siblings: Vec<SiblingView>,
 }
 
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ReadingView {
     pub metric: String,
     pub value: f64,
@@ -237,7 +245,7 @@ pub struct ReadingView {
     pub at: Timestamp,
 }
 
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct TestView {
     pub component: Component,
     pub result: Outcome,
@@ -245,7 +253,7 @@ pub struct TestView {
     pub code: Option<String>,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct SiblingView {
     pub unit: UnitId,
     /// `uplink` or `feeder`.
@@ -254,7 +262,7 @@ pub struct SiblingView {
 }
 
 /// How ready one unit was from `from` to before `to`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct UnitHistory {
     pub unit: UnitId,
     pub from: Timestamp,
@@ -266,7 +274,7 @@ pub struct UnitHistory {
     pub stretches: Vec<StretchRow>,
 }
 
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct StretchRow {
     pub unit: UnitId,
     pub from: Timestamp,
@@ -277,7 +285,7 @@ pub struct StretchRow {
 }
 
 /// One unit's readings of one metric from `from` to `to`, by the hour.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct SeriesView {
     pub unit: UnitId,
     pub metric: SeriesName,
@@ -295,14 +303,14 @@ pub struct SeriesView {
     pub readings: Vec<FineReading>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct FineReading {
     pub at: Timestamp,
     pub value: f64,
 }
 
 /// One unit's part in the availability of the fleet.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct AvailabilityRow {
     /// As it stands now.
     #[serde(flatten)]
@@ -314,7 +322,7 @@ pub struct AvailabilityRow {
 }
 
 /// Availability of all units that have something in common: the sum of their times.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct GroupAvailability {
     /// The name of the city, site type, crew or unit.
     pub name: String,
@@ -334,7 +342,7 @@ impl GroupAvailability {
     }
 }
 
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct AlertRow {
     pub unit: UnitId,
     pub rule: RuleId,
@@ -347,7 +355,7 @@ pub struct AlertRow {
     pub order: Option<OrderId>,
 }
 
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct IncidentRow {
     pub kind: GroupKind,
     pub name: GroupName,
@@ -358,7 +366,7 @@ pub struct IncidentRow {
     pub order: Option<OrderId>,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct QuarantineRow {
     pub unit: UnitId,
     pub first_heard: Timestamp,
@@ -367,7 +375,7 @@ pub struct QuarantineRow {
     pub last_topic: String,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Default, JsonSchema)]
 pub struct ImportPlan {
     pub added: Vec<UnitId>,
     pub removed: Vec<UnitId>,
@@ -376,7 +384,7 @@ pub struct ImportPlan {
     pub dry_run: bool,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct UnitChange {
     pub unit: UnitId,
     pub field: String,
@@ -385,7 +393,7 @@ pub struct UnitChange {
 }
 
 /// One kind of refused input, with its newest example.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct RefusalRow {
     pub kind: String,
     pub count: u64,
@@ -397,7 +405,7 @@ pub struct RefusalRow {
     pub example: String,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct OutboxRow {
     pub message_id: String,
     pub kind: String,
@@ -416,7 +424,7 @@ pub struct OutboxRow {
 }
 
 /// One mail of the outbox, as it goes out.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct MailView {
     #[serde(flatten)]
     pub row: OutboxRow,
@@ -428,13 +436,13 @@ pub struct MailView {
     pub html: String,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Retried {
     pub retried: usize,
 }
 
 /// A work order as programs and people read it: every reason is a sentence, every field is always there.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct OrderView {
     pub order: OrderId,
     /// None: the order is on an incident.
@@ -466,13 +474,13 @@ pub struct OrderView {
 }
 
 /// Which incident: its kind and the name of the circuit or place.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct IncidentName {
     pub kind: GroupKind,
     pub name: GroupName,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ChangeView {
     pub at: Timestamp,
     pub state: OrderState,

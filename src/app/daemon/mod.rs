@@ -45,6 +45,7 @@ use crate::config::alerts::check_alerts;
 use crate::config::service::ServiceConfig;
 use crate::domain::event::Hearing;
 use crate::domain::outlook::Outlook;
+use crate::domain::query::Query;
 use crate::domain::view::{Answer, Ask, AskError, LinkUse, UnitRow};
 use crate::domain::{Effect, Fleet, Notice, Recipient, RuleSet, Timestamp, Unit, UnitId};
 use crate::engine::{Engine, Saved};
@@ -129,7 +130,7 @@ pub async fn examine_influx(config: &ServiceConfig) -> Option<Result<String, Str
 }
 
 pub use answers::plan_import;
-pub use entry::{LINKS_KEY, read_passwords, read_secret};
+pub use entry::{LINKS_KEY, http_tokens, read_passwords, read_secret};
 pub(crate) use reports::EDITION_FILE;
 
 /// Chunks between the ways in and the judge. Full: the sockets wait.
@@ -286,12 +287,12 @@ impl Handle {
                 }
             },
             present @ (Ask::Health
-            | Ask::Units
+            | Ask::Units(_)
             | Ask::Unit(_)
             | Ask::Explain(_)
             | Ask::Rebaseline { .. }
-            | Ask::Alerts
-            | Ask::Incidents
+            | Ask::Alerts(_)
+            | Ask::Incidents(_)
             | Ask::Orders { .. }
             | Ask::Order(_)
             | Ask::SetOrder { .. }
@@ -310,13 +311,13 @@ impl Handle {
     /// Beside the judge, who has units to hear: it only says how things stand now.
     async fn look_back(&self, unit: Option<UnitId>, since: Option<Timestamp>) -> Result<Answer, AskError> {
         let now = clock::now();
-        let Answer::Units(units) = self.ask_judge(Ask::Units).await? else {
+        let Answer::Units(units) = self.ask_judge(Ask::Units(Query::default())).await? else {
             return Err(AskError::Unavailable("the service did not say its units; ask again".to_owned()));
         };
         let store = Arc::clone(&self.histories);
         let looking = tokio::task::spawn_blocking(move || match unit {
-            Some(unit) => history::of_unit(&store, &units, now, &unit, since),
-            None => history::of_fleet(&store, &units, now, since),
+            Some(unit) => history::of_unit(&store, &units.items, now, &unit, since),
+            None => history::of_fleet(&store, &units.items, now, since),
         });
         looking.await.map_err(unread)?
     }
@@ -381,6 +382,7 @@ impl Service for Handle {
 /// Starts everything. Err: one clear line that names what could not be had.
 pub async fn start(parts: Parts) -> Result<Running, ServeError> {
     let Parts { config, rules_toml, rules, rules_file, fleet, token } = parts;
+    let http_tokens = entry::http_tokens(&config.http.tokens, token)?;
     let metrics = Metrics::new();
     let started_at = clock::now();
     metrics.start_time_seconds.set(started_at.as_millis() / 1000);
@@ -507,7 +509,8 @@ pub async fn start(parts: Parts) -> Result<Running, ServeError> {
         zone_of: Box::new(move |crew| zones.time_zone_of(&Recipient::Crew(crew.clone()))),
         now: clock::now,
     };
-    let http = Http::start(config.http.listen, Arc::new(handle.clone()), token, crew).await.map_err(ServeError::of)?;
+    let http =
+        Http::start(config.http.listen, Arc::new(handle.clone()), http_tokens, crew).await.map_err(ServeError::of)?;
 
     let (tell_end, ended) = oneshot::channel();
     std::thread::Builder::new()

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use crate::app::clock;
-use crate::app::daemon::{knock_at_broker, read_passwords};
+use crate::app::daemon::{http_tokens, knock_at_broker, read_passwords};
 use crate::config::service::{ServiceConfig, TlsServer};
 use crate::io::gateway::{TlsFiles, check_tls};
 
@@ -40,8 +40,11 @@ pub(super) async fn findings(config: &ServiceConfig, token: Option<&str>, is_run
             Err(text) => finding(State::Bad, "external broker", text),
         });
     }
-    // A running service has its token from somewhere else, such as a file of systemd.
-    out.push(web(config, token.is_some() || is_running));
+    out.push(match http_tokens(&config.http.tokens, token.map(str::to_owned)) {
+        // A running service may have its token from somewhere else, such as a file of systemd.
+        Ok(tokens) => web(config, !tokens.is_empty() || is_running),
+        Err(e) => finding(State::Bad, "web page", e.to_string()),
+    });
     out
 }
 
@@ -80,8 +83,8 @@ fn web(config: &ServiceConfig, has_token: bool) -> Finding {
             State::Bad,
             WHAT,
             format!(
-                "{listen} can be reached by others, and there is no token: `serve` refuses that. Set BUTTONWATCH_TOKEN \
-                 (openssl rand -hex 16 makes a good one), or listen on 127.0.0.1"
+                "{listen} can be reached by others, and there is no token: `serve` refuses that. Write a [[http.token]] \
+                 block (docs/configuration.md), or listen on 127.0.0.1"
             ),
         ),
         (true, _, None) => finding(

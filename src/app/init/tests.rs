@@ -3,7 +3,9 @@ use proptest::prelude::*;
 use super::*;
 use crate::config::alerts::check_alerts;
 use crate::config::fleet::check_fleet;
-use crate::config::service::{Gateway, Http, Influx, Login, Mail, MailPace, MailTransport, Smtp, check_service};
+use crate::config::service::{
+    Gateway, Http, HttpToken, Influx, Login, Mail, MailPace, MailTransport, Smtp, check_service,
+};
 use crate::io::gateway::passwords::PasswordFile;
 
 /// The settings that these answers mean, said without the text that is tested.
@@ -53,7 +55,15 @@ fn meant(answers: &Answers, place: &Path) -> ServiceConfig {
             listen: answers.web.listen(),
             public_url: match &answers.web {
                 WebAnswer::Proxy { public_url, .. } => Some(public_url.clone()),
-                WebAnswer::Here(_) | WebAnswer::Network(_) => None,
+                WebAnswer::Here(_) | WebAnswer::Network { .. } => None,
+            },
+            tokens: match &answers.web {
+                WebAnswer::Network { .. } => vec![HttpToken {
+                    name: "operator".to_owned(),
+                    role: crate::domain::access::Role::Admin,
+                    file: at(WEB_TOKEN_FILE),
+                }],
+                WebAnswer::Here(_) | WebAnswer::Proxy { .. } => Vec::new(),
             },
         },
         mail,
@@ -116,7 +126,10 @@ fn answers() -> impl Strategy<Value = Answers> {
             listen: "127.0.0.1:1884".parse().expect("an address"),
             public_url: "https://buttons.example.org/x".to_owned()
         }),
-        Just(WebAnswer::Network("0.0.0.0:8680".parse().expect("an address"))),
+        Just(WebAnswer::Network {
+            listen: "0.0.0.0:8680".parse().expect("an address"),
+            token: WebToken("0123456789abcdef".to_owned())
+        }),
     ];
     let zone = (0..chrono_tz::TZ_VARIANTS.len()).prop_map(|i| chrono_tz::TZ_VARIANTS[i]);
     let mails = prop_oneof![

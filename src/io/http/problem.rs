@@ -3,6 +3,7 @@
 
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::domain::view::AskError;
@@ -10,7 +11,7 @@ use crate::domain::view::AskError;
 pub const MEDIA_TYPE: &str = "application/problem+json";
 
 /// The body of every answer with a status of 400 or more, `/readyz` apart.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Problem {
     /// A stable word for programs: `urn:buttonwatch:not-found`.
     #[serde(rename = "type")]
@@ -100,6 +101,12 @@ impl Problem {
             problems: Vec::new(),
             header: None,
         }
+    }
+
+    /// All mistakes, where `detail` cannot tell them.
+    pub fn with_problems(mut self, problems: Vec<String>) -> Self {
+        self.problems = problems;
+        self
     }
 
     pub fn with_header(mut self, header: Header) -> Self {
