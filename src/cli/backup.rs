@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use crate::app::backup::{Held, back_up, restore};
 use crate::config::ServiceConfig;
+use crate::render::table;
 
 use super::arguments::{Backup, From, Output, Restore};
 use super::exit::Failure;
@@ -81,7 +82,11 @@ fn tell(screen: &Screen, held: &Held, place: &str, sentence: impl FnOnce() -> St
     let Held { bytes, counts, files } = held;
     let row = Row { place, bytes: *bytes, units: counts.units, orders: counts.orders, mails: counts.mails, files };
     match screen.output {
-        Output::Table => screen.print(&sentence()),
+        Output::Table => {
+            let look = screen.look(Default::default());
+            let folded = |line: &str| table::wrapped("", line, &look).join("\n") + "\n";
+            screen.print(&sentence().lines().map(folded).collect::<String>())
+        }
         Output::Json => screen.json(&row),
         Output::Csv => {
             Err(Failure::usage("this is one answer, not a list: it has no CSV; say --output json, or nothing"))

@@ -17,6 +17,7 @@ use crate::app::init::{
 use crate::config::check_service;
 use crate::config::service::{SmtpTls, TlsServer, USUAL_ORG};
 use crate::io::gateway::{TlsFiles, check_tls};
+use crate::render::table;
 
 use super::arguments::{Output, parse_address, parse_zone};
 use super::exit::Failure;
@@ -264,7 +265,7 @@ struct Talk<'a> {
 
 impl Talk<'_> {
     fn ask_what_is_left(&mut self, args: &Init, answers: &mut Answers) -> Result<(), Failure> {
-        self.say("A few questions. Enter takes what stands in [ ]. Ctrl-D ends, and nothing is written.\n")?;
+        self.say("A few questions. Enter takes what stands in [ ]. Ctrl-D ends; nothing is written.\n")?;
         if args.name.is_none() {
             answers.name = self.ask("City, or name of the fleet", &answers.name.clone(), parse_name)?;
         }
@@ -344,7 +345,7 @@ impl Talk<'_> {
         }
         let Some(operator) = answers.operator.clone() else { return Ok(()) };
         if args.smtp.is_none() {
-            let question = "Mail server, such as mail.example.org:587 (Enter: none, mails become files)";
+            let question = "Mail server, such as mail.example.org:587 (Enter: none)";
             self.ask_checked(question, "", answers, |text, answers| {
                 answers.smtp = None;
                 if !text.is_empty() {
@@ -452,15 +453,10 @@ impl Talk<'_> {
         })?;
         if way == "2" {
             let listen = answers.web.listen();
-            self.ask_checked(
-                "What browsers open, such as https://buttons.example.org",
-                "",
-                answers,
-                |text, answers| {
-                    answers.web = WebAnswer::Proxy { listen, public_url: text.to_owned() };
-                    Ok(())
-                },
-            )?;
+            self.ask_checked("What browsers open (https://buttons.example.org)", "", answers, |text, answers| {
+                answers.web = WebAnswer::Proxy { listen, public_url: text.to_owned() };
+                Ok(())
+            })?;
         }
         Ok(())
     }
@@ -635,19 +631,20 @@ fn tell(screen: &Screen, answers: &Answers, folder: &Path, args: &Init, files: &
     if screen.output == Output::Json {
         return screen.json(&made);
     }
-    let mut text = format!("\nWritten: {}.\n", made.files.join(", "));
-    text.push_str(match answers.example {
-        true => "Next, type these; the last one in a second terminal:\n\n",
-        false => {
-            "Write your buttons into fleet.csv, one row each. Then type these; the last one in a second terminal:\n\n"
-        }
-    });
+    let look = screen.look(Default::default());
+    let folded = |words: &str| table::wrapped("", words, &look).join("\n");
+    let mut text = format!("\n{}\n", folded(&format!("Written: {}.", made.files.join(", "))));
+    text.push_str(&folded(match answers.example {
+        true => "Next, type these; the last one in a second terminal:",
+        false => "Write your buttons into fleet.csv, one row each. Then type these; the last one in a second terminal:",
+    }));
+    text.push_str("\n\n");
     for command in &made.next {
         text.push_str(&format!("  {command}\n"));
     }
     if answers.passwords {
         text.push_str(&format!(
-            "\nEach unit needs a password, shown once: buttonwatch fleet password PSH-001 --config {config}\n"
+            "\nEach unit needs a password, shown once:\n\n  buttonwatch fleet password PSH-001 --config {config}\n"
         ));
     }
     screen.print(&text)

@@ -20,7 +20,7 @@ pub(super) async fn findings(config: &ServiceConfig, token: Option<&str>, is_run
         out.extend(gateway.tls.as_ref().map(tls));
         if let Some(path) = &gateway.passwords {
             out.push(match read_passwords(path) {
-                Ok(p) if p.len() == 0 => finding(
+                Ok(p) if p.is_empty() => finding(
                     State::Doubtful,
                     "units' passwords",
                     format!(
