@@ -19,6 +19,7 @@ pub mod notice;
 pub mod notice_plan;
 pub mod order;
 pub mod outlook;
+pub mod overview;
 pub mod public_report;
 pub mod query;
 pub mod readiness;

@@ -19,6 +19,7 @@ use super::ids::{City, CrewId, FeederId, GroupName, MessageId, OrderId, RuleId, 
 use super::message::Outcome;
 use super::order::{Change, Order, OrderState, Subject, Suspect};
 use super::outlook::Outlook;
+use super::overview::{Overview, Part, RulesView};
 use super::public_report::PublicReport;
 use super::query::{AlertField, IncidentField, OrderField, Page, Query, UnitField};
 use super::readiness::Readiness;
@@ -30,6 +31,10 @@ use super::time::Timestamp;
 #[derive(Debug, Clone, PartialEq)]
 pub enum Ask {
     Health,
+    /// How a part of the fleet stands, in few rows.
+    Overview(Part),
+    /// The rules in force, and how many units each concerns now.
+    Rules,
     Units(Query<UnitField>),
     Unit(UnitId),
     /// How each rule stands for this unit.
@@ -134,6 +139,8 @@ words!(
 #[derive(Debug, Clone, PartialEq)]
 pub enum Answer {
     Health(Health),
+    Overview(Box<Overview>),
+    Rules(Box<RulesView>),
     Units(Page<UnitRow>),
     Unit(Box<UnitCard>),
     Explained(Box<Explained>),

@@ -25,6 +25,7 @@ mod measured;
 mod message;
 mod notices;
 mod outlook;
+mod overview;
 #[allow(dead_code, reason = "health_history and lengths of cuts are for screens that are not there yet")]
 mod power;
 mod presence;

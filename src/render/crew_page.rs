@@ -193,16 +193,20 @@ fn place(order: &OrderView, card: Option<&UnitCard>) -> String {
 }
 
 /// None: nobody said that it is repaired, or it was undone since.
-fn repaired_at(order: &OrderView) -> Option<Timestamp> {
+pub(super) fn repaired_at(order: &OrderView) -> Option<Timestamp> {
     let last = order.history.last()?;
     (last.state == OrderState::Repaired).then_some(last.at)
 }
 
-fn is_tested(order: &OrderView, card: Option<&UnitCard>) -> bool {
+pub(super) fn is_tested(order: &OrderView, card: Option<&UnitCard>) -> bool {
     card.is_some_and(|card| card.tests.iter().any(|t| Some(t.component) == order.component))
 }
 
-fn test_after<'a>(order: &OrderView, card: Option<&'a UnitCard>, repaired: Timestamp) -> Option<&'a TestView> {
+pub(super) fn test_after<'a>(
+    order: &OrderView,
+    card: Option<&'a UnitCard>,
+    repaired: Timestamp,
+) -> Option<&'a TestView> {
     card?.tests.iter().find(|t| Some(t.component) == order.component && t.at > repaired)
 }
 

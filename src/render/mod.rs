@@ -1,6 +1,7 @@
 //! Values → mails, tables, pages. Layer 1, golden-tested. Never does I/O.
 pub mod alertmanager;
 pub mod backtest;
+pub mod board;
 pub mod chart;
 pub mod crew_page;
 pub mod explain;

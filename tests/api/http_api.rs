@@ -697,6 +697,9 @@ fn when_it_stops_requests_under_way_end_and_the_port_is_free() {
     let gate = Arc::new(tokio::sync::Notify::new());
     struct Slow(std::sync::mpsc::Sender<()>, Arc<tokio::sync::Notify>);
     impl Service for Slow {
+        fn changes(&self) -> tokio::sync::broadcast::Receiver<Arc<buttonwatch::domain::overview::Changed>> {
+            tokio::sync::broadcast::channel(1).1
+        }
         fn ask(
             &self,
             _: Ask,
@@ -718,7 +721,13 @@ fn when_it_stops_requests_under_way_end_and_the_port_is_free() {
     }
     let service = Arc::new(Slow(entered, gate.clone()));
     let http = runtime
-        .block_on(Http::start("127.0.0.1:0".parse().unwrap(), service, Vec::new(), fake_service::door()))
+        .block_on(Http::start(
+            "127.0.0.1:0".parse().unwrap(),
+            service,
+            Vec::new(),
+            fake_service::door(),
+            fake_service::board(),
+        ))
         .unwrap();
     let at = http.local_addr();
     let client = std::thread::spawn(move || get(at, "/api/v1/alerts"));

@@ -9,11 +9,13 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use buttonwatch::domain::overview::Changed;
 use buttonwatch::domain::query::{Field, Fields, Page, Query, Value as Said};
 use buttonwatch::domain::report::{Report, ReportPeriod, ReportSpan};
 use buttonwatch::domain::view::{Answer, Ask, AskError, ImportPlan, LinkUse, OrderView, UnitCard, UnitRow};
 use buttonwatch::domain::{OrderId, Timestamp, Token, UnitId};
-use buttonwatch::io::http::{CrewDoor, Http, HttpError, Links, Service};
+use buttonwatch::io::http::{BoardSettings, CrewDoor, Http, HttpError, Links, Service};
+use buttonwatch::render::board::Words;
 use buttonwatch::render::table::Record;
 use serde_json::{Value, json};
 
@@ -48,6 +50,8 @@ pub struct Fake {
     pub not_ready: Mutex<Vec<String>>,
     pub panic: Mutex<bool>,
     pub units: Vec<UnitRow>,
+    /// Tells the board's readers.
+    pub changes: tokio::sync::broadcast::Sender<Arc<Changed>>,
 }
 
 impl Fake {
@@ -63,6 +67,7 @@ impl Fake {
             not_ready: Mutex::default(),
             panic: Mutex::new(false),
             units,
+            changes: tokio::sync::broadcast::channel(16).0,
         })
     }
 
@@ -146,6 +151,8 @@ impl Fake {
                     })
                     .collect(),
             ),
+            // The board's own questions: its tests bring a service that knows a fleet.
+            Ask::Overview(_) | Ask::Rules => return Err(AskError::Unavailable("no fleet here".to_owned())),
             Ask::Outlook => Answer::Outlook(Box::new(read(json!({
                 "selftest_valid_s": 129_600.0, "drills": [], "forecasts": [forecast()],
             })))),
@@ -242,7 +249,14 @@ pub fn now() -> Timestamp {
     Timestamp::from_millis(since.as_millis() as i64)
 }
 
+pub fn board() -> BoardSettings {
+    BoardSettings { words: Words::default(), zone: chrono_tz::Asia::Karachi }
+}
+
 impl Service for Fake {
+    fn changes(&self) -> tokio::sync::broadcast::Receiver<Arc<Changed>> {
+        self.changes.subscribe()
+    }
     fn ask(&self, ask: Ask) -> Pin<Box<dyn Future<Output = Result<Answer, AskError>> + Send + '_>> {
         Box::pin(async move { self.answer(ask) })
     }
@@ -276,7 +290,7 @@ impl Running {
 
     pub fn with_tokens(listen: &str, service: Arc<dyn Service>, tokens: Vec<Token>) -> Result<Running, HttpError> {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-        let http = runtime.block_on(Http::start(listen.parse().unwrap(), service, tokens, door()))?;
+        let http = runtime.block_on(Http::start(listen.parse().unwrap(), service, tokens, door(), board()))?;
         Ok(Running { at: http.local_addr(), http: Some(http), runtime })
     }
 

@@ -22,6 +22,8 @@ impl Judge {
     pub(super) fn answer(&mut self, now: Timestamp, ask: Ask) -> Result<Answer, AskError> {
         match ask {
             Ask::Health => Ok(Answer::Health(self.health()?)),
+            Ask::Overview(part) => Ok(Answer::Overview(Box::new(self.engine.overview(&part, now)))),
+            Ask::Rules => Ok(Answer::Rules(Box::new(self.engine.rules_view()))),
             Ask::Units(query) => Ok(Answer::Units(self.engine.unit_page(now, &query))),
             Ask::Unit(id) => match self.engine.unit_card(&id) {
                 Some(card) => Ok(Answer::Unit(Box::new(card))),

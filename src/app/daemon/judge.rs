@@ -17,6 +17,7 @@ use tokio::sync::{Notify, broadcast, mpsc, oneshot};
 use crate::domain::event::{Event, Hearing};
 use crate::domain::message::{Body, Command, Message, PressKind};
 use crate::domain::outlook::PressLine;
+use crate::domain::overview::Changed;
 use crate::domain::view::{Answer, Ask, AskError, QuarantineRow, RefusalRow, UnitRow};
 use crate::domain::{Effect, EffectKind, MessageId, Notice, Readiness, RuleSet, Timestamp, Unit, UnitId};
 use crate::engine::{Engine, Prospects};
@@ -85,6 +86,8 @@ pub struct Judge {
     pub commands: mpsc::UnboundedSender<(UnitId, Command)>,
     /// For those who follow along: a live view, a demo.
     pub decided: broadcast::Sender<Arc<Effect>>,
+    /// For screens: what each commit changed.
+    pub changed: broadcast::Sender<Arc<Changed>>,
     /// Rung when mails were decided.
     pub outbox: Arc<Notify>,
     /// Shows mails as they go out.
@@ -428,6 +431,13 @@ impl Judge {
             telling.effects(&self.engine, &effects);
         }
         self.tell(&effects);
+        if self.changed.receiver_count() > 0 {
+            let changed = changed_by(&effects, self.fresh.fleet.is_some() || self.fresh.rules_changed);
+            if !changed.is_empty() {
+                // Nobody may be looking any more.
+                let _ = self.changed.send(Arc::new(changed));
+            }
+        }
         if self.decided.receiver_count() > 0 {
             for effect in effects {
                 // Nobody may be listening any more.
@@ -567,6 +577,23 @@ impl Judge {
         self.metrics.set_alerts(self.engine.alert_rows().iter().map(|row| (row.state, row.severity)));
         self.metrics.incidents.set(self.engine.incident_rows().len() as i64);
     }
+}
+
+/// `moves`: the fleet or the rules are others now.
+fn changed_by(effects: &[Effect], moves: bool) -> Changed {
+    let mut changed = if moves { Changed::everything() } else { Changed::default() };
+    for effect in effects {
+        match &effect.kind {
+            EffectKind::Readiness { unit, .. } | EffectKind::Alert { unit, .. } => changed.unit(unit),
+            EffectKind::Incident { kind, name, .. } => changed.incident(*kind, name),
+            EffectKind::Order(order) | EffectKind::OrderUpdated(order) => changed.order(order.id),
+            EffectKind::Mail(_)
+            | EffectKind::Command { .. }
+            | EffectKind::Reading { .. }
+            | EffectKind::Refused { .. } => {}
+        }
+    }
+    changed
 }
 
 /// None: it is no press, or has no number by which its repetition would be known.

@@ -45,16 +45,18 @@ use crate::config::alerts::check_alerts;
 use crate::config::service::ServiceConfig;
 use crate::domain::event::Hearing;
 use crate::domain::outlook::Outlook;
+use crate::domain::overview::Changed;
 use crate::domain::query::Query;
 use crate::domain::view::{Answer, Ask, AskError, LinkUse, UnitRow};
 use crate::domain::{Effect, Fleet, Notice, Recipient, RuleSet, Timestamp, Unit, UnitId};
 use crate::engine::{Engine, Saved};
 use crate::io::bus::{Bus, BusConfig};
 use crate::io::gateway::Gateway;
-use crate::io::http::{CrewDoor, Http, Links, Service};
+use crate::io::http::{BoardSettings, CrewDoor, Http, Links, Service};
 use crate::io::influx::{Influx, InfluxConfig, InfluxReader};
 use crate::io::mqtt::External;
 use crate::io::store::{Loaded, MailOutcome, Store, StoreOptions, StoreReader};
+use crate::render::board::Words;
 use crate::render::mail::Mail;
 use crate::wire::decode::Decoder;
 use crate::wire::recording::{Reader, What};
@@ -143,6 +145,9 @@ const READINGS_WITHIN: Duration = Duration::from_secs(3);
 
 /// Effects that a listener may lag behind. Full: the slowest misses the oldest.
 const DECIDED: usize = 4096;
+
+/// Commits that a screen may lag behind. Full: it is told to look anew at everything.
+const CHANGES: usize = 64;
 
 /// What the service is made of, checked.
 pub struct Parts {
@@ -241,6 +246,7 @@ pub struct Handle {
     external: bool,
     desk: Arc<Reports>,
     decided: broadcast::Sender<Arc<Effect>>,
+    changed: broadcast::Sender<Arc<Changed>>,
     known: Arc<KnownUnits>,
     /// Rung when somebody looks at readings: the newest are wanted.
     rollups: Arc<Notify>,
@@ -287,6 +293,8 @@ impl Handle {
                 }
             },
             present @ (Ask::Health
+            | Ask::Overview(_)
+            | Ask::Rules
             | Ask::Units(_)
             | Ask::Unit(_)
             | Ask::Explain(_)
@@ -366,6 +374,10 @@ impl Service for Handle {
         self.metrics.crew_links.with_label_values(&[how.as_str()]).inc();
     }
 
+    fn changes(&self) -> broadcast::Receiver<Arc<Changed>> {
+        self.changed.subscribe()
+    }
+
     fn ready(&self) -> Result<(), Vec<String>> {
         let mut missing = Vec::new();
         if self.control.is_closed() {
@@ -434,6 +446,7 @@ pub async fn start(parts: Parts) -> Result<Running, ServeError> {
         None => None,
     };
     let (decided, _) = broadcast::channel(DECIDED);
+    let (changed, _) = broadcast::channel(CHANGES);
     let outbox_ring = Arc::new(Notify::new());
     let desk = Arc::new(Reports::new(&config));
     let mut judge = Judge {
@@ -444,6 +457,7 @@ pub async fn start(parts: Parts) -> Result<Running, ServeError> {
         bus: bus.as_ref().map(Bus::handle),
         commands: commands_in,
         decided: decided.clone(),
+        changed: changed.clone(),
         outbox: Arc::clone(&outbox_ring),
         office: Arc::clone(&office),
         known: Arc::clone(&known),
@@ -499,6 +513,7 @@ pub async fn start(parts: Parts) -> Result<Running, ServeError> {
         external: external.is_some(),
         desk,
         decided,
+        changed,
         known: Arc::clone(&known),
         rollups: Arc::clone(&rollups_ring),
         influx: influx_reader,
@@ -509,8 +524,9 @@ pub async fn start(parts: Parts) -> Result<Running, ServeError> {
         zone_of: Box::new(move |crew| zones.time_zone_of(&Recipient::Crew(crew.clone()))),
         now: clock::now,
     };
-    let http =
-        Http::start(config.http.listen, Arc::new(handle.clone()), http_tokens, crew).await.map_err(ServeError::of)?;
+    let board = BoardSettings { words: Words::default(), zone: config.time_zone };
+    let service = Arc::new(handle.clone());
+    let http = Http::start(config.http.listen, service, http_tokens, crew, board).await.map_err(ServeError::of)?;
 
     let (tell_end, ended) = oneshot::channel();
     std::thread::Builder::new()

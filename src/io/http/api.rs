@@ -57,8 +57,8 @@ pub(super) struct Api {
     guard: Arc<Guard>,
 }
 
-pub fn router(service: Arc<dyn Service>, guard: Guard) -> Router {
-    let api = Api { service, guard: Arc::new(guard) };
+pub fn router(service: Arc<dyn Service>, guard: Arc<Guard>) -> Router {
+    let api = Api { service, guard };
     let v1 = route(paths::all());
     Router::new()
         .route("/healthz", get(healthz))
@@ -211,6 +211,8 @@ async fn answer(api: Api, ask: Ask, where_to_look: &'static str) -> Result<Answe
 fn answer_json(answer: &Answer) -> Response {
     match answer {
         Answer::Health(a) => json(StatusCode::OK, a),
+        Answer::Overview(a) => json(StatusCode::OK, a),
+        Answer::Rules(a) => json(StatusCode::OK, a),
         Answer::Units(a) => json(StatusCode::OK, &a.items),
         Answer::Unit(a) => json(StatusCode::OK, a),
         Answer::Explained(a) => json(StatusCode::OK, a),

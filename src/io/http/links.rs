@@ -30,6 +30,11 @@ impl Links {
         Links { key }
     }
 
+    /// For other things that this service signs; each names what it is for.
+    pub(super) fn key(&self) -> &[u8] {
+        &self.key
+    }
+
     /// `/crew/WO-000042/1796461200/0f3c…`: below the service's own address.
     pub fn path(&self, order: OrderId, expires: Timestamp) -> String {
         let seconds = expires.as_millis().div_euclid(1000);

@@ -86,7 +86,7 @@ fn limit(question: &mut Question) -> Result<usize, Problem> {
     }
 }
 
-fn cursor(text: &str) -> Result<Cursor, Problem> {
+pub fn cursor(text: &str) -> Result<Cursor, Problem> {
     let bytes = URL_SAFE_NO_PAD.decode(text).ok().filter(|_| text.len() <= CURSOR_CHARS_MAX);
     bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok()).ok_or_else(|| {
         Problem::new(

@@ -2,6 +2,7 @@
 //! Never answers from its own knowledge, never judges, never touches the store: it asks a [`Service`].
 
 mod api;
+mod board;
 mod body;
 mod crew;
 mod door;
@@ -22,14 +23,21 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::middleware::from_fn_with_state;
+use chrono_tz::Tz;
 use tokio::net::TcpListener;
-use tokio::sync::oneshot;
+use tokio::sync::{broadcast, oneshot, watch};
 use tokio::task::JoinHandle;
 
 use crate::domain::Token;
+use crate::domain::overview::Changed;
 use crate::domain::view::{Answer, Ask, AskError, LinkUse};
 
+use crate::render::board::Words;
+
 pub use api::{AcceptBody, MaintenanceBody, RebaselineBody, RefusedMails, RetryMailsBody, SetMailBody, SetOrderBody};
+use board::BoardDoor;
+use board::sessions::Sessions;
 pub use body::CSV_BYTES_MAX;
 pub use crew::CrewDoor;
 pub use links::{BadLink, Links};
@@ -50,6 +58,8 @@ pub trait Service: Send + Sync + 'static {
     fn metrics(&self) -> String;
     /// Somebody used a link of a mail: to be counted.
     fn link_used(&self, how: LinkUse);
+    /// What each commit changes from now on. One that is too slow misses some and is told so.
+    fn changes(&self) -> broadcast::Receiver<Arc<Changed>>;
     /// Err: what is missing before it can do its whole job (store open, fleet loaded, hearing).
     fn ready(&self) -> Result<(), Vec<String>>;
 }
@@ -57,10 +67,19 @@ pub trait Service: Send + Sync + 'static {
 /// A request under way gets so long to end when the service stops.
 const FAREWELL: Duration = Duration::from_secs(5);
 
+/// What the board's operator has chosen.
+pub struct BoardSettings {
+    pub words: Words,
+    /// Whose clock the pages show.
+    pub zone: Tz,
+}
+
 /// A listener that answers. Dropped: it stops taking connections.
 pub struct Http {
     address: SocketAddr,
     stop: oneshot::Sender<()>,
+    /// Ends what listens for changes: it would never end by itself.
+    closing: watch::Sender<bool>,
     serving: JoinHandle<()>,
 }
 
@@ -71,6 +90,7 @@ impl Http {
         service: Arc<dyn Service>,
         tokens: Vec<Token>,
         crew: CrewDoor,
+        board: BoardSettings,
     ) -> Result<Http, HttpError> {
         if tokens.is_empty() && !listen.ip().is_loopback() {
             return Err(HttpError::OpenWithoutToken { listen });
@@ -84,9 +104,24 @@ impl Http {
         let listener = TcpListener::bind(listen).await.map_err(|error| HttpError::of_bind(listen, error))?;
         let address = listener.local_addr().map_err(|error| HttpError::of_bind(listen, error))?;
         let door = door::Door::new(listener, door::PLACES, door::PATIENCE);
-        let router = api::router(Arc::clone(&service), Guard::new(&tokens))
+        let (closing, closed) = watch::channel(false);
+        let guard = Arc::new(Guard::new(&tokens));
+        let hall = board::hall(
+            Arc::clone(&service),
+            BoardDoor {
+                words: board.words,
+                zone: board.zone,
+                sessions: Sessions::new(crew.links.clone()),
+                guard: Arc::clone(&guard),
+                now: crew.now,
+                closing: closed,
+            },
+        );
+        let router = api::router(Arc::clone(&service), guard)
             .merge(public::router(Arc::clone(&service)))
-            .merge(crew::router(service, crew));
+            .merge(board::router(&hall))
+            .merge(crew::router(service, crew))
+            .layer(from_fn_with_state(Arc::clone(&hall), board::people));
         let (stop, stopped) = oneshot::channel::<()>();
         let serving = tokio::spawn(async move {
             // `stopped` also ends when the Http is dropped.
@@ -97,7 +132,7 @@ impl Http {
                 tracing::error!(%error, "HTTP stopped serving");
             }
         });
-        Ok(Http { address, stop, serving })
+        Ok(Http { address, stop, closing, serving })
     }
 
     /// With the port that the system chose, when 0 was asked for.
@@ -107,7 +142,8 @@ impl Http {
 
     /// Takes no more connections, lets requests under way end, at most for 5 s.
     pub async fn stop(self) {
-        let Http { stop, mut serving, address: _ } = self;
+        let Http { stop, closing, mut serving, address: _ } = self;
+        let _ = closing.send(true);
         let _ = stop.send(());
         if tokio::time::timeout(FAREWELL, &mut serving).await.is_err() {
             serving.abort();

@@ -8,6 +8,8 @@ pub enum Theme {
     /// Mails and print.
     Light,
     Dark,
+    /// The board's own pages, whose style sheet names the colours: they change with the reader's choice.
+    Page,
 }
 
 /// Text stands out from the background by at least 4.5 to 1, lines that tell something by 3 to 1 (WCAG 2). No colour alone
@@ -48,6 +50,17 @@ impl Theme {
                 band: "#1e3a5f",
                 limit: "#fb8a80",
                 mark: "#c4b5fd",
+            },
+            Theme::Page => Colours {
+                background: "var(--card)",
+                text: "var(--text)",
+                faint: "var(--faint)",
+                grid: "var(--line)",
+                axis: "var(--axis)",
+                line: "var(--chart-line)",
+                band: "var(--chart-band)",
+                limit: "var(--chart-limit)",
+                mark: "var(--chart-mark)",
             },
         }
     }
