@@ -99,6 +99,37 @@ pub enum Verb {
         /// bash, zsh, fish, elvish or powershell
         shell: clap_complete::Shell,
     },
+    /// Write settings, rules and fleet file for a new service; asks a few questions
+    Init(super::init::Init),
+    /// Copy the store and what belongs to it into one file, while the service runs
+    Backup(Backup),
+    /// Make an empty data folder what it was when a backup was made
+    Restore(Restore),
+    /// Write the manual pages into a folder
+    #[command(hide = true)]
+    Manual {
+        /// Such as /usr/local/share/man/man1
+        folder: PathBuf,
+    },
+}
+
+#[derive(Debug, Args)]
+pub struct Backup {
+    /// A new file
+    pub file: PathBuf,
+    /// Replace the file if it is there
+    #[arg(long)]
+    pub replace: bool,
+    #[command(flatten)]
+    pub store: From,
+}
+
+#[derive(Debug, Args)]
+pub struct Restore {
+    /// The backup
+    pub file: PathBuf,
+    #[command(flatten)]
+    pub store: From,
 }
 
 #[derive(Debug, Args)]
@@ -639,11 +670,11 @@ fn parse_series(text: &str) -> Result<SeriesName, String> {
     })
 }
 
-fn parse_zone(text: &str) -> Result<Tz, String> {
+pub(super) fn parse_zone(text: &str) -> Result<Tz, String> {
     text.parse().map_err(|_| format!("{text:?} is not a time zone: write it as Asia/Karachi or UTC"))
 }
 
-fn parse_address(text: &str) -> Result<SocketAddr, String> {
+pub(super) fn parse_address(text: &str) -> Result<SocketAddr, String> {
     text.parse().map_err(|_| format!("{text:?} is not an address: write it as 127.0.0.1:1883 or [::1]:1883"))
 }
 

@@ -32,6 +32,7 @@ use super::arguments::{
 use super::client::{Answered, Client};
 use super::exit::{Exit, Failure};
 use super::filter::{Filter, pick};
+use super::progress::Waiting;
 use super::screen::Screen;
 
 type Done = Result<(), Failure>;
@@ -295,7 +296,10 @@ pub fn fleet_import(client: &Client, screen: &Screen, file: &Path, dry_run: bool
     let bytes = read_file(file)?;
     let by = name(who);
     let query = [("dry_run", if dry_run { "true" } else { "false" }), ("by", by.as_str())];
-    let plan = client.post::<ImportPlan>("fleet", &query, "text/csv", &bytes)?;
+    let waiting = Waiting::on("the service compares and takes in the units");
+    let plan = client.post::<ImportPlan>("fleet", &query, "text/csv", &bytes);
+    drop(waiting);
+    let plan = plan?;
     match screen.output {
         Output::Table => screen.print(&table::import_plan(&plan.value, &screen.look(plan.now))),
         Output::Json => screen.json(&plan.value),

@@ -3,12 +3,16 @@
 
 mod arguments;
 mod ask;
+mod backup;
 mod client;
 mod exit;
 mod filter;
 mod influx;
+mod init;
+mod manual;
 mod preview;
 mod programs;
+mod progress;
 mod record;
 mod rules;
 mod screen;
@@ -121,6 +125,10 @@ fn carry_out(cli: Cli) -> Result<(), Failure> {
             rules::backtest(&args, &screen)
         }
         Verb::Rules(RulesVerb::Test { files, rules }) => rules::test(&files, rules.as_deref(), &screen),
+        Verb::Init(args) => init::init(args, &screen),
+        Verb::Backup(args) => backup::make(&args, &screen),
+        Verb::Restore(args) => backup::put_back(&args, &screen),
+        Verb::Manual { folder } => manual::write(&folder, &screen),
     }
 }
 

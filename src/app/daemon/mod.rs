@@ -98,6 +98,20 @@ pub fn broken_mail_settings(config: &ServiceConfig) -> Option<String> {
     PostOffice::new(config, Links::new([0; Links::KEY_BYTES]), None).err().map(|e| e.to_string())
 }
 
+/// For `doctor`: whether the mail server lets us in. Nothing is sent; without a server all is well.
+pub async fn examine_mail_server(config: &ServiceConfig) -> Result<(), String> {
+    PostOffice::new(config, Links::new([0; Links::KEY_BYTES]), None).map_err(|e| e.to_string())?.try_line().await
+}
+
+/// For `doctor`: whether the external broker lets us in and gives us what units send. None: there is none.
+pub async fn knock_at_broker(config: &ServiceConfig) -> Option<Result<String, String>> {
+    let settings = match entry::external_config(config, config.external.as_ref()?) {
+        Ok(settings) => settings,
+        Err(e) => return Some(Err(e.to_string())),
+    };
+    Some(crate::io::mqtt::knock(settings).await)
+}
+
 /// For `doctor`: why the service would not start with what `[alertmanager]` names: a password, a token, a certificate.
 pub fn broken_alertmanager_settings(config: &ServiceConfig) -> Option<String> {
     config.alertmanager.as_ref().and_then(|wanted| alertmanager::clients(wanted).err()).map(|e| e.to_string())
@@ -118,7 +132,8 @@ pub async fn examine_influx(config: &ServiceConfig) -> Option<Result<String, Str
 }
 
 pub use answers::plan_import;
-pub use entry::{http_tokens, read_passwords, read_secret};
+pub use entry::{LINKS_KEY, http_tokens, read_passwords, read_secret};
+pub(crate) use reports::EDITION_FILE;
 
 /// Chunks between the ways in and the judge. Full: the sockets wait.
 const INGEST_CHUNKS: usize = 1024;

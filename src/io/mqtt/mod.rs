@@ -24,6 +24,7 @@
 
 mod config;
 mod intake;
+mod knock;
 mod link;
 mod reason;
 
@@ -38,6 +39,7 @@ use crate::domain::UnitId;
 use crate::wire::ingest::Ingest;
 
 pub use config::{ExternalConfig, ExternalError, ExternalIdentity, ExternalTls};
+pub use knock::knock;
 use link::{Command, Link};
 
 /// Commands that wait for the broker. Full: [`ExternalCommands::send`] waits.

@@ -61,8 +61,7 @@ pub(super) fn check_known(db: &Connection, path: &Path) -> Result<(), StoreError
         return Err(StoreError::Newer { path: path.to_owned(), found, known });
     }
     if found < known {
-        let what = format!("its schema {found} is older than {known}; start the service once to bring it up to date");
-        return Err(StoreError::NotOurs { path: path.to_owned(), what });
+        return Err(StoreError::Older { path: path.to_owned(), found, known });
     }
     Ok(())
 }

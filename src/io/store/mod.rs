@@ -17,6 +17,7 @@
 //! Never decides anything, and never reads a clock.
 
 mod batch;
+mod copy;
 mod error;
 mod journal;
 mod migration;
@@ -37,6 +38,7 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension, TransactionBehavior, pa
 use crate::domain::{MessageId, OrderId, Timestamp, Unit, UnitId};
 
 pub use batch::{AlertChange, Batch, Checkpoint, IncidentChange, MailOutcome, MailResult, PressHeard, ReadinessChange};
+pub use copy::{CopiedFile, Counts, put_into};
 pub use error::StoreError;
 pub use journal::Tail;
 pub use reader::{AlertLine, BackupProgress, DueMail, ReadinessLine, StoreReader};
