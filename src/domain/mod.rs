@@ -15,6 +15,7 @@ pub mod message;
 pub mod metric;
 pub mod notice;
 pub mod notice_plan;
+pub mod on_demand;
 pub mod order;
 pub mod outlook;
 pub mod public_report;

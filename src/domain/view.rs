@@ -3,6 +3,7 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -14,7 +15,8 @@ use super::event::{MaintenanceScope, OrderMove};
 use super::explain::Explained;
 use super::fleet::GroupKind;
 use super::ids::{City, CrewId, FeederId, GroupName, MessageId, OrderId, RuleId, SiteId, UnitId, UplinkId};
-use super::message::Outcome;
+use super::message::{Do, Outcome};
+use super::on_demand::CommandView;
 use super::order::{Change, Order, OrderState, Subject, Suspect};
 use super::outlook::Outlook;
 use super::public_report::PublicReport;
@@ -52,6 +54,23 @@ pub enum Ask {
         component: Option<Component>,
         by: String,
     },
+    /// Something is asked of a unit, on demand.
+    Command {
+        unit: UnitId,
+        act: Do,
+        /// Of a self-test; empty: all.
+        components: Vec<Component>,
+        /// The unit must have begun by then. None: `Do::worth_for`.
+        within: Option<Duration>,
+        by: String,
+    },
+    /// How far one of its commands is.
+    CommandState {
+        unit: UnitId,
+        command: String,
+    },
+    /// What was asked of it lately, newest first.
+    Commands(UnitId),
     /// Which tests are due, and what will fail next.
     Outlook,
     /// A period in figures.
@@ -147,6 +166,8 @@ pub enum Answer {
     Refusals(Vec<RefusalRow>),
     Outbox(Vec<OutboxRow>),
     Mail(Box<MailView>),
+    Command(Box<CommandView>),
+    Commands(Vec<CommandView>),
     Retried(Retried),
     Done,
 }

@@ -51,6 +51,11 @@ impl Judge {
                 self.instruct(now, Action::Rebaseline { unit, component }, by)?;
                 Ok(Answer::Done)
             }
+            Ask::Command { unit, act, components, within, by } => {
+                self.command(now, &unit, act, components, within, &by)
+            }
+            Ask::CommandState { unit, command } => self.book.answer(now, &unit, &command, self.engine.fleet()),
+            Ask::Commands(unit) => self.book.answer_all(now, &unit, self.engine.fleet()),
             Ask::Outlook => Ok(Answer::Outlook(Box::new(self.engine.prospects().outlook()))),
             Ask::Report(span) => {
                 let outlook = self.engine.prospects().outlook();

@@ -23,6 +23,7 @@ use crate::domain::{
 };
 
 use super::Service;
+use super::commands;
 use super::body::{self, CSV_BYTES_MAX, JSON_BYTES_MAX};
 use super::guard::{Guard, content_type};
 use super::problem::{Header, Kind, Problem};
@@ -32,18 +33,18 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(30);
 const NAME_CHARS_MAX: usize = 80;
 const NOTE_CHARS_MAX: usize = 2_000;
 
-const UNITS: &str = "GET /api/v1/units lists the units there are.";
+pub(super) const UNITS: &str = "GET /api/v1/units lists the units there are.";
 const ORDERS: &str = "GET /api/v1/orders?closed=true lists the orders there are.";
 const QUARANTINED: &str = "GET /api/v1/quarantine lists the units that wait to be accepted.";
 const MAILS: &str = "GET /api/v1/outbox lists the mails there are.";
 const PLACES: &str = "GET /api/v1/units lists the units with their sites and crews.";
 const PATHS: &str = "The paths are /healthz, /readyz, /metrics, /public, /public.json, /public.csv and, under /api/v1: units, units/{unit}, units/{unit}/rules, units/{unit}/history, units/{unit}/series/{metric}, \
-                     units/{unit}/rebaseline, availability, outlook, report, report/public, alerts, incidents, \
+                     units/{unit}/rebaseline, units/{unit}/commands, units/{unit}/commands/{command}, availability, outlook, report, report/public, alerts, incidents, \
                      orders, orders/{order}, quarantine, quarantine/{unit}/accept, refusals, outbox, outbox/{mail}, health, \
                      maintenance, fleet. docs/api.md describes them.";
 
 #[derive(Clone)]
-struct Api {
+pub(super) struct Api {
     service: Arc<dyn Service>,
     guard: Arc<Guard>,
 }
@@ -58,6 +59,7 @@ pub fn router(service: Arc<dyn Service>, guard: Guard) -> Router {
         .route("/units/{unit}/history", get(history))
         .route("/units/{unit}/series/{metric}", get(series))
         .route("/units/{unit}/rebaseline", post(rebaseline))
+        .merge(commands::routes())
         .route("/availability", get(availability))
         .route("/outlook", get(outlook))
         .route("/report", get(report))
@@ -165,7 +167,7 @@ struct Done {
     done: bool,
 }
 
-async fn ask(api: Api, ask: Ask, where_to_look: &'static str) -> Response {
+pub(super) async fn ask(api: Api, ask: Ask, where_to_look: &'static str) -> Response {
     // A task of its own: an instruction is carried out whole though the client hangs up, and a panic stays in there.
     let asked = tokio::spawn(async move { api.service.ask(ask).await });
     match tokio::time::timeout(ANSWER_WITHIN, asked).await {
@@ -203,6 +205,8 @@ fn answer_json(answer: &Answer) -> Response {
         Answer::Refusals(a) => json(StatusCode::OK, a),
         Answer::Outbox(a) => json(StatusCode::OK, a),
         Answer::Mail(a) => json(StatusCode::OK, a),
+        Answer::Command(a) => json(StatusCode::OK, a),
+        Answer::Commands(a) => json(StatusCode::OK, a),
         Answer::Retried(a) => json(StatusCode::OK, a),
         Answer::Done => json(StatusCode::OK, &Done { done: true }),
     }
@@ -476,9 +480,9 @@ async fn import_fleet(State(api): State<Api>, uri: Uri, request: Instruction) ->
     Ok(ask(api, Ask::ImportFleet { csv, dry_run, by }, PATHS).await)
 }
 
-type OnePath = Result<Path<String>, PathRejection>;
+pub(super) type OnePath = Result<Path<String>, PathRejection>;
 
-fn id<T>(
+pub(super) fn id<T>(
     path: OnePath,
     parse: impl FnOnce(&str) -> Result<T, InvalidId>,
     where_to_look: &'static str,
@@ -488,7 +492,7 @@ fn id<T>(
     parse(&text).map_err(|e| bad(format!("{e}.")))
 }
 
-fn name(text: &str) -> Result<String, Problem> {
+pub(super) fn name(text: &str) -> Result<String, Problem> {
     let text = text.trim();
     if text.is_empty() || text.chars().count() > NAME_CHARS_MAX || text.chars().any(char::is_control) {
         return Err(Problem::new(
@@ -513,7 +517,7 @@ fn note(text: String) -> Result<String, Problem> {
 }
 
 /// The body of a POST, with the type it was sent as.
-struct Instruction {
+pub(super) struct Instruction {
     media_type: String,
     bytes: Bytes,
 }
@@ -528,7 +532,7 @@ impl<S: Send + Sync> axum::extract::FromRequest<S> for Instruction {
 }
 
 impl Instruction {
-    fn json<T: serde::de::DeserializeOwned>(&self, example: &str) -> Result<T, Problem> {
+    pub(super) fn json<T: serde::de::DeserializeOwned>(&self, example: &str) -> Result<T, Problem> {
         self.check_type("application/json")?;
         serde_json::from_slice(&self.bytes).map_err(|error| {
             Problem::new(
@@ -565,10 +569,10 @@ impl Instruction {
 }
 
 /// What stands behind the `?`. A misspelt parameter is refused: `?dryrun=true` must not import.
-struct Query(Vec<(String, String)>);
+pub(super) struct Query(Vec<(String, String)>);
 
 impl Query {
-    fn of(uri: &Uri) -> Result<Self, Problem> {
+    pub(super) fn of(uri: &Uri) -> Result<Self, Problem> {
         axum::extract::Query::try_from_uri(uri).map(|axum::extract::Query(pairs)| Query(pairs)).map_err(|_| {
             Problem::new(Kind::BadRequest, "The part after `?` cannot be read.", "Write it as name=value&name=value.")
         })
@@ -610,7 +614,7 @@ impl Query {
         })
     }
 
-    fn end(self, known: &[&str]) -> Result<(), Problem> {
+    pub(super) fn end(self, known: &[&str]) -> Result<(), Problem> {
         let Some((name, _)) = self.0.first() else { return Ok(()) };
         let remedy = if known.is_empty() {
             "Drop it: nothing can be set here.".to_owned()

@@ -3,6 +3,7 @@
 
 mod api;
 mod body;
+mod commands;
 mod crew;
 mod door;
 mod guard;
@@ -25,6 +26,7 @@ use crate::domain::view::{Answer, Ask, AskError, LinkUse};
 
 pub use api::{AcceptBody, MaintenanceBody, RebaselineBody, RefusedMails, RetryMailsBody, SetMailBody, SetOrderBody};
 pub use body::CSV_BYTES_MAX;
+pub use commands::CommandBody;
 pub use crew::CrewDoor;
 pub use links::{BadLink, Links};
 pub use problem::Problem;

@@ -1,0 +1,82 @@
+//! `units/{unit}/commands`: something is asked of a unit, and how far that is. Never waits for the unit: whoever wants to
+//! know asks again.
+
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::rejection::PathRejection;
+use axum::extract::{Path, State};
+use axum::http::{StatusCode, Uri};
+use axum::response::Response;
+use axum::routing::get;
+use serde::{Deserialize, Serialize};
+
+use crate::domain::message::Do;
+use crate::domain::view::Ask;
+use crate::domain::{Component, UnitId};
+
+use super::api::{Api, Instruction, OnePath, Query, UNITS, ask, id, name};
+use super::problem::Problem;
+
+const COMMANDS: &str = "GET /api/v1/units/{unit}/commands lists what was asked of the unit lately.";
+
+pub(super) fn routes() -> Router<Api> {
+    Router::new()
+        .route("/units/{unit}/commands", get(commands).post(command))
+        .route("/units/{unit}/commands/{command}", get(state))
+}
+
+/// `POST units/{unit}/commands`.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CommandBody {
+    #[serde(rename = "do")]
+    pub act: Do,
+    /// Of a self-test; empty: all.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub components: Vec<Component>,
+    /// The unit must have begun by then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub within_s: Option<u32>,
+    pub by: String,
+}
+
+async fn command(
+    State(api): State<Api>,
+    path: OnePath,
+    uri: Uri,
+    request: Instruction,
+) -> Result<Response, Problem> {
+    Query::of(&uri)?.end(&[])?;
+    let unit = id(path, UnitId::parse, UNITS)?;
+    let CommandBody { act, components, within_s, by } =
+        request.json(r#"{"do":"selftest","components":["camera"],"within_s":600,"by":"name"}"#)?;
+    let by = name(&by)?;
+    let within = within_s.map(|s| Duration::from_secs(s.into()));
+    let mut response = ask(api, Ask::Command { unit, act, components, within, by }, UNITS).await;
+    if response.status() == StatusCode::OK {
+        // It is kept and on its way; whether the unit does it is told by its state.
+        *response.status_mut() = StatusCode::ACCEPTED;
+    }
+    Ok(response)
+}
+
+async fn commands(State(api): State<Api>, path: OnePath, uri: Uri) -> Result<Response, Problem> {
+    Query::of(&uri)?.end(&[])?;
+    let unit = id(path, UnitId::parse, UNITS)?;
+    Ok(ask(api, Ask::Commands(unit), UNITS).await)
+}
+
+async fn state(
+    State(api): State<Api>,
+    path: Result<Path<(String, String)>, PathRejection>,
+    uri: Uri,
+) -> Result<Response, Problem> {
+    Query::of(&uri)?.end(&[])?;
+    let (unit, command) = match path {
+        Ok(Path((unit, command))) => (Ok(Path(unit)), command),
+        Err(rejection) => (Err(rejection), String::new()),
+    };
+    let unit = id(unit, UnitId::parse, UNITS)?;
+    Ok(ask(api, Ask::CommandState { unit, command }, COMMANDS).await)
+}
