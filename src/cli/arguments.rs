@@ -18,6 +18,7 @@ use crate::domain::{
 
 use super::exit::EXIT_HELP;
 use super::filter::Filter;
+use super::on_demand::{Locate, Reboot, SelftestVerb};
 use super::times::{TypedTime, parse_instant, parse_span, parse_typed_time};
 
 pub const SERVER_DEFAULT: &str = "http://127.0.0.1:8680";
@@ -73,6 +74,13 @@ pub enum Verb {
     Orders(OrdersVerb),
     /// Put a unit, a site or a crew's units into maintenance, or end it
     Maintenance(Maintenance),
+    /// Ask a unit to test itself, and see what came of it
+    #[command(subcommand)]
+    Selftest(SelftestVerb),
+    /// Have a unit flash and beep for a minute, so that it can be found
+    Locate(Locate),
+    /// Have a unit start again
+    Reboot(Reboot),
     /// Run a recording through the engine and print what would have happened, as JSON lines
     Replay(Replay),
     /// What the service has heard, as a recording for replay, backtest and bug reports

@@ -31,7 +31,7 @@ use super::exit::{Exit, Failure};
 use super::filter::{Filter, pick};
 use super::screen::Screen;
 
-type Done = Result<(), Failure>;
+pub(super) type Done = Result<(), Failure>;
 
 pub fn fleet_list(client: &Client, screen: &Screen, listing: &Listing) -> Done {
     let all = client.get::<Vec<UnitRow>>("units")?;
@@ -319,7 +319,7 @@ fn told(screen: &Screen, answer: &Value, sentence: impl FnOnce() -> String) -> D
     }
 }
 
-fn name(who: &Who) -> String {
+pub(super) fn name(who: &Who) -> String {
     let set = |name: &str| std::env::var(name).ok().filter(|v| !v.trim().is_empty());
     who.by
         .clone()

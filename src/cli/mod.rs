@@ -7,6 +7,7 @@ mod client;
 mod exit;
 mod filter;
 mod influx;
+mod on_demand;
 mod preview;
 mod programs;
 mod record;
@@ -86,6 +87,9 @@ fn carry_out(cli: Cli) -> Result<(), Failure> {
         Verb::Orders(OrdersVerb::Templates { folder }) => preview::templates(&folder),
         Verb::Orders(verb) => ask::orders(&client()?, &screen, &verb),
         Verb::Maintenance(args) => ask::maintenance(&client()?, &screen, &args),
+        Verb::Selftest(verb) => on_demand::selftest(&client()?, &screen, &verb),
+        Verb::Locate(args) => on_demand::locate(&client()?, &screen, &args),
+        Verb::Reboot(args) => on_demand::reboot(&client()?, &screen, &args),
         Verb::Report(args) => ask::report(&client()?, &screen, &args),
         Verb::Outbox(outbox) => ask::outbox(&client()?, &screen, &outbox),
         Verb::Refusals(listing) => ask::refusals(&client()?, &screen, &listing),

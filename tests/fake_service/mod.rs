@@ -107,6 +107,24 @@ impl Fake {
                 }
                 None => return Err(AskError::NotFound(format!("There is no unit {unit}."))),
             },
+            Ask::Command { unit, act, components, by, .. } => match self.units.iter().find(|u| u.unit == unit) {
+                Some(_) => Answer::Command(Box::new(read(json!({
+                    "id": "cmd-1", "unit": unit, "do": act, "components": components, "by": by, "asked_at": ago(0),
+                    "expires_at": ago(-3_600), "state": "waiting", "finished": false, "sent_at": null,
+                    "replied_at": null, "finished_at": null, "says": format!("{unit} is being asked"), "error": null,
+                    "results": [],
+                })))),
+                None => return Err(AskError::NotFound(format!("There is no unit {unit}."))),
+            },
+            Ask::CommandState { unit, command } => match self.units.iter().find(|u| u.unit == unit) {
+                Some(_) if command == "cmd-1" => Answer::Command(Box::new(read(done_command(&unit)))),
+                Some(_) => return Err(AskError::NotFound(format!("There is no command {command:?}."))),
+                None => return Err(AskError::NotFound(format!("There is no unit {unit}."))),
+            },
+            Ask::Commands(unit) => match self.units.iter().find(|u| u.unit == unit) {
+                Some(_) => Answer::Commands(vec![read(done_command(&unit))]),
+                None => return Err(AskError::NotFound(format!("There is no unit {unit}."))),
+            },
             Ask::Availability { .. } => Answer::Availability(
                 self.units
                     .iter()
@@ -265,6 +283,18 @@ impl Drop for Running {
 }
 
 /// So many seconds before now.
+fn done_command(unit: &UnitId) -> Value {
+    json!({
+        "id": "cmd-1", "unit": unit, "do": "selftest", "components": [], "by": "Gul Khan", "asked_at": ago(20),
+        "expires_at": ago(-3_580), "state": "done", "finished": true, "sent_at": ago(19), "replied_at": ago(18),
+        "finished_at": ago(9), "says": format!("{unit} has tested itself: failed: microphone (no-tone)"),
+        "error": null, "results": [
+            {"component": "camera", "result": "pass", "at": ago(9), "code": null},
+            {"component": "microphone", "result": "fail", "at": ago(9), "code": "no-tone"},
+        ],
+    })
+}
+
 pub fn ago(seconds: u64) -> Timestamp {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
     Timestamp::from_millis(now.as_millis() as i64) - std::time::Duration::from_secs(seconds)

@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 
 use crate::domain::view::{ImportPlan, QuarantineRow, ReadingView, SiblingView, TestView, UnitCard, UnitRow};
-use crate::domain::{GroupKind, Outcome, Readiness, Timestamp};
+use crate::domain::{GroupKind, Readiness, Timestamp};
 
 use super::Look;
 use super::cell::{Pad, Paint, lay, show, width};
+use super::command::{outcome_paint, outcome_text};
 use super::grid::{Cell, Column, Grid, cell, painted};
 use super::order::order_grid;
 use super::page::{Page, text_of};
@@ -171,21 +172,14 @@ fn tests(page: &mut Page<'_>, tests: &[TestView]) {
     }
     page.section("TESTS");
     let look = page.look;
-    let said = |t: &TestView| match &t.code {
-        Some(code) => format!("{} ({code})", t.result),
-        None => t.result.to_string(),
-    };
+    let said = outcome_text;
     let names = tests.iter().map(|t| t.component.as_str().len()).max().unwrap_or(0);
     let results = tests.iter().map(|t| width(&said(t))).max().unwrap_or(0).min(20);
     let ages = tests.iter().map(|t| width(&age_short(look.now, t.at))).max().unwrap_or(0);
     let cells: Vec<String> = tests
         .iter()
         .map(|t| {
-            let paint = match t.result {
-                Outcome::Pass => Paint::Good,
-                Outcome::Fail => Paint::Bad,
-                Outcome::Inconclusive | Outcome::Skipped => Paint::Doubt,
-            };
+            let paint = outcome_paint(t.result);
             let name = lay(t.component.as_str(), Paint::Plain, names, Pad::Right, look);
             let result = lay(&said(t), paint, results, Pad::Right, look);
             let age = lay(&age_short(look.now, t.at), Paint::Faint, ages, Pad::Left, look);

@@ -3,6 +3,7 @@
 
 mod availability;
 mod cell;
+mod command;
 mod fleet;
 mod grid;
 mod order;
@@ -24,6 +25,7 @@ use crate::domain::Timestamp;
 pub(in crate::render) use availability::percent;
 pub use availability::{availability, unit_history};
 pub use cell::{clean, fit, width};
+pub use command::{command, commands};
 pub use fleet::{import_plan, quarantine, unit_card, unit_list};
 pub use order::{order_detail, order_list};
 pub use public::{PublicLine, public_report};
