@@ -124,7 +124,8 @@ fn confirm(unit: &UnitId) -> Done {
         )));
     }
     let cannot = |e: io::Error| Failure::failed(format!("cannot ask you: {e}"));
-    write!(stderr, "A press is not heard while it starts again. Type the unit's id to reboot {unit}: ").map_err(cannot)?;
+    write!(stderr, "A press is not heard while it starts again. Type the unit's id to reboot {unit}: ")
+        .map_err(cannot)?;
     stderr.flush().map_err(cannot)?;
     let mut typed = String::new();
     stdin.lock().read_line(&mut typed).map_err(cannot)?;

@@ -104,7 +104,7 @@ impl CommandBook {
     pub fn next_id(&self, now: Timestamp, unit: &UnitId) -> Result<String, String> {
         let mut pages = self.lock();
         let under_way = pages.units.get(unit).into_iter().flatten();
-        if let Some(busy) = under_way.rev().find(|e| e.by != ENGINE && !e.state(now).0.is_final()) {
+        if let Some(busy) = under_way.rev().find(|e| e.is_in_the_way() && !e.state(now).0.is_final()) {
             let view = busy.view(unit, now);
             let noun = busy.command.act.noun();
             return Err(format!(
@@ -157,7 +157,9 @@ impl CommandBook {
         for entry in entries.iter_mut().filter(|e| e.done.is_none()) {
             entry.hear(now, message);
         }
-        self.count_reboots(&pages, now);
+        if rebooting {
+            self.count_reboots(&pages, now);
+        }
     }
 
     pub fn find(&self, now: Timestamp, unit: &UnitId, command: &str) -> Option<CommandView> {
@@ -174,7 +176,7 @@ impl CommandBook {
 
     fn write(&self, unit: &UnitId, entry: Entry) {
         let mut pages = self.lock();
-        let at = entry.asked_at;
+        let (at, reboots) = (entry.asked_at, entry.command.act == Do::Reboot);
         pages.order.push_back((unit.clone(), entry.command.id.clone()));
         let entries = pages.units.entry(unit.clone()).or_default();
         entries.push(entry);
@@ -186,7 +188,9 @@ impl CommandBook {
         {
             pages.forget(&unit, &id);
         }
-        self.count_reboots(&pages, at);
+        if reboots {
+            self.count_reboots(&pages, at);
+        }
     }
 
     fn count_reboots(&self, pages: &Pages, now: Timestamp) {
@@ -217,17 +221,14 @@ impl Pages {
 
 impl Entry {
     fn new(command: Command, by: String, asked_at: Timestamp, boot: Option<u32>) -> Entry {
-        Entry {
-            command,
-            by,
-            asked_at,
-            hindrance: None,
-            sent: None,
-            replied_at: None,
-            error: None,
-            done: None,
-            boot,
-        }
+        Entry { command, by, asked_at, hindrance: None, sent: None, replied_at: None, error: None, done: None, boot }
+    }
+
+    /// A test after a repair may wait for long, and one that was taken before a restart may be over: neither keeps a person
+    /// from asking.
+    fn is_in_the_way(&self) -> bool {
+        let before_restart = self.by.is_empty() && self.sent.is_some();
+        self.by != ENGINE && !before_restart
     }
 
     fn hear(&mut self, now: Timestamp, message: &Message) {
@@ -237,8 +238,7 @@ impl Entry {
                 // It may reply each time it gets the command; the first word counts, and a yes after a no.
                 if self.replied_at.is_none() || (reply.ok && self.error.is_some()) {
                     self.replied_at = Some(now);
-                    self.error =
-                        (!reply.ok).then(|| reply.error.as_deref().unwrap_or("it did not say why").to_owned());
+                    self.error = (!reply.ok).then(|| reply.error.as_deref().unwrap_or("it did not say why").to_owned());
                 }
                 self.boot = message.boot.or(self.boot);
                 if reply.ok && self.command.act == Do::Locate {
@@ -288,9 +288,7 @@ impl Entry {
         match (&self.done, self.replied_at, &self.sent) {
             (Some((at, _)), _, _) => (CommandState::Done, Some(*at)),
             (None, Some(at), _) if self.error.is_some() => (CommandState::Refused, Some(at)),
-            (None, Some(at), _) => {
-                open_until(expires.max(at + self.command.act.done_within()), CommandState::Accepted)
-            }
+            (None, Some(at), _) => open_until(expires.max(at + self.command.act.done_within()), CommandState::Accepted),
             (None, None, Some(_)) => open_until(expires + REPLY_LATE, CommandState::Sent),
             (None, None, None) => open_until(expires, CommandState::Waiting),
         }

@@ -21,7 +21,9 @@ use crate::domain::view::{Answer, Ask, AskError, QuarantineRow, RefusalRow, Unit
 use crate::domain::{Effect, EffectKind, MessageId, Notice, Readiness, RuleSet, Timestamp, Unit, UnitId};
 use crate::engine::{Engine, Prospects};
 use crate::io::bus::BusHandle;
-use crate::io::store::{Batch, Checkpoint, CommandTaken, MailOutcome, MailResult, PressHeard, RollupPiece, Store, StoreError};
+use crate::io::store::{
+    Batch, Checkpoint, CommandTaken, MailOutcome, MailResult, PressHeard, RollupPiece, Store, StoreError,
+};
 use crate::wire::decode::Decoder;
 use crate::wire::ingest::{Acknowledge, Chunk, Ingest};
 use crate::wire::recording::{Line, What, Writer};

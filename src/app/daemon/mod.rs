@@ -259,9 +259,7 @@ impl Handle {
             Ask::History { unit, since } => self.look_back(Some(unit), since).await,
             Ask::Availability { since } => self.look_back(None, since).await,
             // Asked again and again by those who wait for a unit: the judge need not hear of it.
-            Ask::CommandState { unit, command } => {
-                self.book.answer(clock::now(), &unit, &command, &self.known.fleet())
-            }
+            Ask::CommandState { unit, command } => self.book.answer(clock::now(), &unit, &command, &self.known.fleet()),
             Ask::Commands(unit) => self.book.answer_all(clock::now(), &unit, &self.known.fleet()),
             Ask::Outlook => self.look_ahead(|_, _, _, outlook, _| Ok(Answer::Outlook(Box::new(outlook)))).await,
             Ask::Report(span) => {

@@ -23,8 +23,8 @@ use crate::domain::{
 };
 
 use super::Service;
-use super::commands;
 use super::body::{self, CSV_BYTES_MAX, JSON_BYTES_MAX};
+use super::commands;
 use super::guard::{Guard, content_type};
 use super::problem::{Header, Kind, Problem};
 

@@ -41,12 +41,7 @@ pub struct CommandBody {
     pub by: String,
 }
 
-async fn command(
-    State(api): State<Api>,
-    path: OnePath,
-    uri: Uri,
-    request: Instruction,
-) -> Result<Response, Problem> {
+async fn command(State(api): State<Api>, path: OnePath, uri: Uri, request: Instruction) -> Result<Response, Problem> {
     Query::of(&uri)?.end(&[])?;
     let unit = id(path, UnitId::parse, UNITS)?;
     let CommandBody { act, components, within_s, by } =
