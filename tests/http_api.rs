@@ -8,6 +8,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::time::Duration;
 
+use buttonwatch::domain::query::Query;
 use buttonwatch::domain::report::{ReportPeriod, ReportSpan};
 use buttonwatch::domain::view::{Ask, AskError, MailMove};
 use buttonwatch::domain::{
@@ -100,6 +101,11 @@ fn post(at: SocketAddr, path: &str, body: &Value) -> Reply {
     send(at, "POST", path, &[("Content-Type", "application/json")], body.to_string().as_bytes())
 }
 
+/// What a list is asked with when nothing is said.
+fn page<F>() -> Query<F> {
+    Query { limit: Some(1_000), ..Query::default() }
+}
+
 fn mail(id: &str) -> MessageId {
     MessageId::parse(id).unwrap()
 }
@@ -136,7 +142,7 @@ fn every_get_asks_its_own_question() {
     let running = Running::start(fake.clone(), None);
     let cases = [
         ("health", Ask::Health, "/hearing", json!(true)),
-        ("units", Ask::Units, "/1/unit", json!("PSH-001")),
+        ("units", Ask::Units(page()), "/1/unit", json!("PSH-001")),
         ("units/PSH-001", Ask::Unit(unit("PSH-001")), "/readings/0/text", json!("11.42 V")),
         ("units/PSH%2D001", Ask::Unit(unit("PSH-001")), "/siblings/0/unit", json!("PSH-002")),
         ("units/PSH-001/rules", Ask::Explain(unit("PSH-001")), "/rules/0/state", json!("firing")),
@@ -176,11 +182,16 @@ fn every_get_asks_its_own_question() {
             "/1/seconds/ready",
             json!(900.0),
         ),
-        ("alerts", Ask::Alerts, "/0/rule", json!("unit-silent")),
-        ("incidents", Ask::Incidents, "/0/name", json!("ptcl-saddar-2")),
-        ("orders", Ask::Orders { closed_too: false }, "/1", Value::Null),
-        ("orders?closed=true", Ask::Orders { closed_too: true }, "/1/state", json!("closed")),
-        ("orders?closed=false", Ask::Orders { closed_too: false }, "/0/history/0/why", json!("no heartbeat")),
+        ("alerts", Ask::Alerts(page()), "/0/rule", json!("unit-silent")),
+        ("incidents", Ask::Incidents(page()), "/0/name", json!("ptcl-saddar-2")),
+        ("orders", Ask::Orders { closed_too: false, query: page() }, "/1", Value::Null),
+        ("orders?closed=true", Ask::Orders { closed_too: true, query: page() }, "/1/state", json!("closed")),
+        (
+            "orders?closed=false",
+            Ask::Orders { closed_too: false, query: page() },
+            "/0/history/0/why",
+            json!("no heartbeat"),
+        ),
         ("orders/WO-000042", Ask::Order(OrderId::new(42)), "/unit", json!("PSH-001")),
         ("orders/42", Ask::Order(OrderId::new(42)), "/order", json!("WO-000042")),
         ("quarantine", Ask::Quarantine, "/0/messages", json!(2881)),
@@ -200,8 +211,68 @@ fn every_get_asks_its_own_question() {
         assert_eq!(fake.last_ask(), Some(ask), "{path}");
         assert_eq!(reply.json().pointer(pointer).cloned().unwrap_or_default(), want, "{path}");
         assert_eq!(reply.header("content-type"), Some("application/json"));
-        assert_eq!(reply.header("cache-control"), Some("no-store"));
+        let kept = if reply.header("etag").is_some() { "private, no-cache" } else { "no-store" };
+        assert_eq!(reply.header("cache-control"), Some(kept), "{path}");
         assert_eq!(reply.header("x-content-type-options"), Some("nosniff"));
+    }
+}
+
+#[test]
+fn a_list_comes_in_pages_that_lead_from_one_to_the_next() {
+    let running = Running::start(Fake::new(), None);
+    let whole = get(running.at, "/api/v1/units?sort=-unit").json();
+    let mut next = "/api/v1/units?sort=-unit&limit=1&filter=city!%3Dnowhere".to_owned();
+    let mut seen = Vec::new();
+    loop {
+        let page = get(running.at, &next);
+        assert_eq!(page.status, 200, "{next}");
+        assert_eq!(page.header("x-total-count"), Some("3"));
+        seen.extend(page.json().as_array().unwrap().clone());
+        match page.header("link") {
+            Some(link) => {
+                next = link.strip_prefix('<').and_then(|l| l.strip_suffix(">; rel=\"next\"")).unwrap().to_owned();
+                assert!(next.starts_with("/api/v1/units?") && next.contains("limit=1"), "{next}");
+            }
+            None => break,
+        }
+    }
+    assert_eq!(Value::Array(seen), whole);
+}
+
+#[test]
+fn who_has_a_list_already_is_told_so_in_a_few_bytes() {
+    let fake = Fake::new();
+    let running = Running::start(fake.clone(), None);
+    let first = get(running.at, "/api/v1/units");
+    let tag = first.header("etag").unwrap();
+    let ask = |headers: &[(&str, &str)]| send(running.at, "GET", "/api/v1/units", headers, b"");
+    for had in [tag, &format!("W/{tag}"), &format!("\"other\", {tag}"), "*"] {
+        let again = ask(&[("If-None-Match", had)]);
+        assert_eq!((again.status, again.body.len(), again.header("etag")), (304, 0, Some(tag)), "{had}");
+    }
+    let changed = ask(&[("If-None-Match", "\"other\"")]);
+    assert_eq!((changed.status, &changed.body), (200, &first.body));
+}
+
+#[test]
+fn a_list_that_is_asked_for_wrongly_is_refused_with_every_mistake() {
+    let running = Running::start(Fake::new(), None);
+    let problem = get(running.at, "/api/v1/units?filter=ctiy%3Dx%20silent%3Esoon&sort=sinc").problem();
+    assert_eq!(problem["problems"].as_array().unwrap().len(), 3, "{problem}");
+    assert!(problem.to_string().contains("did you mean city?"), "{problem}");
+    for (query, said) in [
+        ("limit=0", "1 to 10000"),
+        ("limit=10001", "1 to 10000"),
+        ("limit=many", "1 to 10000"),
+        ("after=x", "Link header"),
+        ("after=e30", "Link header"),
+        ("readings=battery.voltag", "did you mean battery.voltage?"),
+        ("readings=city", "no reading"),
+        ("filters=x", "filter, sort, limit, after"),
+    ] {
+        let reply = get(running.at, &format!("/api/v1/units?{query}"));
+        assert_eq!(reply.status, 400, "{query}");
+        assert!(reply.problem().to_string().contains(said), "{query}: {}", reply.json());
     }
 }
 
@@ -298,7 +369,7 @@ fn what_is_wrong_with_a_request_is_said_with_a_remedy_and_never_asked() {
         ("GET", "/api/v1/orders/99999999999", "", "", 400, "orders"),
         ("GET", "/api/v1/orders?close=true", "", "", 400, "closed"),
         ("GET", "/api/v1/orders?closed=perhaps", "", "", 400, "closed=true"),
-        ("GET", "/api/v1/alerts?x", "", "", 400, "Drop it"),
+        ("GET", "/api/v1/alerts?x", "", "", 400, "filter, sort, limit, after"),
         ("GET", "/api/v1/report", "", "", 400, "period=daily"),
         ("GET", "/api/v1/report?period=yearly", "", "", 400, "period=daily"),
         ("GET", "/api/v1/report?period=daily&until=soon", "", "", 400, "until=2026"),

@@ -96,7 +96,7 @@ pub enum Verb {
     /// How available the buttons were, how the crews kept up, what is overdue and what fails next
     Report(ReportArgs),
     /// Input that was refused, by kind, with the newest example of each
-    Refusals(Listing),
+    Refusals(Picking),
     /// Check what the service needs and say what to do
     Doctor(Doctor),
     /// History in InfluxDB
@@ -245,7 +245,7 @@ pub enum FleetVerb {
         who: Who,
     },
     /// List the units that were heard but are not in the fleet
-    Quarantine(Listing),
+    Quarantine(Picking),
     /// Take a unit that was heard into the fleet
     Accept(Accept),
 }
@@ -253,7 +253,7 @@ pub enum FleetVerb {
 #[derive(Debug, Args)]
 pub struct Availability {
     /// Only these units: city=peshawar crew!=saddar; the fields are those of fleet list
-    #[arg(value_name = "FIELD=VALUE")]
+    #[arg(value_name = "CONDITION")]
     pub filters: Vec<Filter>,
     /// From so long ago until now; 400d are kept
     #[arg(long, value_name = "SPAN", default_value = "30d", value_parser = parse_span)]
@@ -291,8 +291,19 @@ pub struct Accept {
 
 #[derive(Debug, Args)]
 pub struct Listing {
-    /// Only rows whose fields say so: city=peshawar readiness!=ready; the fields are those of --output csv
-    #[arg(value_name = "FIELD=VALUE")]
+    /// Only rows of which this is so: city=peshawar readiness!=ready silent>10m name~bazaar
+    #[arg(value_name = "CONDITION")]
+    pub filters: Vec<String>,
+    /// In the order of this field; with a minus before it, largest first: --sort=-since
+    #[arg(long, value_name = "FIELD", allow_hyphen_values = true)]
+    pub sort: Option<String>,
+}
+
+/// For lists that are small.
+#[derive(Debug, Args)]
+pub struct Picking {
+    /// Only rows whose fields say so: unit=PSH-069 messages>10; the fields are those of --output csv
+    #[arg(value_name = "CONDITION")]
     pub filters: Vec<Filter>,
 }
 
@@ -396,7 +407,7 @@ pub struct Outbox {
     #[command(subcommand)]
     pub verb: Option<OutboxVerb>,
     /// Only mails whose fields say so: state=refused to=saddar
-    #[arg(value_name = "FIELD=VALUE", value_parser = verb_or_filter)]
+    #[arg(value_name = "CONDITION", value_parser = verb_or_filter)]
     pub filters: Vec<Filter>,
 }
 
@@ -414,7 +425,7 @@ pub enum OutboxVerb {
         #[arg(long)]
         all: bool,
         #[command(flatten)]
-        listing: Listing,
+        picking: Picking,
     },
     /// One mail as it goes out, and what became of it
     Show {

@@ -7,9 +7,12 @@ use std::path::Path;
 use std::time::Duration;
 
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use crate::config::query::check_query;
 use crate::domain::public_report::PublicReport;
+use crate::domain::query::{AlertField, Field, IncidentField, OrderField, UnitField};
 use crate::domain::report::{Report, ReportPeriod};
 use crate::domain::view::{
     AlertRow, AvailabilityRow, GroupAvailability, ImportPlan, IncidentRow, MailMove, MailView, OrderView, OutboxRow,
@@ -23,20 +26,33 @@ use crate::render::table::{self, PlanLine, PublicLine, ReportLine};
 use crate::render::{public_page, report_page};
 
 use super::arguments::{
-    Accept, Availability, By, Listing, Maintenance, OrdersVerb, Outbox, OutboxVerb, Output, ReportArgs, WhichReport,
-    Who,
+    Accept, Availability, By, Listing, Maintenance, OrdersVerb, Outbox, OutboxVerb, Output, Picking, ReportArgs,
+    WhichReport, Who,
 };
-use super::client::Client;
+use super::client::{Answered, Client};
 use super::exit::{Exit, Failure};
 use super::filter::{Filter, pick};
 use super::screen::Screen;
 
 pub(super) type Done = Result<(), Failure>;
 
+/// Mistakes are told before the service is asked.
+fn listed<F: Field, T: DeserializeOwned>(
+    client: &Client,
+    path: &str,
+    listing: &Listing,
+    more: &[(&str, &str)],
+) -> Result<Answered<Vec<T>>, Failure> {
+    let sort = listing.sort.as_deref();
+    check_query::<F>(&listing.filters, sort).map_err(|problems| Failure::usage(problems.join("\n")))?;
+    let filters = listing.filters.iter().map(|f| ("filter", f.as_str()));
+    let query: Vec<(&str, &str)> = filters.chain(sort.map(|s| ("sort", s))).chain(more.iter().copied()).collect();
+    client.get_list(path, &query)
+}
+
 pub fn fleet_list(client: &Client, screen: &Screen, listing: &Listing) -> Done {
-    let all = client.get::<Vec<UnitRow>>("units")?;
-    let rows = pick(all.value, &listing.filters).map_err(Failure::usage)?;
-    screen.rows(&rows, || table::unit_list(&rows, &screen.look(all.now)))
+    let units = listed::<UnitField, UnitRow>(client, "units", listing, &[])?;
+    screen.rows(&units.value, || table::unit_list(&units.value, &screen.look(units.now)))
 }
 
 pub fn fleet_show(client: &Client, screen: &Screen, unit: &UnitId) -> Done {
@@ -105,27 +121,25 @@ pub fn fleet_rebaseline(
     })
 }
 
-pub fn quarantine(client: &Client, screen: &Screen, listing: &Listing) -> Done {
+pub fn quarantine(client: &Client, screen: &Screen, picking: &Picking) -> Done {
     let all = client.get::<Vec<QuarantineRow>>("quarantine")?;
-    let rows = pick(all.value, &listing.filters).map_err(Failure::usage)?;
+    let rows = pick(all.value, &picking.filters).map_err(Failure::usage)?;
     screen.rows(&rows, || table::quarantine(&rows, &screen.look(all.now)))
 }
 
 pub fn alerts(client: &Client, screen: &Screen, listing: &Listing) -> Done {
-    let all = client.get::<Vec<AlertRow>>("alerts")?;
-    let rows = pick(all.value, &listing.filters).map_err(Failure::usage)?;
-    screen.rows(&rows, || table::alerts(&rows, &screen.look(all.now)))
+    let alerts = listed::<AlertField, AlertRow>(client, "alerts", listing, &[])?;
+    screen.rows(&alerts.value, || table::alerts(&alerts.value, &screen.look(alerts.now)))
 }
 
 pub fn incidents(client: &Client, screen: &Screen, listing: &Listing) -> Done {
-    let all = client.get::<Vec<IncidentRow>>("incidents")?;
-    let rows = pick(all.value, &listing.filters).map_err(Failure::usage)?;
-    screen.rows(&rows, || table::incidents(&rows, &screen.look(all.now)))
+    let open = listed::<IncidentField, IncidentRow>(client, "incidents", listing, &[])?;
+    screen.rows(&open.value, || table::incidents(&open.value, &screen.look(open.now)))
 }
 
-pub fn refusals(client: &Client, screen: &Screen, listing: &Listing) -> Done {
+pub fn refusals(client: &Client, screen: &Screen, picking: &Picking) -> Done {
     let all = client.get::<Vec<RefusalRow>>("refusals")?;
-    let rows = pick(all.value, &listing.filters).map_err(Failure::usage)?;
+    let rows = pick(all.value, &picking.filters).map_err(Failure::usage)?;
     screen.rows(&rows, || table::refusals(&rows, &screen.look(all.now)))
 }
 
@@ -141,7 +155,7 @@ pub fn outbox(client: &Client, screen: &Screen, outbox: &Outbox) -> Done {
     };
     let Some(verb) = &outbox.verb else { return list(true, &outbox.filters) };
     match verb {
-        OutboxVerb::List { all, listing } => list(*all, &listing.filters),
+        OutboxVerb::List { all, picking } => list(*all, &picking.filters),
         OutboxVerb::Show { mail } => {
             let mail = client.get::<MailView>(&path(mail))?;
             screen.one(&mail.value, || table::mail(&mail.value, &screen.look(mail.now)))
@@ -171,10 +185,9 @@ pub fn outbox(client: &Client, screen: &Screen, outbox: &Outbox) -> Done {
 pub fn orders(client: &Client, screen: &Screen, verb: &OrdersVerb) -> Done {
     match verb {
         OrdersVerb::List { all, listing } => {
-            let path = if *all { "orders?closed=true" } else { "orders" };
-            let all = client.get::<Vec<OrderView>>(path)?;
-            let rows = pick(all.value, &listing.filters).map_err(Failure::usage)?;
-            screen.rows(&rows, || table::order_list(&rows, &screen.look(all.now)))
+            let closed = [("closed", if *all { "true" } else { "false" })];
+            let orders = listed::<OrderField, OrderView>(client, "orders", listing, &closed)?;
+            screen.rows(&orders.value, || table::order_list(&orders.value, &screen.look(orders.now)))
         }
         OrdersVerb::Show { order } => {
             let order = client.get::<OrderView>(&format!("orders/{order}"))?;

@@ -13,8 +13,8 @@ use ureq::http::{Response, Uri, header};
 use ureq::{Agent, Body};
 
 use crate::domain::Timestamp;
-use crate::io::http::Problem;
 use crate::io::http::problem::MEDIA_TYPE;
+use crate::io::http::{LIMIT_MAX, Problem};
 
 use super::exit::{Exit, Failure};
 
@@ -65,6 +65,43 @@ impl Client {
             request = request.header(header::AUTHORIZATION, format!("Bearer {token}"));
         }
         self.read(request.call())
+    }
+
+    /// A whole list, page after page.
+    ///
+    /// `query`: of the API's lists, `filter` several times.
+    pub fn get_list<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        query: &[(&str, &str)],
+    ) -> Result<Answered<Vec<T>>, Failure> {
+        let limit = LIMIT_MAX.to_string();
+        let pairs = query.iter().copied().chain([("limit", limit.as_str())]);
+        let query = form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish();
+        let mut next = format!("/api/v1/{path}?{query}");
+        let mut rows = Vec::new();
+        loop {
+            let (page, link) = self.get_page::<Vec<T>>(&next)?;
+            let now = page.now;
+            rows.extend(page.value);
+            match link {
+                Some(link) => next = link,
+                None => return Ok(Answered { value: rows, now }),
+            }
+        }
+    }
+
+    fn get_page<T: DeserializeOwned>(&self, path: &str) -> Result<(Answered<T>, Option<String>), Failure> {
+        let mut request = self.agent.get(format!("{}{path}", self.server)).header(header::ACCEPT, "application/json");
+        if let Some(token) = &self.token {
+            request = request.header(header::AUTHORIZATION, format!("Bearer {token}"));
+        }
+        let response = request.call();
+        let link = response.as_ref().ok().and_then(|r| r.headers().get(header::LINK)).and_then(|v| v.to_str().ok());
+        let next = link.and_then(|l| l.strip_prefix('<')?.strip_suffix(">; rel=\"next\""));
+        // Only below the same server: nobody else gets the token.
+        let next = next.filter(|n| n.starts_with("/api/v1/")).map(str::to_owned);
+        Ok((self.read(response)?, next))
     }
 
     pub fn post_json<T: DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> Result<Answered<T>, Failure> {

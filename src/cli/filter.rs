@@ -1,97 +1,87 @@
-//! Picking rows by field: `city=peshawar readiness!=ready`. Never fetches or prints.
+//! Picking rows of the lists that come whole, with the language of the large ones (`config::query`). Never fetches or prints.
 
+use std::borrow::Cow;
+use std::marker::PhantomData;
 use std::str::FromStr;
 
+use crate::config::query::{FORM, check_query};
+use crate::domain::Timestamp;
+use crate::domain::query::{Field, FieldKind, Fields, Op, Value};
 use crate::render::table::Record;
 
-/// `field=value` or `field!=value`.
+/// `field=value`, `field!=value`, `field~part`: one or more.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Filter {
-    field: String,
-    equal: bool,
-    /// In small letters: people do not remember how the spreadsheet wrote it.
-    value: String,
-}
+pub struct Filter(String);
 
 impl FromStr for Filter {
     type Err = String;
     fn from_str(text: &str) -> Result<Self, String> {
-        let (field, value, equal) = match (text.split_once("!="), text.split_once('=')) {
-            // The first sign decides: a value may hold either.
-            (Some((a, b)), Some((field, _))) if a.len() < field.len() => (a, b, false),
-            (_, Some((field, value))) => (field, value, true),
-            (_, None) => return Err("write it as field=value or field!=value".to_owned()),
-        };
-        let field = field.trim();
-        if field.is_empty() {
-            return Err("a field's name must stand before the =".to_owned());
+        if Op::ALL.iter().any(|op| text.contains(op.sign())) {
+            Ok(Filter(text.to_owned()))
+        } else {
+            Err(FORM.to_owned())
         }
-        Ok(Filter { field: field.to_owned(), equal, value: value.trim().to_lowercase() })
     }
 }
 
 /// Values of one field given several times with `=` are alternatives; everything else must all be so.
-/// Err: a field or word that these rows do not have.
+/// Err: fields or words that these rows do not have.
 pub fn pick<R: Record>(rows: Vec<R>, filters: &[Filter]) -> Result<Vec<R>, String> {
-    let mut wanted: Vec<(usize, Vec<&str>)> = Vec::new();
-    let mut unwanted: Vec<(usize, &str)> = Vec::new();
-    for filter in filters {
-        let index = find_field::<R>(&filter.field)?;
-        check_word::<R>(index, &filter.value)?;
-        if !filter.equal {
-            unwanted.push((index, &filter.value));
-        } else if let Some((_, values)) = wanted.iter_mut().find(|(i, _)| *i == index) {
-            values.push(&filter.value);
-        } else {
-            wanted.push((index, vec![&filter.value]));
+    let texts: Vec<&str> = filters.iter().map(|f| f.0.as_str()).collect();
+    let query = check_query::<Column<R>>(&texts, None).map_err(|problems| problems.join("\n"))?;
+    // No field of these rows is compared with the time of now.
+    Ok(query.pick(rows.into_iter().map(Row), Timestamp::default()).map(|Row(row)| row).items)
+}
+
+/// A field by its place.
+struct Column<R>(usize, PhantomData<R>);
+
+impl<R> Clone for Column<R> {
+    fn clone(&self) -> Self {
+        Column(self.0, PhantomData)
+    }
+}
+
+impl<R> PartialEq for Column<R> {
+    fn eq(&self, other: &Self) -> bool {
+        self.0 == other.0
+    }
+}
+
+impl<R: Record> Field for Column<R> {
+    fn name(&self) -> Cow<'static, str> {
+        Cow::Borrowed(R::FIELDS[self.0])
+    }
+    fn kind(&self) -> FieldKind {
+        match R::words(R::FIELDS[self.0]) {
+            Some(words) => FieldKind::Word { words, ranked: false },
+            None => FieldKind::Text,
         }
     }
-    let is = |value: &str, asked: &str| {
-        let value = value.to_lowercase();
-        value == asked || value.split(';').any(|part| part == asked)
-    };
-    Ok(rows
-        .into_iter()
-        .filter(|row| {
-            let values = row.values();
-            wanted.iter().all(|(i, any)| any.iter().any(|v| is(&values[*i], v)))
-                && !unwanted.iter().any(|(i, v)| is(&values[*i], v))
-        })
-        .collect())
-}
-
-fn find_field<R: Record>(name: &str) -> Result<usize, String> {
-    if let Some(index) = R::FIELDS.iter().position(|f| f.eq_ignore_ascii_case(name)) {
-        return Ok(index);
+    fn meaning(&self) -> &'static str {
+        "as in --output csv"
     }
-    Err(format!(
-        "there is no field {name:?}{}. The fields are: {}",
-        did_you_mean(name, R::FIELDS),
-        R::FIELDS.join(", ")
-    ))
+    fn known() -> Vec<Self> {
+        (0..R::FIELDS.len()).map(|place| Column(place, PhantomData)).collect()
+    }
 }
 
-fn check_word<R: Record>(index: usize, value: &str) -> Result<(), String> {
-    let field = R::FIELDS[index];
-    match R::words(field) {
-        Some(words) if !value.is_empty() && !words.iter().any(|w| w.eq_ignore_ascii_case(value)) => {
-            let hint = did_you_mean(value, &words);
-            Err(format!("{field} is never {value:?}{hint}. It is one of: {}", words.join(", ")))
+struct Row<R>(R);
+
+impl<R: Record> Fields<Column<R>> for Row<R> {
+    fn value(&self, column: &Column<R>) -> Value<'_> {
+        let text = self.0.values().swap_remove(column.0);
+        if text.is_empty() {
+            return Value::Nothing;
         }
-        Some(_) | None => Ok(()),
+        if !text.contains(';') {
+            return Value::Text(Cow::Owned(text));
+        }
+        let parts = text.split(';').map(|part| Cow::Owned(part.to_owned()));
+        Value::Texts(parts.chain([Cow::Owned(text.clone())]).collect())
     }
-}
-
-/// Empty when nothing comes near.
-fn did_you_mean(text: &str, known: &[&str]) -> String {
-    let text = text.to_lowercase();
-    let near = known
-        .iter()
-        .map(|k| (strsim::damerau_levenshtein(&text, &k.to_lowercase()), k))
-        .min_by_key(|(distance, _)| *distance);
-    match near {
-        Some((distance, word)) if distance <= (word.len() / 3).max(1) => format!(" (did you mean {word}?)"),
-        Some(_) | None => String::new(),
+    fn key(&self) -> String {
+        String::new()
     }
 }
 
@@ -113,8 +103,8 @@ mod tests {
 
     fn check(filters: &str) -> Result<String, String> {
         let rows = vec![Row("a", "Peshawar", "ready"), Row("b", "Mardan", "silent"), Row("c", "پشاور", "silent")];
-        let filters: Result<Vec<Filter>, String> = filters.split_whitespace().map(str::parse).collect();
-        pick(rows, &filters?).map(|rows| rows.iter().map(|r| r.0).collect())
+        let filters = if filters.is_empty() { Vec::new() } else { vec![filters.parse()?] };
+        pick(rows, &filters).map(|rows| rows.iter().map(|r| r.0).collect())
     }
 
     #[test]

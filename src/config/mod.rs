@@ -10,6 +10,7 @@ mod duration;
 mod encoding;
 pub mod fleet;
 pub mod problem;
+pub mod query;
 pub mod rule_test;
 pub mod service;
 pub mod spelling;

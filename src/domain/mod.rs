@@ -1,6 +1,7 @@
 //! The words of DESIGN §2 as types. Layer 0: std, serde and chrono's types at most.
 //! Never decides, never reads a clock, never does I/O.
 
+pub mod access;
 pub mod availability;
 pub mod component;
 pub mod delivery;
@@ -19,6 +20,7 @@ pub mod on_demand;
 pub mod order;
 pub mod outlook;
 pub mod public_report;
+pub mod query;
 pub mod readiness;
 pub mod reason;
 pub mod report;
@@ -31,6 +33,7 @@ pub mod time;
 pub mod version;
 pub mod view;
 
+pub use access::{Caller, Role};
 pub use component::Component;
 pub use delivery::{AddressOutcome, AddressState};
 pub use effect::{AlertState, Effect, EffectKind, IncidentState};

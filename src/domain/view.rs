@@ -1,6 +1,7 @@
 //! What can be asked of a running service, and the shapes of its answers: the JSON API, the CLI's tables and the
 //! screens all read these.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
@@ -20,6 +21,7 @@ use super::on_demand::CommandView;
 use super::order::{Change, Order, OrderState, Subject, Suspect};
 use super::outlook::Outlook;
 use super::public_report::PublicReport;
+use super::query::{AlertField, IncidentField, OrderField, Page, Query, UnitField};
 use super::readiness::Readiness;
 use super::report::{Report, ReportSpan};
 use super::series::{SeriesLimit, SeriesName, SeriesPoint};
@@ -29,7 +31,7 @@ use super::time::Timestamp;
 #[derive(Debug, Clone, PartialEq)]
 pub enum Ask {
     Health,
-    Units,
+    Units(Query<UnitField>),
     Unit(UnitId),
     /// How each rule stands for this unit.
     Explain(UnitId),
@@ -77,10 +79,12 @@ pub enum Ask {
     Report(ReportSpan),
     /// The edition for the press office: groups only, and delayed.
     PublicReport,
-    Alerts,
-    Incidents,
+    /// Pending, firing and inhibited ones.
+    Alerts(Query<AlertField>),
+    Incidents(Query<IncidentField>),
     Orders {
         closed_too: bool,
+        query: Query<OrderField>,
     },
     Order(OrderId),
     SetOrder {
@@ -148,7 +152,7 @@ words!(
 #[derive(Debug, Clone, PartialEq)]
 pub enum Answer {
     Health(Health),
-    Units(Vec<UnitRow>),
+    Units(Page<UnitRow>),
     Unit(Box<UnitCard>),
     Explained(Box<Explained>),
     History(Box<UnitHistory>),
@@ -157,9 +161,9 @@ pub enum Answer {
     Outlook(Box<Outlook>),
     Report(Box<Report>),
     PublicReport(Box<PublicReport>),
-    Alerts(Vec<AlertRow>),
-    Incidents(Vec<IncidentRow>),
-    Orders(Vec<OrderView>),
+    Alerts(Page<AlertRow>),
+    Incidents(Page<IncidentRow>),
+    Orders(Page<OrderView>),
     Order(Box<OrderView>),
     Quarantine(Vec<QuarantineRow>),
     Import(ImportPlan),
@@ -225,6 +229,9 @@ pub struct UnitRow {
     pub last_heard: Option<Timestamp>,
     pub open_alerts: usize,
     pub open_orders: usize,
+    /// Those that were asked for, as the newest message said it.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub readings: BTreeMap<String, f64>,
 }
 
 /// One unit, whole.

@@ -28,6 +28,7 @@ mod outlook;
 #[allow(dead_code, reason = "health_history and lengths of cuts are for screens that are not there yet")]
 mod power;
 mod presence;
+mod query;
 mod readiness;
 mod route;
 mod saved;

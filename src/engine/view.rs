@@ -32,10 +32,6 @@ impl Engine {
     pub(super) fn unit_row(&self, unit: UnitIx, open_orders: usize) -> UnitRow {
         let row = self.fleet.unit(unit);
         let s = &self.units[unit.index()];
-        let reason = match (s.presence, self.readiness_reason(unit)) {
-            (Presence::Never, Reason::NeverPassed { .. }) => "has never been heard".to_owned(),
-            (_, reason) => reason.to_string(),
-        };
         UnitRow {
             unit: row.unit.clone(),
             name: row.name.to_string(),
@@ -48,11 +44,19 @@ impl Engine {
             model: row.model.to_string(),
             position: row.position,
             readiness: s.readiness,
-            reason,
+            reason: self.unit_reason(unit),
             since: s.readiness_since,
             last_heard: s.last_heard,
             open_alerts: s.alerts.iter().filter(|a| a.is_active()).count(),
             open_orders,
+            readings: BTreeMap::new(),
+        }
+    }
+
+    pub(super) fn unit_reason(&self, unit: UnitIx) -> String {
+        match (self.units[unit.index()].presence, self.readiness_reason(unit)) {
+            (Presence::Never, Reason::NeverPassed { .. }) => "has never been heard".to_owned(),
+            (_, reason) => reason.to_string(),
         }
     }
 

@@ -9,11 +9,35 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use buttonwatch::domain::query::{Field, Fields, Page, Query, Value as Said};
 use buttonwatch::domain::report::{Report, ReportPeriod, ReportSpan};
 use buttonwatch::domain::view::{Answer, Ask, AskError, ImportPlan, LinkUse, OrderView, UnitCard, UnitRow};
 use buttonwatch::domain::{OrderId, Timestamp, UnitId};
 use buttonwatch::io::http::{CrewDoor, Http, HttpError, Links, Service};
+use buttonwatch::render::table::Record;
 use serde_json::{Value, json};
+
+/// By what the rows' CSV says; what is only known to the engine is not there.
+struct Row<R>(R);
+
+impl<R: Record, F: Field> Fields<F> for Row<R> {
+    fn value(&self, field: &F) -> Said<'_> {
+        match R::FIELDS.iter().position(|name| *name == field.name()) {
+            Some(at) => match self.0.values().swap_remove(at) {
+                text if text.is_empty() => Said::Nothing,
+                text => Said::Text(text.into()),
+            },
+            None => Said::Nothing,
+        }
+    }
+    fn key(&self) -> String {
+        self.0.values().join("\u{1}")
+    }
+}
+
+fn picked<R: Record, F: Field>(rows: Vec<R>, query: &Query<F>) -> Page<R> {
+    query.pick(rows.into_iter().map(Row), ago(0)).map(|Row(row)| row)
+}
 
 /// What a test can change about it.
 pub struct Fake {
@@ -57,7 +81,7 @@ impl Fake {
                 "version": "0.1.0", "started_at": ago(3600), "hearing": true, "units": 3, "open_alerts": 1,
                 "open_orders": 1, "outbox_waiting": 0,
             }))),
-            Ask::Units => Answer::Units(self.units.clone()),
+            Ask::Units(query) => Answer::Units(picked(self.units.clone(), &query)),
             Ask::Unit(unit) => match self.units.iter().find(|u| u.unit == unit) {
                 Some(_) => Answer::Unit(Box::new(card(&unit))),
                 None => return Err(AskError::NotFound(format!("There is no unit {unit}."))),
@@ -110,7 +134,7 @@ impl Fake {
             Ask::Command { unit, act, components, by, .. } => match self.units.iter().find(|u| u.unit == unit) {
                 Some(_) => Answer::Command(Box::new(read(json!({
                     "id": "cmd-1", "unit": unit, "do": act, "components": components, "by": by, "asked_at": ago(0),
-                    "expires_at": ago(-3_600), "state": "waiting", "finished": false, "sent_at": null,
+                    "expires_at": later(3_600), "state": "waiting", "finished": false, "sent_at": null,
                     "replied_at": null, "finished_at": null, "says": format!("{unit} is being asked"), "error": null,
                     "results": [],
                 })))),
@@ -149,17 +173,22 @@ impl Fake {
                 Some(_) => Answer::Done,
                 None => return Err(AskError::NotFound(format!("There is no unit {unit}."))),
             },
-            Ask::Alerts => Answer::Alerts(vec![read(alert())]),
-            Ask::Incidents => Answer::Incidents(vec![read(json!({
-                "kind": "uplink", "name": "ptcl-saddar-2", "state": "open", "since": ago(270),
-                "units": ["PSH-010", "PSH-011"], "reason": "5 of 6 units of this uplink are affected",
-                "order": "WO-000043",
-            }))]),
-            Ask::Orders { closed_too } => Answer::Orders(if closed_too {
-                vec![order("opened"), OrderView { order: OrderId::new(7), ..order("closed") }]
-            } else {
-                vec![order("opened")]
-            }),
+            Ask::Alerts(query) => Answer::Alerts(picked(vec![read(alert())], &query)),
+            Ask::Incidents(query) => Answer::Incidents(picked(
+                vec![read(json!({
+                    "kind": "uplink", "name": "ptcl-saddar-2", "state": "open", "since": ago(270),
+                    "units": ["PSH-010", "PSH-011"], "reason": "5 of 6 units of this uplink are affected",
+                    "order": "WO-000043",
+                }))],
+                &query,
+            )),
+            Ask::Orders { closed_too, query } => {
+                let closed = OrderView { order: OrderId::new(7), ..order("closed") };
+                Answer::Orders(picked(
+                    [order("opened")].into_iter().chain(closed_too.then_some(closed)).collect(),
+                    &query,
+                ))
+            }
             Ask::Order(id) if id == OrderId::new(42) => Answer::Order(Box::new(order("opened"))),
             Ask::Order(id) => return Err(AskError::NotFound(format!("There is no order {id}."))),
             Ask::SetOrder { order: id, to, .. } if id == OrderId::new(42) => {
@@ -286,13 +315,17 @@ impl Drop for Running {
 fn done_command(unit: &UnitId) -> Value {
     json!({
         "id": "cmd-1", "unit": unit, "do": "selftest", "components": [], "by": "Gul Khan", "asked_at": ago(20),
-        "expires_at": ago(-3_580), "state": "done", "finished": true, "sent_at": ago(19), "replied_at": ago(18),
+        "expires_at": later(3_580), "state": "done", "finished": true, "sent_at": ago(19), "replied_at": ago(18),
         "finished_at": ago(9), "says": format!("{unit} has tested itself: failed: microphone (no-tone)"),
         "error": null, "results": [
             {"component": "camera", "result": "pass", "at": ago(9), "code": null},
             {"component": "microphone", "result": "fail", "at": ago(9), "code": "no-tone"},
         ],
     })
+}
+
+fn later(seconds: i64) -> Timestamp {
+    Timestamp::from_millis(ago(0).as_millis() + seconds * 1_000)
 }
 
 pub fn ago(seconds: u64) -> Timestamp {

@@ -17,6 +17,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::config::service::{Alertmanager as Wanted, AlertmanagerAuth, ServiceConfig};
+use crate::domain::query::Query;
 use crate::domain::view::{Answer, Ask, AskError};
 use crate::domain::{EffectKind, Timestamp, span_text};
 use crate::io::alertmanager::{Alertmanager, AlertmanagerConfig, Auth, PIECE, PushError};
@@ -128,9 +129,9 @@ async fn watch_engine(
 
 async fn picture(handle: &Handle, chosen: &Chosen<'_>) -> Result<BTreeMap<Labels, Standing>, AskError> {
     let odd = || AskError::Unavailable("the service did not say what is open; ask again".to_owned());
-    let Answer::Alerts(alerts) = handle.ask(Ask::Alerts).await? else { return Err(odd()) };
-    let Answer::Incidents(incidents) = handle.ask(Ask::Incidents).await? else { return Err(odd()) };
-    Ok(standing(&alerts, &incidents, &handle.known.fleet(), chosen))
+    let Answer::Alerts(alerts) = handle.ask(Ask::Alerts(Query::default())).await? else { return Err(odd()) };
+    let Answer::Incidents(incidents) = handle.ask(Ask::Incidents(Query::default())).await? else { return Err(odd()) };
+    Ok(standing(&alerts.items, &incidents.items, &handle.known.fleet(), chosen))
 }
 
 struct ServiceEnds;

@@ -22,7 +22,7 @@ impl Judge {
     pub(super) fn answer(&mut self, now: Timestamp, ask: Ask) -> Result<Answer, AskError> {
         match ask {
             Ask::Health => Ok(Answer::Health(self.health()?)),
-            Ask::Units => Ok(Answer::Units(self.engine.unit_rows())),
+            Ask::Units(query) => Ok(Answer::Units(self.engine.unit_page(now, &query))),
             Ask::Unit(id) => match self.engine.unit_card(&id) {
                 Some(card) => Ok(Answer::Unit(Box::new(card))),
                 None => Err(self.no_such_unit(&id)),
@@ -65,14 +65,15 @@ impl Judge {
                 let outlook = self.engine.prospects().outlook();
                 self.desk.public_report(&self.store, &self.engine.unit_rows(), &outlook, now)
             }
-            Ask::Alerts => Ok(Answer::Alerts(self.engine.alert_rows())),
-            Ask::Incidents => Ok(Answer::Incidents(self.engine.incident_rows())),
-            Ask::Orders { closed_too: false } => {
-                Ok(Answer::Orders(self.engine.open_orders().map(OrderView::from).collect()))
+            Ask::Alerts(query) => Ok(Answer::Alerts(self.engine.alert_page(now, &query))),
+            Ask::Incidents(query) => Ok(Answer::Incidents(self.engine.incident_page(now, &query))),
+            Ask::Orders { closed_too: false, query } => {
+                let orders = self.engine.open_orders().map(OrderView::from);
+                Ok(Answer::Orders(self.engine.order_page(now, orders, &query)))
             }
-            Ask::Orders { closed_too: true } => {
+            Ask::Orders { closed_too: true, query } => {
                 let orders = self.store.orders(true).map_err(unreadable)?;
-                Ok(Answer::Orders(orders.iter().map(OrderView::from).collect()))
+                Ok(Answer::Orders(self.engine.order_page(now, orders.iter().map(OrderView::from), &query)))
             }
             Ask::Order(id) => self.order(id),
             Ask::SetOrder { order, to, by, note } => {

@@ -47,6 +47,7 @@ use crate::config::alerts::check_alerts;
 use crate::config::service::ServiceConfig;
 use crate::domain::event::Hearing;
 use crate::domain::outlook::Outlook;
+use crate::domain::query::Query;
 use crate::domain::view::{Answer, Ask, AskError, LinkUse, UnitRow};
 use crate::domain::{Effect, Fleet, Notice, Recipient, RuleSet, Timestamp, Unit, UnitId};
 use crate::engine::{Engine, Saved};
@@ -278,13 +279,13 @@ impl Handle {
                 }
             },
             present @ (Ask::Health
-            | Ask::Units
+            | Ask::Units(_)
             | Ask::Unit(_)
             | Ask::Explain(_)
             | Ask::Rebaseline { .. }
             | Ask::Command { .. }
-            | Ask::Alerts
-            | Ask::Incidents
+            | Ask::Alerts(_)
+            | Ask::Incidents(_)
             | Ask::Orders { .. }
             | Ask::Order(_)
             | Ask::SetOrder { .. }
@@ -303,13 +304,13 @@ impl Handle {
     /// Beside the judge, who has units to hear: it only says how things stand now.
     async fn look_back(&self, unit: Option<UnitId>, since: Option<Timestamp>) -> Result<Answer, AskError> {
         let now = clock::now();
-        let Answer::Units(units) = self.ask_judge(Ask::Units).await? else {
+        let Answer::Units(units) = self.ask_judge(Ask::Units(Query::default())).await? else {
             return Err(AskError::Unavailable("the service did not say its units; ask again".to_owned()));
         };
         let store = Arc::clone(&self.histories);
         let looking = tokio::task::spawn_blocking(move || match unit {
-            Some(unit) => history::of_unit(&store, &units, now, &unit, since),
-            None => history::of_fleet(&store, &units, now, since),
+            Some(unit) => history::of_unit(&store, &units.items, now, &unit, since),
+            None => history::of_fleet(&store, &units.items, now, since),
         });
         looking.await.map_err(unread)?
     }

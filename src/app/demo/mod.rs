@@ -13,6 +13,7 @@ use crate::config::alerts::check_alerts;
 use crate::config::fleet::check_fleet;
 use crate::config::service::ServiceConfig;
 use crate::domain::event::OrderMove;
+use crate::domain::query::Query;
 use crate::domain::view::{Answer, Ask};
 use crate::domain::{Component, Fleet, OrderId, OrderState, UnitId};
 
@@ -235,9 +236,9 @@ async fn finish(handle: &Handle, story: &Story) -> String {
     for (kept, text) in story.verdict() {
         out.push_str(&format!("  {}  {text}\n", if kept { "yes" } else { "NO " }));
     }
-    if let Ok(Answer::Orders(orders)) = handle.ask(Ask::Orders { closed_too: true }).await {
+    if let Ok(Answer::Orders(orders)) = handle.ask(Ask::Orders { closed_too: true, query: Query::default() }).await {
         out.push_str("\nWork orders:\n");
-        for o in orders {
+        for o in orders.items {
             let open = if o.state == OrderState::Closed { "closed" } else { o.state.as_str() };
             out.push_str(&format!("  {} {} {open:<12} {}\n", o.order, o.priority, o.summary));
         }

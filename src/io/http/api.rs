@@ -1,13 +1,15 @@
 //! Paths ↔ `domain::view::{Ask, Answer}`, one to one. Never answers from its own knowledge: the service does.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::rejection::PathRejection;
-use axum::extract::{Path, Request, State};
-use axum::http::{HeaderValue, StatusCode, Uri, header};
+use axum::extract::{FromRequestParts, OriginalUri, Path, Request, State};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
@@ -26,7 +28,9 @@ use super::Service;
 use super::body::{self, CSV_BYTES_MAX, JSON_BYTES_MAX};
 use super::commands;
 use super::guard::{Guard, content_type};
+use super::list::{self, check_list, check_readings, render_page};
 use super::problem::{Header, Kind, Problem};
+use super::question::Question;
 
 /// The service answers from memory in milliseconds. Longer than this and it is stuck: better said than waited for.
 const ANSWER_WITHIN: Duration = Duration::from_secs(30);
@@ -101,7 +105,7 @@ async fn receive(State(api): State<Api>, request: Request, next: Next) -> Respon
         (Ok(()), Ok(bytes)) => next.run(Request::from_parts(parts, Body::from(bytes))).await,
     };
     let headers = response.headers_mut();
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     response
 }
@@ -168,26 +172,62 @@ struct Done {
 }
 
 pub(super) async fn ask(api: Api, ask: Ask, where_to_look: &'static str) -> Response {
+    match answer(api, ask, where_to_look).await {
+        Ok(answer) => answer_json(&answer),
+        Err(problem) => problem.into_response(),
+    }
+}
+
+/// The address and the head of a request for a list.
+struct Asked {
+    uri: Uri,
+    headers: HeaderMap,
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Asked {
+    type Rejection = Infallible;
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        // The whole address, also below a nested router.
+        let uri =
+            parts.extensions.get::<OriginalUri>().map_or_else(|| parts.uri.clone(), |OriginalUri(uri)| uri.clone());
+        Ok(Asked { uri, headers: parts.headers.clone() })
+    }
+}
+
+async fn ask_list(api: Api, ask: Ask, asked: &Asked) -> Response {
+    let page = |answer: &Answer| match answer {
+        Answer::Units(page) => render_page(page, &asked.uri, &asked.headers),
+        Answer::Alerts(page) => render_page(page, &asked.uri, &asked.headers),
+        Answer::Incidents(page) => render_page(page, &asked.uri, &asked.headers),
+        Answer::Orders(page) => render_page(page, &asked.uri, &asked.headers),
+        other => answer_json(other),
+    };
+    match answer(api, ask, PATHS).await {
+        Ok(answer) => page(&answer),
+        Err(problem) => problem.into_response(),
+    }
+}
+
+async fn answer(api: Api, ask: Ask, where_to_look: &'static str) -> Result<Answer, Problem> {
     // A task of its own: an instruction is carried out whole though the client hangs up, and a panic stays in there.
     let asked = tokio::spawn(async move { api.service.ask(ask).await });
     match tokio::time::timeout(ANSWER_WITHIN, asked).await {
-        Ok(Ok(Ok(answer))) => answer_json(&answer),
-        Ok(Ok(Err(error))) => Problem::from_refusal(error, where_to_look).into_response(),
-        Ok(Err(_)) => broken().into_response(),
-        Err(_) => Problem::new(
+        Ok(Ok(Ok(answer))) => Ok(answer),
+        Ok(Ok(Err(error))) => Err(Problem::from_refusal(error, where_to_look)),
+        Ok(Err(_)) => Err(broken()),
+        Err(_) => Err(Problem::new(
             Kind::Unavailable,
             format!("The service did not answer within {} s.", ANSWER_WITHIN.as_secs()),
             "It may still do what was asked: look before you ask again. The log says what it is busy with.",
         )
-        .with_header(Header::RetryAfterSeconds(30))
-        .into_response(),
+        .with_header(Header::RetryAfterSeconds(30))),
     }
 }
 
 fn answer_json(answer: &Answer) -> Response {
     match answer {
         Answer::Health(a) => json(StatusCode::OK, a),
-        Answer::Units(a) => json(StatusCode::OK, a),
+        Answer::Units(a) => json(StatusCode::OK, &a.items),
         Answer::Unit(a) => json(StatusCode::OK, a),
         Answer::Explained(a) => json(StatusCode::OK, a),
         Answer::History(a) => json(StatusCode::OK, a),
@@ -196,9 +236,9 @@ fn answer_json(answer: &Answer) -> Response {
         Answer::Outlook(a) => json(StatusCode::OK, a),
         Answer::Report(a) => json(StatusCode::OK, a),
         Answer::PublicReport(a) => json(StatusCode::OK, a),
-        Answer::Alerts(a) => json(StatusCode::OK, a),
-        Answer::Incidents(a) => json(StatusCode::OK, a),
-        Answer::Orders(a) => json(StatusCode::OK, a),
+        Answer::Alerts(a) => json(StatusCode::OK, &a.items),
+        Answer::Incidents(a) => json(StatusCode::OK, &a.items),
+        Answer::Orders(a) => json(StatusCode::OK, &a.items),
         Answer::Order(a) => json(StatusCode::OK, a),
         Answer::Quarantine(a) => json(StatusCode::OK, a),
         Answer::Import(a) => json(StatusCode::OK, a),
@@ -213,25 +253,28 @@ fn answer_json(answer: &Answer) -> Response {
 }
 
 async fn health(State(api): State<Api>, uri: Uri) -> Result<Response, Problem> {
-    Query::of(&uri)?.end(&[])?;
+    Question::of(&uri)?.end(&[])?;
     Ok(ask(api, Ask::Health, PATHS).await)
 }
-async fn units(State(api): State<Api>, uri: Uri) -> Result<Response, Problem> {
-    Query::of(&uri)?.end(&[])?;
-    Ok(ask(api, Ask::Units, UNITS).await)
+async fn units(State(api): State<Api>, asked: Asked) -> Result<Response, Problem> {
+    let mut question = Question::of(&asked.uri)?;
+    let mut query = check_list(&mut question)?;
+    query.also = check_readings(&mut question)?;
+    question.end(&[&list::PARAMETERS[..], &["readings"]].concat())?;
+    Ok(ask_list(api, Ask::Units(query), &asked).await)
 }
 async fn unit(State(api): State<Api>, path: OnePath, uri: Uri) -> Result<Response, Problem> {
-    Query::of(&uri)?.end(&[])?;
+    Question::of(&uri)?.end(&[])?;
     let unit = id(path, UnitId::parse, UNITS)?;
     Ok(ask(api, Ask::Unit(unit), UNITS).await)
 }
 async fn explain(State(api): State<Api>, path: OnePath, uri: Uri) -> Result<Response, Problem> {
-    Query::of(&uri)?.end(&[])?;
+    Question::of(&uri)?.end(&[])?;
     let unit = id(path, UnitId::parse, UNITS)?;
     Ok(ask(api, Ask::Explain(unit), UNITS).await)
 }
 async fn history(State(api): State<Api>, path: OnePath, uri: Uri) -> Result<Response, Problem> {
-    let mut query = Query::of(&uri)?;
+    let mut query = Question::of(&uri)?;
     let since = query.time("since")?;
     query.end(&["since"])?;
     let unit = id(path, UnitId::parse, UNITS)?;
@@ -242,7 +285,7 @@ async fn series(
     path: Result<Path<(String, String)>, PathRejection>,
     uri: Uri,
 ) -> Result<Response, Problem> {
-    let mut query = Query::of(&uri)?;
+    let mut query = Question::of(&uri)?;
     let since = query.time("since")?;
     query.end(&["since"])?;
     let (unit, metric) = match path {
@@ -263,17 +306,17 @@ fn no_series(text: &str, why: &NoSeries) -> Problem {
     Problem::new(Kind::NotFound, format!("There are no readings of {}: {why}.", quoted(text)), remedy)
 }
 async fn availability(State(api): State<Api>, uri: Uri) -> Result<Response, Problem> {
-    let mut query = Query::of(&uri)?;
+    let mut query = Question::of(&uri)?;
     let since = query.time("since")?;
     query.end(&["since"])?;
     Ok(ask(api, Ask::Availability { since }, PATHS).await)
 }
 async fn outlook(State(api): State<Api>, uri: Uri) -> Result<Response, Problem> {
-    Query::of(&uri)?.end(&[])?;
+    Question::of(&uri)?.end(&[])?;
     Ok(ask(api, Ask::Outlook, PATHS).await)
 }
 async fn report(State(api): State<Api>, uri: Uri) -> Result<Response, Problem> {
-    let mut query = Query::of(&uri)?;
+    let mut query = Question::of(&uri)?;
     let (period, until, last) = (query.take("period"), query.time("until")?, query.flag("last")?);
     query.end(&["period", "until", "last"])?;
     let period = period.as_deref().and_then(|p| p.parse().ok()).ok_or_else(|| {
@@ -286,43 +329,48 @@ async fn report(State(api): State<Api>, uri: Uri) -> Result<Response, Problem> {
     Ok(ask(api, Ask::Report(ReportSpan { period, until, last }), PATHS).await)
 }
 async fn public_report(State(api): State<Api>, uri: Uri) -> Result<Response, Problem> {
-    Query::of(&uri)?.end(&[])?;
+    Question::of(&uri)?.end(&[])?;
     Ok(ask(api, Ask::PublicReport, PATHS).await)
 }
-async fn alerts(State(api): State<Api>, uri: Uri) -> Result<Response, Problem> {
-    Query::of(&uri)?.end(&[])?;
-    Ok(ask(api, Ask::Alerts, PATHS).await)
+async fn alerts(State(api): State<Api>, asked: Asked) -> Result<Response, Problem> {
+    let mut question = Question::of(&asked.uri)?;
+    let query = check_list(&mut question)?;
+    question.end(&list::PARAMETERS)?;
+    Ok(ask_list(api, Ask::Alerts(query), &asked).await)
 }
-async fn incidents(State(api): State<Api>, uri: Uri) -> Result<Response, Problem> {
-    Query::of(&uri)?.end(&[])?;
-    Ok(ask(api, Ask::Incidents, PATHS).await)
+async fn incidents(State(api): State<Api>, asked: Asked) -> Result<Response, Problem> {
+    let mut question = Question::of(&asked.uri)?;
+    let query = check_list(&mut question)?;
+    question.end(&list::PARAMETERS)?;
+    Ok(ask_list(api, Ask::Incidents(query), &asked).await)
 }
-async fn orders(State(api): State<Api>, uri: Uri) -> Result<Response, Problem> {
-    let mut query = Query::of(&uri)?;
-    let closed_too = query.flag("closed")?;
-    query.end(&["closed"])?;
-    Ok(ask(api, Ask::Orders { closed_too }, ORDERS).await)
+async fn orders(State(api): State<Api>, asked: Asked) -> Result<Response, Problem> {
+    let mut question = Question::of(&asked.uri)?;
+    let closed_too = question.flag("closed")?;
+    let query = check_list(&mut question)?;
+    question.end(&[&list::PARAMETERS[..], &["closed"]].concat())?;
+    Ok(ask_list(api, Ask::Orders { closed_too, query }, &asked).await)
 }
 async fn order(State(api): State<Api>, path: OnePath, uri: Uri) -> Result<Response, Problem> {
-    Query::of(&uri)?.end(&[])?;
+    Question::of(&uri)?.end(&[])?;
     let order = id(path, OrderId::parse, ORDERS)?;
     Ok(ask(api, Ask::Order(order), ORDERS).await)
 }
 async fn quarantine(State(api): State<Api>, uri: Uri) -> Result<Response, Problem> {
-    Query::of(&uri)?.end(&[])?;
+    Question::of(&uri)?.end(&[])?;
     Ok(ask(api, Ask::Quarantine, QUARANTINED).await)
 }
 async fn refusals(State(api): State<Api>, uri: Uri) -> Result<Response, Problem> {
-    Query::of(&uri)?.end(&[])?;
+    Question::of(&uri)?.end(&[])?;
     Ok(ask(api, Ask::Refusals, PATHS).await)
 }
 async fn outbox(State(api): State<Api>, uri: Uri) -> Result<Response, Problem> {
-    Query::of(&uri)?.end(&[])?;
+    Question::of(&uri)?.end(&[])?;
     Ok(ask(api, Ask::Outbox, PATHS).await)
 }
 
 async fn mail(State(api): State<Api>, path: OnePath, uri: Uri) -> Result<Response, Problem> {
-    Query::of(&uri)?.end(&[])?;
+    Question::of(&uri)?.end(&[])?;
     let mail = id(path, MessageId::parse_typed, MAILS)?;
     Ok(ask(api, Ask::Mail(mail), MAILS).await)
 }
@@ -336,7 +384,7 @@ pub struct SetMailBody {
 }
 
 async fn set_mail(State(api): State<Api>, path: OnePath, uri: Uri, request: Instruction) -> Result<Response, Problem> {
-    Query::of(&uri)?.end(&[])?;
+    Question::of(&uri)?.end(&[])?;
     let mail = id(path, MessageId::parse_typed, MAILS)?;
     let body: SetMailBody = request.json(r#"{"set":"waiting","by":"name"}"#)?;
     let by = name(&body.by)?;
@@ -358,7 +406,7 @@ pub enum RefusedMails {
 }
 
 async fn retry_mails(State(api): State<Api>, uri: Uri, request: Instruction) -> Result<Response, Problem> {
-    Query::of(&uri)?.end(&[])?;
+    Question::of(&uri)?.end(&[])?;
     let body: RetryMailsBody = request.json(r#"{"retry":"refused","by":"name"}"#)?;
     let by = name(&body.by)?;
     Ok(ask(api, Ask::RetryMails { by }, MAILS).await)
@@ -375,7 +423,7 @@ pub struct SetOrderBody {
 }
 
 async fn set_order(State(api): State<Api>, path: OnePath, uri: Uri, request: Instruction) -> Result<Response, Problem> {
-    Query::of(&uri)?.end(&[])?;
+    Question::of(&uri)?.end(&[])?;
     let order = id(path, OrderId::parse, ORDERS)?;
     let body: SetOrderBody = request.json(r#"{"set":"acknowledged","by":"name","note":"optional"}"#)?;
     let (by, note) = (name(&body.by)?, note(body.note)?);
@@ -397,7 +445,7 @@ pub struct MaintenanceBody {
 }
 
 async fn maintenance(State(api): State<Api>, uri: Uri, request: Instruction) -> Result<Response, Problem> {
-    Query::of(&uri)?.end(&[])?;
+    Question::of(&uri)?.end(&[])?;
     let example = r#"{"site":"Jinnah Park","until":"2026-11-21T14:00:00+05:00","by":"name"}"#;
     let body: MaintenanceBody = request.json(example)?;
     let by = name(&body.by)?;
@@ -433,7 +481,7 @@ async fn rebaseline(
     uri: Uri,
     request: Instruction,
 ) -> Result<Response, Problem> {
-    Query::of(&uri)?.end(&[])?;
+    Question::of(&uri)?.end(&[])?;
     let unit = id(path, UnitId::parse, UNITS)?;
     let RebaselineBody { component, by } = request.json(r#"{"component":"camera","by":"name"}"#)?;
     let by = name(&by)?;
@@ -451,7 +499,7 @@ pub struct AcceptBody {
 }
 
 async fn accept(State(api): State<Api>, path: OnePath, uri: Uri, request: Instruction) -> Result<Response, Problem> {
-    Query::of(&uri)?.end(&[])?;
+    Question::of(&uri)?.end(&[])?;
     let unit = id(path, UnitId::parse, QUARANTINED)?;
     let example = r#"{"site":"Jinnah Park","crew":"saddar","city":"Peshawar","by":"name"}"#;
     let AcceptBody { site, crew, city, by } = request.json(example)?;
@@ -460,7 +508,7 @@ async fn accept(State(api): State<Api>, path: OnePath, uri: Uri, request: Instru
 }
 
 async fn import_fleet(State(api): State<Api>, uri: Uri, request: Instruction) -> Result<Response, Problem> {
-    let mut query = Query::of(&uri)?;
+    let mut query = Question::of(&uri)?;
     let dry_run = query.flag("dry_run")?;
     let by = query.take("by");
     query.end(&["dry_run", "by"])?;
@@ -565,62 +613,5 @@ impl Instruction {
             format!("The body's Content-Type is {:?}.", self.media_type),
             format!("Send `Content-Type: {wanted}` here."),
         ))
-    }
-}
-
-/// What stands behind the `?`. A misspelt parameter is refused: `?dryrun=true` must not import.
-pub(super) struct Query(Vec<(String, String)>);
-
-impl Query {
-    pub(super) fn of(uri: &Uri) -> Result<Self, Problem> {
-        axum::extract::Query::try_from_uri(uri).map(|axum::extract::Query(pairs)| Query(pairs)).map_err(|_| {
-            Problem::new(Kind::BadRequest, "The part after `?` cannot be read.", "Write it as name=value&name=value.")
-        })
-    }
-
-    /// The last one counts; all of that name are taken out.
-    fn take(&mut self, wanted: &str) -> Option<String> {
-        let mut found = None;
-        self.0.retain_mut(|(name, value)| {
-            let hit = name == wanted;
-            if hit {
-                found = Some(std::mem::take(value));
-            }
-            !hit
-        });
-        found
-    }
-
-    fn flag(&mut self, wanted: &str) -> Result<bool, Problem> {
-        match self.take(wanted).as_deref() {
-            None | Some("false" | "0") => Ok(false),
-            Some("true" | "1" | "") => Ok(true),
-            Some(other) => Err(Problem::new(
-                Kind::BadRequest,
-                format!("{wanted} is {other:?}."),
-                format!("Write {wanted}=true or {wanted}=false."),
-            )),
-        }
-    }
-
-    fn time(&mut self, wanted: &str) -> Result<Option<Timestamp>, Problem> {
-        let Some(text) = self.take(wanted) else { return Ok(None) };
-        Timestamp::parse(&text).map(Some).ok_or_else(|| {
-            Problem::new(
-                Kind::BadRequest,
-                format!("{wanted} is {text:?}, which is no time."),
-                format!("Write {wanted}=2026-11-21T09:00:00Z; a + of an offset is written %2B."),
-            )
-        })
-    }
-
-    pub(super) fn end(self, known: &[&str]) -> Result<(), Problem> {
-        let Some((name, _)) = self.0.first() else { return Ok(()) };
-        let remedy = if known.is_empty() {
-            "Drop it: nothing can be set here.".to_owned()
-        } else {
-            format!("What can be set here: {}.", known.join(", "))
-        };
-        Err(Problem::new(Kind::BadRequest, format!("The query has an unknown parameter {name:?}."), remedy))
     }
 }

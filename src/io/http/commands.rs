@@ -15,8 +15,9 @@ use crate::domain::message::Do;
 use crate::domain::view::Ask;
 use crate::domain::{Component, UnitId};
 
-use super::api::{Api, Instruction, OnePath, Query, UNITS, ask, id, name};
+use super::api::{Api, Instruction, OnePath, UNITS, ask, id, name};
 use super::problem::Problem;
+use super::question::Question;
 
 const COMMANDS: &str = "GET /api/v1/units/{unit}/commands lists what was asked of the unit lately.";
 
@@ -42,7 +43,7 @@ pub struct CommandBody {
 }
 
 async fn command(State(api): State<Api>, path: OnePath, uri: Uri, request: Instruction) -> Result<Response, Problem> {
-    Query::of(&uri)?.end(&[])?;
+    Question::of(&uri)?.end(&[])?;
     let unit = id(path, UnitId::parse, UNITS)?;
     let CommandBody { act, components, within_s, by } =
         request.json(r#"{"do":"selftest","components":["camera"],"within_s":600,"by":"name"}"#)?;
@@ -57,7 +58,7 @@ async fn command(State(api): State<Api>, path: OnePath, uri: Uri, request: Instr
 }
 
 async fn commands(State(api): State<Api>, path: OnePath, uri: Uri) -> Result<Response, Problem> {
-    Query::of(&uri)?.end(&[])?;
+    Question::of(&uri)?.end(&[])?;
     let unit = id(path, UnitId::parse, UNITS)?;
     Ok(ask(api, Ask::Commands(unit), UNITS).await)
 }
@@ -67,7 +68,7 @@ async fn state(
     path: Result<Path<(String, String)>, PathRejection>,
     uri: Uri,
 ) -> Result<Response, Problem> {
-    Query::of(&uri)?.end(&[])?;
+    Question::of(&uri)?.end(&[])?;
     let (unit, command) = match path {
         Ok(Path((unit, command))) => (Ok(Path(unit)), command),
         Err(rejection) => (Err(rejection), String::new()),

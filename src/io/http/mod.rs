@@ -8,8 +8,10 @@ mod crew;
 mod door;
 mod guard;
 mod links;
+mod list;
 pub mod problem;
 mod public;
+mod question;
 
 use std::fmt;
 use std::io;
@@ -29,6 +31,7 @@ pub use body::CSV_BYTES_MAX;
 pub use commands::CommandBody;
 pub use crew::CrewDoor;
 pub use links::{BadLink, Links};
+pub use list::LIMIT_MAX;
 pub use problem::Problem;
 
 use guard::{Guard, TOKEN_LENGTH_MIN};

@@ -102,6 +102,12 @@ impl Problem {
         }
     }
 
+    /// All mistakes, where `detail` cannot tell them.
+    pub fn with_problems(mut self, problems: Vec<String>) -> Self {
+        self.problems = problems;
+        self
+    }
+
     pub fn with_header(mut self, header: Header) -> Self {
         self.header = Some(header);
         self
