@@ -20,6 +20,7 @@ use super::exit::EXIT_HELP;
 use super::filter::Filter;
 use super::on_demand::{Locate, Reboot, SelftestVerb};
 use super::times::{TypedTime, parse_instant, parse_span, parse_typed_time};
+use super::top::Top;
 
 pub const SERVER_DEFAULT: &str = "http://127.0.0.1:8680";
 
@@ -74,6 +75,8 @@ pub enum Verb {
     Orders(OrdersVerb),
     /// Put a unit, a site or a crew's units into maintenance, or end it
     Maintenance(Maintenance),
+    /// The fleet as it is now, over the whole terminal
+    Top(Top),
     /// Ask a unit to test itself, and see what came of it
     #[command(subcommand)]
     Selftest(SelftestVerb),

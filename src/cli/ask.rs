@@ -29,6 +29,7 @@ use super::arguments::{
     Accept, Availability, By, Listing, Maintenance, OrdersVerb, Outbox, OutboxVerb, Output, Picking, ReportArgs,
     WhichReport, Who,
 };
+use super::card::{self, Card};
 use super::client::{Answered, Client};
 use super::exit::{Exit, Failure};
 use super::filter::{Filter, pick};
@@ -56,8 +57,14 @@ pub fn fleet_list(client: &Client, screen: &Screen, listing: &Listing) -> Done {
 }
 
 pub fn fleet_show(client: &Client, screen: &Screen, unit: &UnitId) -> Done {
-    let card = client.get::<UnitCard>(&format!("units/{unit}"))?;
-    screen.one(&card.value, || table::unit_card(&card.value, &screen.look(card.now)))
+    match screen.output {
+        Output::Table => {
+            let Answered { value: Card { card, days }, now } = card::fetch(client, unit)?;
+            screen.print(&table::unit_card(&card, &days, &screen.look(now)))
+        }
+        Output::Json => screen.json(&client.get::<UnitCard>(&format!("units/{unit}"))?.value),
+        Output::Csv => screen.csv(&[client.get::<UnitCard>(&format!("units/{unit}"))?.value]),
+    }
 }
 
 pub fn fleet_history(client: &Client, screen: &Screen, unit: &UnitId, since: Duration) -> Done {

@@ -81,7 +81,7 @@ impl Client {
         let mut next = format!("/api/v1/{path}?{query}");
         let mut rows = Vec::new();
         loop {
-            let (page, link) = self.get_page::<Vec<T>>(&next)?;
+            let (page, link, _) = self.get_page::<Vec<T>>(&next)?;
             let now = page.now;
             rows.extend(page.value);
             match link {
@@ -91,7 +91,23 @@ impl Client {
         }
     }
 
-    fn get_page<T: DeserializeOwned>(&self, path: &str) -> Result<(Answered<T>, Option<String>), Failure> {
+    /// The first rows of a list, and how many there are in all.
+    pub fn get_first<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        query: &[(&str, &str)],
+    ) -> Result<(Answered<Vec<T>>, usize), Failure> {
+        let query = form_urlencoded::Serializer::new(String::new()).extend_pairs(query).finish();
+        let (page, _, total) = self.get_page::<Vec<T>>(&format!("/api/v1/{path}?{query}"))?;
+        let total = total.unwrap_or(page.value.len());
+        Ok((page, total))
+    }
+
+    /// With the next page's address, and how many rows there are on all.
+    fn get_page<T: DeserializeOwned>(
+        &self,
+        path: &str,
+    ) -> Result<(Answered<T>, Option<String>, Option<usize>), Failure> {
         let mut request = self.agent.get(format!("{}{path}", self.server)).header(header::ACCEPT, "application/json");
         if let Some(token) = &self.token {
             request = request.header(header::AUTHORIZATION, format!("Bearer {token}"));
@@ -99,9 +115,11 @@ impl Client {
         let response = request.call();
         let link = response.as_ref().ok().and_then(|r| r.headers().get(header::LINK)).and_then(|v| v.to_str().ok());
         let next = link.and_then(|l| l.strip_prefix('<')?.strip_suffix(">; rel=\"next\""));
+        let total = response.as_ref().ok().and_then(|r| r.headers().get("x-total-count"));
+        let total = total.and_then(|v| v.to_str().ok()).and_then(|v| v.parse().ok());
         // Only below the same server: nobody else gets the token.
         let next = next.filter(|n| n.starts_with("/api/v1/")).map(str::to_owned);
-        Ok((self.read(response)?, next))
+        Ok((self.read(response)?, next, total))
     }
 
     pub fn post_json<T: DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> Result<Answered<T>, Failure> {

@@ -3,6 +3,7 @@
 
 mod arguments;
 mod ask;
+mod card;
 mod client;
 mod exit;
 mod filter;
@@ -14,6 +15,7 @@ mod record;
 mod rules;
 mod screen;
 mod times;
+mod top;
 
 use std::ffi::OsString;
 use std::io::Write;
@@ -87,6 +89,7 @@ fn carry_out(cli: Cli) -> Result<(), Failure> {
         Verb::Orders(OrdersVerb::Templates { folder }) => preview::templates(&folder),
         Verb::Orders(verb) => ask::orders(&client()?, &screen, &verb),
         Verb::Maintenance(args) => ask::maintenance(&client()?, &screen, &args),
+        Verb::Top(args) => top::run(client()?, &common.server, &screen, &args),
         Verb::Selftest(verb) => on_demand::selftest(&client()?, &screen, &verb),
         Verb::Locate(args) => on_demand::locate(&client()?, &screen, &args),
         Verb::Reboot(args) => on_demand::reboot(&client()?, &screen, &args),

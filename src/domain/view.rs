@@ -263,6 +263,9 @@ pub struct ReadingView {
     /// With its unit, as people read it.
     pub text: String,
     pub at: Timestamp,
+    /// The fixed limits that the rules of now set this unit's reading, lowest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub limits: Vec<f64>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -2,6 +2,7 @@
 //! they are cut to fit. Never reads a clock, a terminal or an environment: [`Look`] brings all of that.
 
 mod availability;
+mod card;
 mod cell;
 mod command;
 mod fleet;
@@ -24,9 +25,10 @@ use crate::domain::Timestamp;
 
 pub(in crate::render) use availability::percent;
 pub use availability::{availability, unit_history};
+pub use card::{DAY_SERIES, unit_card};
 pub use cell::{clean, fit, width};
 pub use command::{command, commands};
-pub use fleet::{import_plan, quarantine, unit_card, unit_list};
+pub use fleet::{import_plan, quarantine, unit_list};
 pub use order::{order_detail, order_list};
 pub use public::{PublicLine, public_report};
 pub use record::{PlanLine, Record, csv};
@@ -35,7 +37,7 @@ pub(in crate::render) use report::{presses_told, span};
 pub use series::series;
 pub use service::{mail, metrics, outbox, refusals};
 pub use trouble::{alerts, incidents};
-pub use when::{in_local_time, local_and_age};
+pub use when::{age, in_local_time, local_and_age};
 
 /// What the reader has before the eyes.
 #[derive(Debug, Clone)]
