@@ -18,6 +18,8 @@ use crate::domain::{
 
 use super::exit::EXIT_HELP;
 use super::filter::Filter;
+use super::list::Shown;
+use super::near::Near;
 use super::on_demand::{Locate, Reboot, SelftestVerb};
 use super::times::{TypedTime, parse_instant, parse_span, parse_typed_time};
 use super::top::Top;
@@ -210,6 +212,13 @@ pub enum FleetVerb {
         #[arg(value_parser = UnitId::parse)]
         unit: UnitId,
     },
+    /// The units around a place, nearest first
+    Near(Near),
+    /// Write the whole fleet as the file that `fleet import` takes
+    Export {
+        /// A new file; - writes to standard output
+        file: PathBuf,
+    },
     /// Make a new password for a unit and print it once
     Password {
         /// Such as PSH-001
@@ -300,6 +309,8 @@ pub struct Listing {
     /// In the order of this field; with a minus before it, largest first: --sort=-since
     #[arg(long, value_name = "FIELD", allow_hyphen_values = true)]
     pub sort: Option<String>,
+    #[command(flatten)]
+    pub shown: Shown,
 }
 
 /// For lists that are small.

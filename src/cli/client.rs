@@ -67,6 +67,21 @@ impl Client {
         self.read(request.call())
     }
 
+    /// What is no JSON.
+    pub fn get_text(&self, path: &str) -> Result<String, Failure> {
+        let mut request = self.agent.get(self.url(path));
+        if let Some(token) = &self.token {
+            request = request.header(header::AUTHORIZATION, format!("Bearer {token}"));
+        }
+        let mut response = request.call().map_err(|error| self.unreachable(&error))?;
+        if !response.status().is_success() {
+            return self.read::<serde_json::Value>(Ok(response)).and(Err(self.foreign("it has no status of its own")));
+        }
+        let body = response.body_mut().with_config().limit(ANSWER_BYTES_MAX).read_to_vec();
+        let body = body.map_err(|error| self.unreachable(&error))?;
+        String::from_utf8(body).map_err(|_| self.foreign("it is no text"))
+    }
+
     /// A whole list, page after page.
     ///
     /// `query`: of the API's lists, `filter` several times.

@@ -8,6 +8,8 @@ mod client;
 mod exit;
 mod filter;
 mod influx;
+mod list;
+mod near;
 mod on_demand;
 mod preview;
 mod programs;
@@ -69,6 +71,8 @@ fn carry_out(cli: Cli) -> Result<(), Failure> {
         Verb::Fleet(FleetVerb::Import { file, dry_run, who }) => {
             ask::fleet_import(&client()?, &screen, &file, dry_run, &who)
         }
+        Verb::Fleet(FleetVerb::Near(args)) => near::near(&client()?, &screen, &args),
+        Verb::Fleet(FleetVerb::Export { file }) => ask::fleet_export(&client()?, &screen, &file),
         Verb::Fleet(FleetVerb::List(listing)) => ask::fleet_list(&client()?, &screen, &listing),
         Verb::Fleet(FleetVerb::Show { unit }) => ask::fleet_show(&client()?, &screen, &unit),
         Verb::Fleet(FleetVerb::History { unit, metric: None, since }) => {

@@ -14,6 +14,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::component::{Component, words};
@@ -49,7 +50,7 @@ impl CommandState {
 }
 
 /// One command as programs and people read it: every field is always there.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct CommandView {
     pub id: String,
     pub unit: UnitId,

@@ -6,6 +6,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::availability::Times;
@@ -14,7 +15,7 @@ use super::delivery::AddressOutcome;
 use super::effect::{AlertState, IncidentState};
 use super::event::{MaintenanceScope, OrderMove};
 use super::explain::Explained;
-use super::fleet::GroupKind;
+use super::fleet::{GroupKind, Unit};
 use super::ids::{City, CrewId, FeederId, GroupName, MessageId, OrderId, RuleId, SiteId, UnitId, UplinkId};
 use super::message::{Do, Outcome};
 use super::on_demand::CommandView;
@@ -112,6 +113,8 @@ pub enum Ask {
         dry_run: bool,
         by: String,
     },
+    /// All of it, as it was imported.
+    Fleet,
     Refusals,
     Outbox,
     /// One mail as it goes out.
@@ -167,6 +170,8 @@ pub enum Answer {
     Order(Box<OrderView>),
     Quarantine(Vec<QuarantineRow>),
     Import(ImportPlan),
+    /// In the order of their ids.
+    Fleet(Vec<Unit>),
     Refusals(Vec<RefusalRow>),
     Outbox(Vec<OutboxRow>),
     Mail(Box<MailView>),
@@ -197,7 +202,7 @@ impl fmt::Display for AskError {
 
 impl std::error::Error for AskError {}
 
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Health {
     pub version: String,
     pub started_at: Timestamp,
@@ -209,7 +214,7 @@ pub struct Health {
     pub outbox_waiting: usize,
 }
 
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct UnitRow {
     pub unit: UnitId,
     pub name: String,
@@ -235,7 +240,7 @@ pub struct UnitRow {
 }
 
 /// One unit, whole.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct UnitCard {
     #[serde(flatten)]
     pub row: UnitRow,
@@ -256,7 +261,7 @@ pub struct UnitCard {
     pub siblings: Vec<SiblingView>,
 }
 
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ReadingView {
     pub metric: String,
     pub value: f64,
@@ -268,7 +273,7 @@ pub struct ReadingView {
     pub limits: Vec<f64>,
 }
 
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct TestView {
     pub component: Component,
     pub result: Outcome,
@@ -276,7 +281,7 @@ pub struct TestView {
     pub code: Option<String>,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct SiblingView {
     pub unit: UnitId,
     /// `uplink` or `feeder`.
@@ -285,7 +290,7 @@ pub struct SiblingView {
 }
 
 /// How ready one unit was from `from` to before `to`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct UnitHistory {
     pub unit: UnitId,
     pub from: Timestamp,
@@ -297,7 +302,7 @@ pub struct UnitHistory {
     pub stretches: Vec<StretchRow>,
 }
 
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct StretchRow {
     pub unit: UnitId,
     pub from: Timestamp,
@@ -308,7 +313,7 @@ pub struct StretchRow {
 }
 
 /// One unit's readings of one metric from `from` to `to`, by the hour.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct SeriesView {
     pub unit: UnitId,
     pub metric: SeriesName,
@@ -326,14 +331,14 @@ pub struct SeriesView {
     pub readings: Vec<FineReading>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct FineReading {
     pub at: Timestamp,
     pub value: f64,
 }
 
 /// One unit's part in the availability of the fleet.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct AvailabilityRow {
     /// As it stands now.
     #[serde(flatten)]
@@ -345,7 +350,7 @@ pub struct AvailabilityRow {
 }
 
 /// Availability of all units that have something in common: the sum of their times.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct GroupAvailability {
     /// The name of the city, site type, crew or unit.
     pub name: String,
@@ -365,7 +370,7 @@ impl GroupAvailability {
     }
 }
 
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct AlertRow {
     pub unit: UnitId,
     pub rule: RuleId,
@@ -378,7 +383,7 @@ pub struct AlertRow {
     pub order: Option<OrderId>,
 }
 
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct IncidentRow {
     pub kind: GroupKind,
     pub name: GroupName,
@@ -389,7 +394,7 @@ pub struct IncidentRow {
     pub order: Option<OrderId>,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct QuarantineRow {
     pub unit: UnitId,
     pub first_heard: Timestamp,
@@ -398,7 +403,7 @@ pub struct QuarantineRow {
     pub last_topic: String,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Default, JsonSchema)]
 pub struct ImportPlan {
     pub added: Vec<UnitId>,
     pub removed: Vec<UnitId>,
@@ -407,7 +412,7 @@ pub struct ImportPlan {
     pub dry_run: bool,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct UnitChange {
     pub unit: UnitId,
     pub field: String,
@@ -416,7 +421,7 @@ pub struct UnitChange {
 }
 
 /// One kind of refused input, with its newest example.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct RefusalRow {
     pub kind: String,
     pub count: u64,
@@ -428,7 +433,7 @@ pub struct RefusalRow {
     pub example: String,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct OutboxRow {
     pub message_id: String,
     pub kind: String,
@@ -447,7 +452,7 @@ pub struct OutboxRow {
 }
 
 /// One mail of the outbox, as it goes out.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct MailView {
     #[serde(flatten)]
     pub row: OutboxRow,
@@ -459,13 +464,13 @@ pub struct MailView {
     pub html: String,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Retried {
     pub retried: usize,
 }
 
 /// A work order as programs and people read it: every reason is a sentence, every field is always there.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct OrderView {
     pub order: OrderId,
     /// None: the order is on an incident.
@@ -497,13 +502,13 @@ pub struct OrderView {
 }
 
 /// Which incident: its kind and the name of the circuit or place.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct IncidentName {
     pub kind: GroupKind,
     pub name: GroupName,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ChangeView {
     pub at: Timestamp,
     pub state: OrderState,

@@ -12,7 +12,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use buttonwatch::domain::query::{Field, Fields, Page, Query, Value as Said};
 use buttonwatch::domain::report::{Report, ReportPeriod, ReportSpan};
 use buttonwatch::domain::view::{Answer, Ask, AskError, ImportPlan, LinkUse, OrderView, UnitCard, UnitRow};
-use buttonwatch::domain::{OrderId, Timestamp, UnitId};
+use buttonwatch::domain::{OrderId, Timestamp, Token, Unit, UnitId};
 use buttonwatch::io::http::{CrewDoor, Http, HttpError, Links, Service};
 use buttonwatch::render::table::Record;
 use serde_json::{Value, json};
@@ -212,6 +212,7 @@ impl Fake {
                     "fleet.csv:3: crew is empty; write who repairs it".to_owned(),
                 ]));
             }
+            Ask::Fleet => Answer::Fleet(fleet()),
             Ask::Refusals => Answer::Refusals(vec![read(json!({
                 "kind": "not-json", "count": 12, "last_at": ago(330), "unit": "PSH-001",
                 "topic": "buttonwatch/v1/PSH-001/power", "why": "expected a JSON object at byte 0",
@@ -289,8 +290,12 @@ impl Running {
     }
 
     pub fn on(listen: &str, service: Arc<dyn Service>, token: Option<&str>) -> Result<Running, HttpError> {
+        Running::with_tokens(listen, service, token.map(Token::admin).into_iter().collect())
+    }
+
+    pub fn with_tokens(listen: &str, service: Arc<dyn Service>, tokens: Vec<Token>) -> Result<Running, HttpError> {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-        let http = runtime.block_on(Http::start(listen.parse().unwrap(), service, token.map(str::to_owned), door()))?;
+        let http = runtime.block_on(Http::start(listen.parse().unwrap(), service, tokens, door()))?;
         Ok(Running { at: http.local_addr(), http: Some(http), runtime })
     }
 
@@ -312,6 +317,11 @@ impl Drop for Running {
 }
 
 /// So many seconds before now.
+fn fleet() -> Vec<Unit> {
+    let csv = "unit,name,site,city,crew\nPSH-001,قصہ خوانی,Qissa Khwani Bazaar,Peshawar,city-north\n";
+    buttonwatch::config::fleet::check_fleet("fleet.csv", csv.as_bytes()).expect("a fleet")
+}
+
 fn done_command(unit: &UnitId) -> Value {
     json!({
         "id": "cmd-1", "unit": unit, "do": "selftest", "components": [], "by": "Gul Khan", "asked_at": ago(20),

@@ -125,6 +125,7 @@ impl Judge {
                 self.answer(now, Ask::Unit(unit))
             }
             Ask::ImportFleet { csv, dry_run, by } => self.import(now, &csv, dry_run, &by),
+            Ask::Fleet => Ok(Answer::Fleet(self.fleet_rows())),
             Ask::Refusals => Ok(Answer::Refusals(self.fresh.refusals.values().cloned().collect())),
             Ask::Outbox => Ok(Answer::Outbox(self.store.outbox_all().map_err(unreadable)?)),
             Ask::Mail(id) => self.mail(&id),

@@ -119,7 +119,7 @@ pub async fn examine_influx(config: &ServiceConfig) -> Option<Result<String, Str
 }
 
 pub use answers::plan_import;
-pub use entry::{read_passwords, read_secret};
+pub use entry::{http_tokens, read_passwords, read_secret};
 
 /// Chunks between the ways in and the judge. Full: the sockets wait.
 const INGEST_CHUNKS: usize = 1024;
@@ -261,6 +261,7 @@ impl Handle {
             Ask::Availability { since } => self.look_back(None, since).await,
             // Asked again and again by those who wait for a unit: the judge need not hear of it.
             Ask::CommandState { unit, command } => self.book.answer(clock::now(), &unit, &command, &self.known.fleet()),
+            Ask::Fleet => Ok(Answer::Fleet(self.known.fleet().units().map(|(_, u)| u.clone()).collect())),
             Ask::Commands(unit) => self.book.answer_all(clock::now(), &unit, &self.known.fleet()),
             Ask::Outlook => self.look_ahead(|_, _, _, outlook, _| Ok(Answer::Outlook(Box::new(outlook)))).await,
             Ask::Report(span) => {
@@ -375,6 +376,7 @@ impl Service for Handle {
 /// Starts everything. Err: one clear line that names what could not be had.
 pub async fn start(parts: Parts) -> Result<Running, ServeError> {
     let Parts { config, rules_toml, rules, rules_file, fleet, token } = parts;
+    let http_tokens = entry::http_tokens(&config.http.tokens, token)?;
     let metrics = Metrics::new();
     let started_at = clock::now();
     metrics.start_time_seconds.set(started_at.as_millis() / 1000);
@@ -505,7 +507,8 @@ pub async fn start(parts: Parts) -> Result<Running, ServeError> {
         zone_of: Box::new(move |crew| zones.time_zone_of(&Recipient::Crew(crew.clone()))),
         now: clock::now,
     };
-    let http = Http::start(config.http.listen, Arc::new(handle.clone()), token, crew).await.map_err(ServeError::of)?;
+    let http =
+        Http::start(config.http.listen, Arc::new(handle.clone()), http_tokens, crew).await.map_err(ServeError::of)?;
 
     let (tell_end, ended) = oneshot::channel();
     std::thread::Builder::new()

@@ -3,32 +3,27 @@
 
 use std::time::Duration;
 
-use axum::Router;
+use axum::Extension;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
 use axum::http::{StatusCode, Uri};
 use axum::response::Response;
-use axum::routing::get;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::domain::message::Do;
 use crate::domain::view::Ask;
-use crate::domain::{Component, UnitId};
+use crate::domain::{Caller, Component, Role, UnitId};
 
-use super::api::{Api, Instruction, OnePath, UNITS, ask, id, name};
+use super::api::{Api, Instruction, NAME_CHARS_MAX, NAME_PATTERN, OnePath, UNITS, ask, id, name};
+use super::endpoint::not_for;
 use super::problem::Problem;
 use super::question::Question;
 
 const COMMANDS: &str = "GET /api/v1/units/{unit}/commands lists what was asked of the unit lately.";
 
-pub(super) fn routes() -> Router<Api> {
-    Router::new()
-        .route("/units/{unit}/commands", get(commands).post(command))
-        .route("/units/{unit}/commands/{command}", get(state))
-}
-
 /// `POST units/{unit}/commands`.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CommandBody {
     #[serde(rename = "do")]
@@ -38,15 +33,26 @@ pub struct CommandBody {
     pub components: Vec<Component>,
     /// The unit must have begun by then.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 5, max = 86_400))]
     pub within_s: Option<u32>,
+    #[schemars(extend("minLength" = 1, "maxLength" = NAME_CHARS_MAX, "pattern" = NAME_PATTERN))]
     pub by: String,
 }
 
-async fn command(State(api): State<Api>, path: OnePath, uri: Uri, request: Instruction) -> Result<Response, Problem> {
+pub(super) async fn command(
+    State(api): State<Api>,
+    Extension(caller): Extension<Caller>,
+    path: OnePath,
+    uri: Uri,
+    request: Instruction,
+) -> Result<Response, Problem> {
     Question::of(&uri)?.end(&[])?;
     let unit = id(path, UnitId::parse, UNITS)?;
     let CommandBody { act, components, within_s, by } =
         request.json(r#"{"do":"selftest","components":["camera"],"within_s":600,"by":"name"}"#)?;
+    if let (Do::Reboot, Role::Viewer | Role::Crew) = (act, caller.role) {
+        return Err(not_for(caller.role, Role::Admin));
+    }
     let by = name(&by)?;
     let within = within_s.map(|s| Duration::from_secs(s.into()));
     let mut response = ask(api, Ask::Command { unit, act, components, within, by }, UNITS).await;
@@ -57,13 +63,13 @@ async fn command(State(api): State<Api>, path: OnePath, uri: Uri, request: Instr
     Ok(response)
 }
 
-async fn commands(State(api): State<Api>, path: OnePath, uri: Uri) -> Result<Response, Problem> {
+pub(super) async fn commands(State(api): State<Api>, path: OnePath, uri: Uri) -> Result<Response, Problem> {
     Question::of(&uri)?.end(&[])?;
     let unit = id(path, UnitId::parse, UNITS)?;
     Ok(ask(api, Ask::Commands(unit), UNITS).await)
 }
 
-async fn state(
+pub(super) async fn state(
     State(api): State<Api>,
     path: Result<Path<(String, String)>, PathRejection>,
     uri: Uri,

@@ -36,6 +36,16 @@ pub fn csv<R: Record>(rows: &[R]) -> String {
     String::from_utf8(writer.into_inner().expect(memory)).expect("strings went in")
 }
 
+/// The same with columns of choice.
+pub fn csv_of(columns: &[String], rows: &[Vec<String>]) -> String {
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    let memory = "writing to memory cannot fail, and every row has every column";
+    for row in std::iter::once(columns).chain(rows.iter().map(Vec::as_slice)) {
+        writer.write_record(row).expect(memory);
+    }
+    String::from_utf8(writer.into_inner().expect(memory)).expect("strings went in")
+}
+
 macro_rules! all_words {
     ($words:ty) => {
         Some(<$words>::ALL.iter().map(|w| w.as_str()).collect())
