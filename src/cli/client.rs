@@ -39,6 +39,11 @@ pub struct Answered<T> {
 impl Client {
     /// Err: `server` is not a URL that can be asked.
     pub fn new(server: &str, token: Option<String>) -> Result<Self, Failure> {
+        Client::patient_for(server, token, ANSWER_WITHIN)
+    }
+
+    /// Gives up after this.
+    pub fn patient_for(server: &str, token: Option<String>, patience: Duration) -> Result<Self, Failure> {
         let server = server.trim().trim_end_matches('/');
         let host = check_server(server)?;
         let token = token.filter(|t| !t.is_empty());
@@ -50,8 +55,8 @@ impl Client {
         let mut config = Agent::config_builder()
             .http_status_as_error(false)
             .max_redirects(0)
-            .timeout_connect(Some(CONNECT_WITHIN))
-            .timeout_global(Some(ANSWER_WITHIN))
+            .timeout_connect(Some(CONNECT_WITHIN.min(patience)))
+            .timeout_global(Some(patience))
             .user_agent(concat!("buttonwatch/", env!("CARGO_PKG_VERSION")));
         if is_this_machine(&host) {
             config = config.proxy(None);

@@ -5,6 +5,7 @@ mod arguments;
 mod ask;
 mod card;
 mod client;
+mod completions;
 mod exit;
 mod filter;
 mod influx;
@@ -23,7 +24,7 @@ use std::ffi::OsString;
 use std::io::Write;
 use std::process::ExitCode;
 
-use clap::{CommandFactory, Parser};
+use clap::Parser;
 
 use crate::app::arguments::{DemoArgs, DoctorArgs, PasswordArgs, ReplayArgs, ServeArgs, SimulateArgs};
 use crate::domain::Metric;
@@ -38,6 +39,10 @@ use screen::Screen;
 
 /// The whole program. `arguments` begin with the program's own name.
 pub fn run(arguments: impl IntoIterator<Item = impl Into<OsString> + Clone>) -> ExitCode {
+    let arguments: Vec<OsString> = arguments.into_iter().map(Into::into).collect();
+    if completions::answer(&arguments) {
+        return Exit::Fine.into();
+    }
     let cli = match Cli::try_parse_from(arguments) {
         Ok(cli) => cli,
         Err(error) => {
@@ -101,11 +106,7 @@ fn carry_out(cli: Cli) -> Result<(), Failure> {
         Verb::Outbox(outbox) => ask::outbox(&client()?, &screen, &outbox),
         Verb::Refusals(listing) => ask::refusals(&client()?, &screen, &listing),
         Verb::Rules(RulesVerb::Metrics) => rules_metrics(&screen),
-        Verb::Completions { shell } => {
-            let mut script = Vec::new();
-            clap_complete::generate(shell, &mut Cli::command(), "buttonwatch", &mut script);
-            screen.print(&String::from_utf8_lossy(&script))
-        }
+        Verb::Completions { shell } => completions::script(&screen, shell),
 
         Verb::Serve(args) => programs::run_serve(serve_args(args, token)),
         Verb::Demo(Demo { run_for, dir }) => programs::run_demo(DemoArgs { run_for, dir }),
