@@ -119,7 +119,7 @@ fn a_shell_is_told_what_can_follow() {
         (&["fleet", "sh"][..], "show"),
         (&["fleet", "show", "PSH-"], "PSH-001\nPSH-002"),
         (&["selftest", "run", "M"], "MRD-001"),
-        (&["orders", "show", ""], "WO-000042"),
+        (&["orders", "show", "wo"], "WO-000042"),
         (&["rules", "explain", "PSH-001", "--rule", "unit-s"], "unit-silent"),
         (&["fleet", "list", "battery.v"], "battery.voltage="),
         (&["fleet", "list", "readiness!=rea"], "readiness!=ready"),
