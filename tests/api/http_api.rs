@@ -446,7 +446,7 @@ fn what_is_wrong_with_a_request_is_said_with_a_remedy_and_never_asked() {
         ("DELETE", "/api/v1/orders/42", "", "", 405, "Allow"),
         ("PUT", "/metrics", "", "", 405, "Allow"),
         ("POST", "/api/v1/units", json, "{}", 405, "Allow"),
-        ("GET", "/api/v1/fleet", "", "", 405, "Allow"),
+        ("GET", "/api/v1/maintenance", "", "", 405, "Allow"),
         ("OPTIONS", "/api/v1/orders/42", "", "", 405, "Allow"),
         ("BREW", "/api/v1/orders/42", "", "", 405, "Allow"),
         ("POST", "/api/v1/orders/42", json, "", 400, "acknowledged"),

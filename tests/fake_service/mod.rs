@@ -13,7 +13,7 @@ use buttonwatch::domain::overview::Changed;
 use buttonwatch::domain::query::{Field, Fields, Page, Query, Value as Said};
 use buttonwatch::domain::report::{Report, ReportPeriod, ReportSpan};
 use buttonwatch::domain::view::{Answer, Ask, AskError, ImportPlan, LinkUse, OrderView, UnitCard, UnitRow};
-use buttonwatch::domain::{OrderId, Timestamp, Token, UnitId};
+use buttonwatch::domain::{OrderId, Timestamp, Token, Unit, UnitId};
 use buttonwatch::io::http::{BoardSettings, CrewDoor, Http, HttpError, Links, Service};
 use buttonwatch::render::board::Words;
 use buttonwatch::render::table::Record;
@@ -136,6 +136,24 @@ impl Fake {
                 }
                 None => return Err(AskError::NotFound(format!("There is no unit {unit}."))),
             },
+            Ask::Command { unit, act, components, by, .. } => match self.units.iter().find(|u| u.unit == unit) {
+                Some(_) => Answer::Command(Box::new(read(json!({
+                    "id": "cmd-1", "unit": unit, "do": act, "components": components, "by": by, "asked_at": ago(0),
+                    "expires_at": later(3_600), "state": "waiting", "finished": false, "sent_at": null,
+                    "replied_at": null, "finished_at": null, "says": format!("{unit} is being asked"), "error": null,
+                    "results": [],
+                })))),
+                None => return Err(AskError::NotFound(format!("There is no unit {unit}."))),
+            },
+            Ask::CommandState { unit, command } => match self.units.iter().find(|u| u.unit == unit) {
+                Some(_) if command == "cmd-1" => Answer::Command(Box::new(read(done_command(&unit)))),
+                Some(_) => return Err(AskError::NotFound(format!("There is no command {command:?}."))),
+                None => return Err(AskError::NotFound(format!("There is no unit {unit}."))),
+            },
+            Ask::Commands(unit) => match self.units.iter().find(|u| u.unit == unit) {
+                Some(_) => Answer::Commands(vec![read(done_command(&unit))]),
+                None => return Err(AskError::NotFound(format!("There is no unit {unit}."))),
+            },
             Ask::Availability { .. } => Answer::Availability(
                 self.units
                     .iter()
@@ -201,6 +219,7 @@ impl Fake {
                     "fleet.csv:3: crew is empty; write who repairs it".to_owned(),
                 ]));
             }
+            Ask::Fleet => Answer::Fleet(fleet()),
             Ask::Refusals => Answer::Refusals(vec![read(json!({
                 "kind": "not-json", "count": 12, "last_at": ago(330), "unit": "PSH-001",
                 "topic": "buttonwatch/v1/PSH-001/power", "why": "expected a JSON object at byte 0",
@@ -312,6 +331,27 @@ impl Drop for Running {
 }
 
 /// So many seconds before now.
+fn fleet() -> Vec<Unit> {
+    let csv = "unit,name,site,city,crew\nPSH-001,قصہ خوانی,Qissa Khwani Bazaar,Peshawar,city-north\n";
+    buttonwatch::config::fleet::check_fleet("fleet.csv", csv.as_bytes()).expect("a fleet")
+}
+
+fn done_command(unit: &UnitId) -> Value {
+    json!({
+        "id": "cmd-1", "unit": unit, "do": "selftest", "components": [], "by": "Gul Khan", "asked_at": ago(20),
+        "expires_at": later(3_580), "state": "done", "finished": true, "sent_at": ago(19), "replied_at": ago(18),
+        "finished_at": ago(9), "says": format!("{unit} has tested itself: failed: microphone (no-tone)"),
+        "error": null, "results": [
+            {"component": "camera", "result": "pass", "at": ago(9), "code": null},
+            {"component": "microphone", "result": "fail", "at": ago(9), "code": "no-tone"},
+        ],
+    })
+}
+
+fn later(seconds: i64) -> Timestamp {
+    Timestamp::from_millis(ago(0).as_millis() + seconds * 1_000)
+}
+
 pub fn ago(seconds: u64) -> Timestamp {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
     Timestamp::from_millis(now.as_millis() as i64) - std::time::Duration::from_secs(seconds)

@@ -14,6 +14,7 @@
 mod alertmanager;
 mod answers;
 mod bus_feed;
+mod command_book;
 mod commands;
 mod delivery;
 mod entry;
@@ -21,6 +22,7 @@ mod history;
 mod influx_watch;
 mod judge;
 mod metrics;
+mod on_demand;
 mod outbox;
 mod pace;
 mod post_office;
@@ -65,6 +67,7 @@ use crate::wire::signature::Signing;
 use super::clock;
 use super::historian::Historian;
 use super::replay::{Passed, judge_line, judge_line_telling};
+use command_book::CommandBook;
 use commands::WayOut;
 use judge::{Control, Fresh, Judge};
 use metrics::Metrics;
@@ -248,6 +251,7 @@ pub struct Handle {
     decided: broadcast::Sender<Arc<Effect>>,
     changed: broadcast::Sender<Arc<Changed>>,
     known: Arc<KnownUnits>,
+    book: Arc<CommandBook>,
     /// Rung when somebody looks at readings: the newest are wanted.
     rollups: Arc<Notify>,
     /// None: there is no InfluxDB to ask for finer ones.
@@ -276,6 +280,10 @@ impl Handle {
             }
             Ask::History { unit, since } => self.look_back(Some(unit), since).await,
             Ask::Availability { since } => self.look_back(None, since).await,
+            // Asked again and again by those who wait for a unit: the judge need not hear of it.
+            Ask::CommandState { unit, command } => self.book.answer(clock::now(), &unit, &command, &self.known.fleet()),
+            Ask::Fleet => Ok(Answer::Fleet(self.known.fleet().units().map(|(_, u)| u.clone()).collect())),
+            Ask::Commands(unit) => self.book.answer_all(clock::now(), &unit, &self.known.fleet()),
             Ask::Outlook => self.look_ahead(|_, _, _, outlook, _| Ok(Answer::Outlook(Box::new(outlook)))).await,
             Ask::Report(span) => {
                 let report = move |store: &StoreReader, desk: &Reports, units: &[UnitRow], outlook, now| {
@@ -299,6 +307,7 @@ impl Handle {
             | Ask::Unit(_)
             | Ask::Explain(_)
             | Ask::Rebaseline { .. }
+            | Ask::Command { .. }
             | Ask::Alerts(_)
             | Ask::Incidents(_)
             | Ask::Orders { .. }
@@ -437,8 +446,10 @@ pub async fn start(parts: Parts) -> Result<Running, ServeError> {
     let ingest = ingest_in.downgrade();
     let (control_in, control_out) = mpsc::channel(CONTROLS);
     let (commands_in, commands_out) = mpsc::unbounded_channel();
-    for (unit, command) in reader.commands_live(started_at).map_err(ServeError::of)? {
-        let _ = commands_in.send((unit, command));
+    let live = reader.commands_live(started_at).map_err(ServeError::of)?;
+    let book = Arc::new(CommandBook::restore(&live));
+    for waiting in live.into_iter().filter(|c| c.taken_at.is_none()) {
+        let _ = commands_in.send((waiting.unit, waiting.command));
     }
 
     let bus = match config.bus {
@@ -456,6 +467,7 @@ pub async fn start(parts: Parts) -> Result<Running, ServeError> {
         metrics: metrics.clone(),
         bus: bus.as_ref().map(Bus::handle),
         commands: commands_in,
+        book: Arc::clone(&book),
         decided: decided.clone(),
         changed: changed.clone(),
         outbox: Arc::clone(&outbox_ring),
@@ -515,6 +527,7 @@ pub async fn start(parts: Parts) -> Result<Running, ServeError> {
         decided,
         changed,
         known: Arc::clone(&known),
+        book: Arc::clone(&book),
         rollups: Arc::clone(&rollups_ring),
         influx: influx_reader,
     };
@@ -547,8 +560,8 @@ pub async fn start(parts: Parts) -> Result<Running, ServeError> {
     let rollups = rollups::run(to_roll_up, rollups_decoder, control_in.clone(), rollups_ring);
     let mut tasks = vec![
         tokio::spawn(rollups),
+        tokio::spawn(commands::run(way, config.root.clone(), metrics, book, control_in.clone(), commands_out)),
         tokio::spawn(outbox::run(reader, office, Arc::new(move || fleet_of.fleet()), control_in, outbox_ring)),
-        tokio::spawn(commands::run(way, config.root.clone(), metrics, commands_out)),
     ];
     if let Some(influx) = &influx {
         let domain = config.mail.domain.clone();

@@ -4,9 +4,11 @@
 mod api;
 mod board;
 mod body;
+mod commands;
 mod crew;
 mod door;
 mod endpoint;
+mod fleet_file;
 mod guard;
 mod links;
 mod list;
@@ -39,6 +41,7 @@ pub use api::{AcceptBody, MaintenanceBody, RebaselineBody, RefusedMails, RetryMa
 use board::BoardDoor;
 use board::sessions::Sessions;
 pub use body::CSV_BYTES_MAX;
+pub use commands::CommandBody;
 pub use crew::CrewDoor;
 pub use links::{BadLink, Links};
 pub use list::LIMIT_MAX;

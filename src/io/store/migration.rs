@@ -18,6 +18,7 @@ pub(super) const STEPS: &[&str] = &[
     include_str!("schema/0004_outbox_addresses.sql"),
     include_str!("schema/0005_presses.sql"),
     include_str!("schema/0006_rollups.sql"),
+    include_str!("schema/0007_commands_taken.sql"),
 ];
 
 /// Runs the steps that are missing.
