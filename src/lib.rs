@@ -20,7 +20,7 @@
 //! ack goes out → the outbox worker has [`render::mail`] write the mail and [`io::smtp`] send it.
 //!
 //! A restart loads the last checkpoint and judges the journal's lines after it again: a restored engine and one that never
-//! stopped decide the same. `tests/tidy.rs` holds the layer rule.
+//! stopped decide the same. `tests/files/tidy.rs` holds the layer rule.
 
 pub mod app;
 pub mod cli;

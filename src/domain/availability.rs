@@ -197,6 +197,15 @@ fn counts(readiness: Readiness) -> Counts {
     }
 }
 
+impl schemars::JsonSchema for Times {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Times".into()
+    }
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({ "type": "object", "description": "Seconds in each readiness", "additionalProperties": { "type": "number" } })
+    }
+}
+
 /// Seconds by state: `{"ready": 86400.0, …}`, every state named.
 impl Serialize for Times {
     fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {

@@ -4,6 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::component::words;
@@ -16,7 +17,7 @@ use super::time::{Timestamp, span_text};
 use super::{Component, Readiness};
 
 /// All rules of the file for one unit, as of `at`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Explained {
     pub unit: UnitId,
     /// The latest moment that the engine has seen. None: nothing has happened yet.
@@ -33,7 +34,7 @@ pub struct Explained {
     pub diagnoses: Vec<DiagnosisId>,
 }
 
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct RuleState {
     pub rule: RuleId,
     pub component: Component,
@@ -98,7 +99,7 @@ words!(
 );
 
 /// One sign of a condition with its figures.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct SignView {
     /// `battery.voltage below 11.6 V, clear above 12.6 V`
     pub asks: String,
@@ -108,7 +109,7 @@ pub struct SignView {
     pub due: Option<Timestamp>,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Figure {
     /// `now`, `baseline`, `in a row`, `trend`, …
     pub what: String,

@@ -24,7 +24,7 @@ impl fmt::Display for InvalidId {
 impl std::error::Error for InvalidId {}
 
 macro_rules! text_id {
-    ($(#[$doc:meta])* $name:ident($kept:ty), $what:literal, $rule:literal, $valid:expr) => {
+    ($(#[$doc:meta])* $name:ident($kept:ty), $what:literal, $rule:literal, $pattern:literal, $valid:expr) => {
         $(#[$doc])*
         #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
         #[serde(try_from = "String", into = "String")]
@@ -42,6 +42,14 @@ macro_rules! text_id {
             }
             pub fn as_str(&self) -> &str {
                 &self.0
+            }
+        }
+        impl schemars::JsonSchema for $name {
+            fn schema_name() -> std::borrow::Cow<'static, str> {
+                stringify!($name).into()
+            }
+            fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+                schemars::json_schema!({ "type": "string", "description": concat!("A ", $what, ": ", $rule), "pattern": $pattern })
             }
         }
         impl TryFrom<String> for $name {
@@ -100,41 +108,48 @@ const SLUG_RULE: &str = "small letters, digits and hyphens, a letter first, at m
 text_id!(
     /// One emergency button. Found by its text at every message: kept one step nearer than the shared ones.
     UnitId(Arc<str>), "unit id",
-    "it must start with a letter or digit and hold only letters, digits, _ and -, at most 48", is_unit_id);
+    "it must start with a letter or digit and hold only letters, digits, _ and -, at most 48", r"^[A-Za-z0-9][A-Za-z0-9_-]{0,47}$", is_unit_id);
 text_id!(
     /// The place where units stand.
-    SiteId(SharedText), "site", "1 to 120 characters, no control characters, no space at either end", is_name);
+    SiteId(SharedText), "site", "1 to 120 characters, no control characters, no space at either end", r"^\S(.{0,118}\S)?$", is_name);
 text_id!(
     /// Who repairs.
-    CrewId(SharedText), "crew", "1 to 120 characters, no control characters, no space at either end", is_name);
+    CrewId(SharedText), "crew", "1 to 120 characters, no control characters, no space at either end", r"^\S(.{0,118}\S)?$", is_name);
 text_id!(
     /// The network circuit that units share.
-    UplinkId(SharedText), "uplink", "1 to 120 characters, no control characters, no space at either end", is_name);
+    UplinkId(SharedText), "uplink", "1 to 120 characters, no control characters, no space at either end", r"^\S(.{0,118}\S)?$", is_name);
 text_id!(
     /// The power feeder that units share.
-    FeederId(SharedText), "feeder", "1 to 120 characters, no control characters, no space at either end", is_name);
-text_id!(City(SharedText), "city", "1 to 120 characters, no control characters, no space at either end", is_name);
+    FeederId(SharedText), "feeder", "1 to 120 characters, no control characters, no space at either end", r"^\S(.{0,118}\S)?$", is_name);
+text_id!(
+    City(SharedText),
+    "city",
+    "1 to 120 characters, no control characters, no space at either end",
+    r"^\S(.{0,118}\S)?$",
+    is_name
+);
 text_id!(
     District(SharedText),
     "district",
     "1 to 120 characters, no control characters, no space at either end",
+    r"^\S(.{0,118}\S)?$",
     is_name
 );
 text_id!(
     /// The name of an uplink, feeder, site, city, or `fleet`: whatever an incident is about.
-    GroupName(SharedText), "group name", "1 to 120 characters, no control characters, no space at either end", is_name);
+    GroupName(SharedText), "group name", "1 to 120 characters, no control characters, no space at either end", r"^\S(.{0,118}\S)?$", is_name);
 text_id!(
     /// A `[[rule]]` of alerts.toml.
-    RuleId(SharedText), "rule id", "small letters, digits and hyphens, a letter first, at most 64", is_slug);
+    RuleId(SharedText), "rule id", "small letters, digits and hyphens, a letter first, at most 64", r"^[a-z][a-z0-9-]{0,63}$", is_slug);
 text_id!(
     /// An `[[incident]]` of alerts.toml.
-    IncidentRuleId(SharedText), "incident id", "small letters, digits and hyphens, a letter first, at most 64", is_slug);
+    IncidentRuleId(SharedText), "incident id", "small letters, digits and hyphens, a letter first, at most 64", r"^[a-z][a-z0-9-]{0,63}$", is_slug);
 text_id!(
     /// A `[[diagnosis]]` of alerts.toml.
-    DiagnosisId(SharedText), "diagnosis id", "small letters, digits and hyphens, a letter first, at most 64", is_slug);
+    DiagnosisId(SharedText), "diagnosis id", "small letters, digits and hyphens, a letter first, at most 64", r"^[a-z][a-z0-9-]{0,63}$", is_slug);
 text_id!(
     /// RFC 5322 Message-ID with its angle brackets: `<wo-000042.1@example.org>`.
-    MessageId(SharedText), "message id", "<local@domain> of printable ASCII without spaces",
+    MessageId(SharedText), "message id", "<local@domain> of printable ASCII without spaces", r"^<[!-~]*@[!-~]*>$",
     |t| t.len() <= 250 && t.starts_with('<') && t.ends_with('>') && t.contains('@')
         && t.bytes().all(|b| b.is_ascii_graphic()));
 
@@ -211,6 +226,14 @@ impl OrderId {
     }
 }
 
+impl schemars::JsonSchema for OrderId {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "OrderId".into()
+    }
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({ "type": "string", "description": "A work order's number", "pattern": "^WO-[0-9]{6,10}$" })
+    }
+}
 impl TryFrom<String> for OrderId {
     type Error = InvalidId;
     fn try_from(text: String) -> Result<Self, InvalidId> {

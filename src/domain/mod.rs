@@ -1,4 +1,5 @@
-//! The words of DESIGN §2 as types. Layer 0: std, serde and chrono's types at most.
+//! The words of DESIGN §2 as types. Layer 0: std, serde and chrono's types at most; schemars' derive only describes them, so
+//! that the API's description cannot differ from them.
 //! Never decides, never reads a clock, never does I/O.
 
 pub mod access;
@@ -33,7 +34,7 @@ pub mod time;
 pub mod version;
 pub mod view;
 
-pub use access::{Caller, Role};
+pub use access::{Caller, Role, Token};
 pub use component::Component;
 pub use delivery::{AddressOutcome, AddressState};
 pub use effect::{AlertState, Effect, EffectKind, IncidentState};

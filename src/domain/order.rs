@@ -3,6 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::component::{Component, words};
@@ -61,7 +62,7 @@ pub enum Subject {
 }
 
 /// What may be broken, with how sure we are.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Suspect {
     pub component: Component,
     /// Percent; the suspects of one order add up to 100.

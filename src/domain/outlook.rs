@@ -1,6 +1,7 @@
 //! What stands ahead of each unit: tests and presses that are due, and what its trends say will fail. Rows of facts;
 //! `report` makes figures of them. Never judges.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::component::Component;
@@ -9,7 +10,7 @@ use super::readiness::Readiness;
 use super::time::Timestamp;
 
 /// As the engine knows it at one moment.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct Outlook {
     /// How long a passed self-test proves something, in seconds.
     pub selftest_valid_s: f64,
@@ -20,7 +21,7 @@ pub struct Outlook {
 }
 
 /// When one unit was last tested, and how often it should be.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct DrillRow {
     pub unit: UnitId,
     /// Every part that it has passed its test at some time.
@@ -37,7 +38,7 @@ pub struct DrillRow {
 }
 
 /// What will pass a limit, when, and by which readings.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ForecastRow {
     pub unit: UnitId,
     pub component: Component,

@@ -8,6 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::availability::Times;
@@ -18,7 +19,7 @@ use super::readiness::Readiness;
 use super::report::{Material, ReportPeriod, Standing, median, repairs, standings};
 use super::time::Timestamp;
 
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct PublicReport {
     pub period: ReportPeriod,
     pub from: Timestamp,
@@ -39,7 +40,7 @@ pub struct PublicReport {
 }
 
 /// A figure that is not there: nothing to tell, or only a few buttons have a part in it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct PublicGroup {
     pub name: String,
     /// Small groups put together.

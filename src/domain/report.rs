@@ -14,6 +14,7 @@ mod drills;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::component::words;
@@ -99,7 +100,7 @@ pub struct Standing<'a> {
     pub drill: Drill,
 }
 
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Report {
     pub period: ReportPeriod,
     /// Up to a moment, instead of whole days of the calendar.
@@ -131,13 +132,13 @@ pub struct Report {
 }
 
 /// Against EEMUA 191.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct CrewLoad {
     pub crew: CrewId,
     pub days: Vec<DayLoad>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct DayLoad {
     /// When the day begins.
     pub from: Timestamp,
@@ -145,7 +146,7 @@ pub struct DayLoad {
 }
 
 /// Units that have something in common, and the orders on them.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Group {
     #[serde(flatten)]
     pub availability: GroupAvailability,
@@ -166,7 +167,7 @@ impl Group {
     }
 }
 
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Work {
     pub name: String,
     #[serde(flatten)]
@@ -174,7 +175,7 @@ pub struct Work {
 }
 
 /// What was asked of crews in the period, and what came of it.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct WorkFigures {
     pub opened: usize,
     /// Came back after they were closed, or were found unrepaired.
@@ -194,7 +195,7 @@ pub struct WorkFigures {
     pub a_day: f64,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Offender {
     pub unit: UnitId,
     pub openings: usize,

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::fleet::Unit;
@@ -120,6 +121,15 @@ impl FromStr for SeriesName {
     }
 }
 
+impl schemars::JsonSchema for SeriesName {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "SeriesName".into()
+    }
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({ "type": "string", "description": "A reading that units send, `heartbeats`, or `x.NAME`" })
+    }
+}
+
 impl Serialize for SeriesName {
     fn serialize<S: serde::Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
         s.collect_str(self)
@@ -213,7 +223,7 @@ pub fn hour_starts(hour: i64) -> Timestamp {
 }
 
 /// One hour of one series. An hour without a reading has no point.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct SeriesPoint {
     /// When the hour began, UTC.
     pub hour: Timestamp,
@@ -233,7 +243,7 @@ impl SeriesPoint {
 }
 
 /// A rule's limit for a series, as of now.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct SeriesLimit {
     pub rule: RuleId,
     pub value: f64,

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::availability::Times;
@@ -183,7 +184,7 @@ impl fmt::Display for AskError {
 
 impl std::error::Error for AskError {}
 
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Health {
     pub version: String,
     pub started_at: Timestamp,
@@ -195,7 +196,7 @@ pub struct Health {
     pub outbox_waiting: usize,
 }
 
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct UnitRow {
     pub unit: UnitId,
     pub name: String,
@@ -221,7 +222,7 @@ pub struct UnitRow {
 }
 
 /// One unit, whole.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct UnitCard {
     #[serde(flatten)]
     pub row: UnitRow,
@@ -242,7 +243,7 @@ pub struct UnitCard {
     pub siblings: Vec<SiblingView>,
 }
 
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ReadingView {
     pub metric: String,
     pub value: f64,
@@ -251,7 +252,7 @@ pub struct ReadingView {
     pub at: Timestamp,
 }
 
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct TestView {
     pub component: Component,
     pub result: Outcome,
@@ -259,7 +260,7 @@ pub struct TestView {
     pub code: Option<String>,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct SiblingView {
     pub unit: UnitId,
     /// `uplink` or `feeder`.
@@ -268,7 +269,7 @@ pub struct SiblingView {
 }
 
 /// How ready one unit was from `from` to before `to`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct UnitHistory {
     pub unit: UnitId,
     pub from: Timestamp,
@@ -280,7 +281,7 @@ pub struct UnitHistory {
     pub stretches: Vec<StretchRow>,
 }
 
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct StretchRow {
     pub unit: UnitId,
     pub from: Timestamp,
@@ -291,7 +292,7 @@ pub struct StretchRow {
 }
 
 /// One unit's readings of one metric from `from` to `to`, by the hour.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct SeriesView {
     pub unit: UnitId,
     pub metric: SeriesName,
@@ -309,14 +310,14 @@ pub struct SeriesView {
     pub readings: Vec<FineReading>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct FineReading {
     pub at: Timestamp,
     pub value: f64,
 }
 
 /// One unit's part in the availability of the fleet.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct AvailabilityRow {
     /// As it stands now.
     #[serde(flatten)]
@@ -328,7 +329,7 @@ pub struct AvailabilityRow {
 }
 
 /// Availability of all units that have something in common: the sum of their times.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct GroupAvailability {
     /// The name of the city, site type, crew or unit.
     pub name: String,
@@ -348,7 +349,7 @@ impl GroupAvailability {
     }
 }
 
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct AlertRow {
     pub unit: UnitId,
     pub rule: RuleId,
@@ -361,7 +362,7 @@ pub struct AlertRow {
     pub order: Option<OrderId>,
 }
 
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct IncidentRow {
     pub kind: GroupKind,
     pub name: GroupName,
@@ -372,7 +373,7 @@ pub struct IncidentRow {
     pub order: Option<OrderId>,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct QuarantineRow {
     pub unit: UnitId,
     pub first_heard: Timestamp,
@@ -381,7 +382,7 @@ pub struct QuarantineRow {
     pub last_topic: String,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Default, JsonSchema)]
 pub struct ImportPlan {
     pub added: Vec<UnitId>,
     pub removed: Vec<UnitId>,
@@ -390,7 +391,7 @@ pub struct ImportPlan {
     pub dry_run: bool,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct UnitChange {
     pub unit: UnitId,
     pub field: String,
@@ -399,7 +400,7 @@ pub struct UnitChange {
 }
 
 /// One kind of refused input, with its newest example.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct RefusalRow {
     pub kind: String,
     pub count: u64,
@@ -411,7 +412,7 @@ pub struct RefusalRow {
     pub example: String,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct OutboxRow {
     pub message_id: String,
     pub kind: String,
@@ -430,7 +431,7 @@ pub struct OutboxRow {
 }
 
 /// One mail of the outbox, as it goes out.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct MailView {
     #[serde(flatten)]
     pub row: OutboxRow,
@@ -442,13 +443,13 @@ pub struct MailView {
     pub html: String,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Retried {
     pub retried: usize,
 }
 
 /// A work order as programs and people read it: every reason is a sentence, every field is always there.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct OrderView {
     pub order: OrderId,
     /// None: the order is on an incident.
@@ -480,13 +481,13 @@ pub struct OrderView {
 }
 
 /// Which incident: its kind and the name of the circuit or place.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct IncidentName {
     pub kind: GroupKind,
     pub name: GroupName,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ChangeView {
     pub at: Timestamp,
     pub state: OrderState,

@@ -12,7 +12,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use buttonwatch::domain::query::{Field, Fields, Page, Query, Value as Said};
 use buttonwatch::domain::report::{Report, ReportPeriod, ReportSpan};
 use buttonwatch::domain::view::{Answer, Ask, AskError, ImportPlan, LinkUse, OrderView, UnitCard, UnitRow};
-use buttonwatch::domain::{OrderId, Timestamp, UnitId};
+use buttonwatch::domain::{OrderId, Timestamp, Token, UnitId};
 use buttonwatch::io::http::{CrewDoor, Http, HttpError, Links, Service};
 use buttonwatch::render::table::Record;
 use serde_json::{Value, json};
@@ -271,8 +271,12 @@ impl Running {
     }
 
     pub fn on(listen: &str, service: Arc<dyn Service>, token: Option<&str>) -> Result<Running, HttpError> {
+        Running::with_tokens(listen, service, token.map(Token::admin).into_iter().collect())
+    }
+
+    pub fn with_tokens(listen: &str, service: Arc<dyn Service>, tokens: Vec<Token>) -> Result<Running, HttpError> {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-        let http = runtime.block_on(Http::start(listen.parse().unwrap(), service, token.map(str::to_owned), door()))?;
+        let http = runtime.block_on(Http::start(listen.parse().unwrap(), service, tokens, door()))?;
         Ok(Running { at: http.local_addr(), http: Some(http), runtime })
     }
 

@@ -4,9 +4,13 @@
 //! Needs mosquitto and mosquitto-clients: `apt-get install mosquitto mosquitto-clients`. Without them those tests say so
 //! and pass; with `CI=true` they fail. Tests of start-up errors need nothing.
 
+mod crash;
+mod description;
 #[path = "../servers/mosquitto.rs"]
 mod mosquitto;
 mod process;
+mod record;
+mod store;
 
 use std::path::Path;
 

@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 
-use crate::config::service::{External as Broker, Influx as InfluxSettings, Login, ServiceConfig};
+use crate::config::service::{External as Broker, HttpToken, Influx as InfluxSettings, Login, ServiceConfig};
+use crate::domain::Token;
 use crate::io::gateway::passwords::PasswordFile;
 use crate::io::gateway::{GatewayConfig, GatewayHandle, Identity, TlsFiles};
 use crate::io::http::Links;
@@ -170,6 +171,19 @@ pub fn read_secret(file: &Path, what: &str) -> Result<String, ServeError> {
         Some(line) => Ok(line.to_owned()),
         None => Err(ServeError(format!("{name} is empty; its first line must be {what}"))),
     }
+}
+
+/// Who may ask over HTTP: the token of the environment, and those whose files the settings name. Err: every file that says
+/// none.
+pub fn http_tokens(settings: &[HttpToken], of_environment: Option<String>) -> Result<Vec<Token>, ServeError> {
+    let (mut tokens, mut problems) = (Vec::from_iter(of_environment.map(Token::admin)), Vec::new());
+    for HttpToken { name, role, file } in settings {
+        match read_secret(file, &format!("the token of {name}")) {
+            Ok(secret) => tokens.push(Token { name: Some(name.clone()), role: *role, secret }),
+            Err(e) => problems.push(e.to_string()),
+        }
+    }
+    if problems.is_empty() { Ok(tokens) } else { Err(ServeError(problems.join("\n"))) }
 }
 
 pub(super) fn influx_config(settings: &InfluxSettings, data: &Path) -> Result<InfluxConfig, ServeError> {

@@ -118,7 +118,7 @@ pub async fn examine_influx(config: &ServiceConfig) -> Option<Result<String, Str
 }
 
 pub use answers::plan_import;
-pub use entry::{read_passwords, read_secret};
+pub use entry::{http_tokens, read_passwords, read_secret};
 
 /// Chunks between the ways in and the judge. Full: the sockets wait.
 const INGEST_CHUNKS: usize = 1024;
@@ -379,6 +379,7 @@ impl Service for Handle {
 /// Starts everything. Err: one clear line that names what could not be had.
 pub async fn start(parts: Parts) -> Result<Running, ServeError> {
     let Parts { config, rules_toml, rules, rules_file, fleet, token } = parts;
+    let http_tokens = entry::http_tokens(&config.http.tokens, token)?;
     let metrics = Metrics::new();
     let started_at = clock::now();
     metrics.start_time_seconds.set(started_at.as_millis() / 1000);
@@ -510,7 +511,7 @@ pub async fn start(parts: Parts) -> Result<Running, ServeError> {
     };
     let board = BoardSettings { words: Words::default(), zone: config.time_zone };
     let service = Arc::new(handle.clone());
-    let http = Http::start(config.http.listen, service, token, crew, board).await.map_err(ServeError::of)?;
+    let http = Http::start(config.http.listen, service, http_tokens, crew, board).await.map_err(ServeError::of)?;
 
     let (tell_end, ended) = oneshot::channel();
     std::thread::Builder::new()

@@ -308,13 +308,21 @@ fn bus(root: &Block<'_>, default: Option<SocketAddr>) -> Option<SocketAddr> {
 
 fn http(root: &Block<'_>, defaults: Http) -> Http {
     let Some(block) = section(root, "http") else { return defaults };
-    block.only_keys(&["listen", "public_url", "open"], |key| match key {
-        "tokens" | "token" | "roles" => Some("it is not supported yet; put a proxy with a login in front".to_owned()),
+    block.only_keys(&["listen", "public_url", "open", "token"], |key| match key {
+        "tokens" | "roles" => Some("write [[http.token]] blocks with name, role and file".to_owned()),
         "port" | "host" => Some("write listen = \"address:port\"".to_owned()),
         _ => None,
     });
     let listen = address(&block, "listen").unwrap_or(defaults.listen);
-    open_only_if_said(&block, listen, "anyone who reaches it can change orders");
+    let tokens = http_tokens(&block);
+    // With tokens it is not open: who may do what is said.
+    if !block.has("token") {
+        open_only_if_said(
+            &block,
+            listen,
+            "anyone who reaches it could change orders: name who may in [[http.token]] blocks",
+        );
+    }
     let public_url = block.get("public_url").and_then(|item| {
         let text = item.words()?;
         let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
@@ -326,7 +334,32 @@ fn http(root: &Block<'_>, defaults: Http) -> Http {
         }
         fine.then(|| text.to_owned())
     });
-    Http { listen, public_url }
+    Http { listen, public_url, tokens }
+}
+
+fn http_tokens(block: &Block<'_>) -> Vec<HttpToken> {
+    let mut tokens: Vec<HttpToken> = Vec::new();
+    for token in block.blocks("token") {
+        token.only_keys(&["name", "role", "file"], |key| match key {
+            "token" | "secret" => {
+                Some("put it in a file of its own, readable only by the service, and name that in file".to_owned())
+            }
+            _ => None,
+        });
+        let name = token.need("name", "who has it, such as name = \"control room\"").and_then(|i| i.words());
+        let role = token.need("role", "viewer, crew or admin").and_then(|i| i.word());
+        let file = token.need("file", "its first line is the token; `openssl rand -hex 16` makes one");
+        let file = file.and_then(|_| path(&token, "file"));
+        if let Some(name) = name
+            && tokens.iter().any(|t| t.name == name)
+        {
+            token.wrong(format_args!("name {name:?} stands in another [[http.token]], too; give each its own"));
+        }
+        if let (Some(name), Some(role), Some(file)) = (name, role, file) {
+            tokens.push(HttpToken { name: name.to_owned(), role, file });
+        }
+    }
+    tokens
 }
 
 fn open_only_if_said(block: &Block<'_>, listen: SocketAddr, danger: &str) {

@@ -24,7 +24,7 @@ use super::problem::Problems;
 use crate::domain::notice_plan::{NoticePlan, NoticePlans, TimeOfDay};
 use crate::domain::report::ReportPeriod;
 use crate::domain::severity::PriorityTargets;
-use crate::domain::{CrewId, Recipient, Settings};
+use crate::domain::{CrewId, Recipient, Role, Settings};
 
 pub use alertmanager::{Alertmanager, AlertmanagerAuth};
 
@@ -121,6 +121,16 @@ pub struct Http {
     pub listen: SocketAddr,
     /// What links in mails start with. None: `http://` and `listen`.
     pub public_url: Option<String>,
+    /// Beside the one of `BUTTONWATCH_TOKEN`, which is an admin's.
+    pub tokens: Vec<HttpToken>,
+}
+
+/// `[[http.token]]`: the token is the first line of the file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HttpToken {
+    pub name: String,
+    pub role: Role,
+    pub file: PathBuf,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -239,7 +249,7 @@ impl Default for ServiceConfig {
             gateway: Some(Gateway::default()),
             external: None,
             bus: Some(loopback(1884)),
-            http: Http { listen: loopback(8680), public_url: None },
+            http: Http { listen: loopback(8680), public_url: None, tokens: Vec::new() },
             mail: Mail::default(),
             notices: NoticePlan::default(),
             crews: BTreeMap::new(),

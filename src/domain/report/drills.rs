@@ -1,5 +1,6 @@
 //! Were the buttons tested, and pressed for a test, when they should have been; and what came of real presses.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::super::ids::UnitId;
@@ -12,7 +13,7 @@ use super::{Material, Standing};
 const WORST: usize = 20;
 
 /// At the end of the period.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct DrillFigures {
     /// Self-tests passed, the last round recent enough.
     pub tests_valid: usize,
@@ -63,7 +64,7 @@ fn share(done: usize, missed: usize) -> Option<f64> {
 }
 
 /// Presses that were heard in the period.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct PressFigures {
     /// From when they are kept, where that is later than the period began.
     pub counts_from: Option<Timestamp>,
@@ -109,7 +110,7 @@ impl PressFigures {
 }
 
 /// A test that was due by the end of the period and had not been made when the report was.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct OverdueRow {
     pub unit: UnitId,
     pub name: String,
@@ -122,7 +123,7 @@ pub struct OverdueRow {
 }
 
 /// A button that is stuck: it cannot be pressed.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct StuckRow {
     pub unit: UnitId,
     pub name: String,

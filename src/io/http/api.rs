@@ -1,7 +1,7 @@
 //! Paths ↔ `domain::view::{Ask, Answer}`, one to one. Never answers from its own knowledge: the service does.
 
 use std::convert::Infallible;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use axum::Router;
@@ -12,7 +12,8 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::routing::get;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::config::spelling::{nearest, quoted};
@@ -26,14 +27,18 @@ use crate::domain::{
 
 use super::Service;
 use super::body::{self, CSV_BYTES_MAX, JSON_BYTES_MAX};
+use super::endpoint::route;
 use super::guard::{Guard, content_type};
 use super::list::{self, check_list, check_readings, render_page};
 use super::problem::{Header, Kind, Problem};
 use super::question::Question;
+use super::{openapi, paths};
 
 /// The service answers from memory in milliseconds. Longer than this and it is stuck: better said than waited for.
 const ANSWER_WITHIN: Duration = Duration::from_secs(30);
 const NAME_CHARS_MAX: usize = 80;
+/// What `name` takes, for the description.
+const NAME_PATTERN: &str = r"^[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*$";
 const NOTE_CHARS_MAX: usize = 2_000;
 
 const UNITS: &str = "GET /api/v1/units lists the units there are.";
@@ -47,36 +52,14 @@ const PATHS: &str = "The paths are /healthz, /readyz, /metrics, /public, /public
                      maintenance, fleet. docs/api.md describes them.";
 
 #[derive(Clone)]
-struct Api {
+pub(super) struct Api {
     service: Arc<dyn Service>,
     guard: Arc<Guard>,
 }
 
 pub fn router(service: Arc<dyn Service>, guard: Guard) -> Router {
     let api = Api { service, guard: Arc::new(guard) };
-    let v1 = Router::new()
-        .route("/health", get(health))
-        .route("/units", get(units))
-        .route("/units/{unit}", get(unit))
-        .route("/units/{unit}/rules", get(explain))
-        .route("/units/{unit}/history", get(history))
-        .route("/units/{unit}/series/{metric}", get(series))
-        .route("/units/{unit}/rebaseline", post(rebaseline))
-        .route("/availability", get(availability))
-        .route("/outlook", get(outlook))
-        .route("/report", get(report))
-        .route("/report/public", get(public_report))
-        .route("/alerts", get(alerts))
-        .route("/incidents", get(incidents))
-        .route("/orders", get(orders))
-        .route("/orders/{order}", get(order).post(set_order))
-        .route("/maintenance", post(maintenance))
-        .route("/quarantine", get(quarantine))
-        .route("/quarantine/{unit}/accept", post(accept))
-        .route("/fleet", post(import_fleet))
-        .route("/refusals", get(refusals))
-        .route("/outbox", get(outbox).post(retry_mails))
-        .route("/outbox/{mail}", get(mail).post(set_mail));
+    let v1 = route(paths::all());
     Router::new()
         .route("/healthz", get(healthz))
         .route("/readyz", get(readyz))
@@ -90,17 +73,20 @@ pub fn router(service: Arc<dyn Service>, guard: Guard) -> Router {
 
 /// Everything goes through here: the guard first, then the whole body, then the path.
 async fn receive(State(api): State<Api>, request: Request, next: Next) -> Response {
-    let (parts, body) = request.into_parts();
+    let (mut parts, body) = request.into_parts();
     let admitted = api.guard.admit(&parts.method, &parts.uri, &parts.headers);
     let max = match (&admitted, content_type(&parts.headers).as_deref()) {
         (Err(_), _) => 0,
-        (Ok(()), Some("text/csv")) => CSV_BYTES_MAX,
-        (Ok(()), Some(_) | None) => JSON_BYTES_MAX,
+        (Ok(_), Some("text/csv")) => CSV_BYTES_MAX,
+        (Ok(_), Some(_) | None) => JSON_BYTES_MAX,
     };
     let body = body::read(body, max).await;
     let mut response = match (admitted, body) {
-        (Err(problem), _) | (Ok(()), Err(problem)) => problem.into_response(),
-        (Ok(()), Ok(bytes)) => next.run(Request::from_parts(parts, Body::from(bytes))).await,
+        (Err(problem), _) | (Ok(_), Err(problem)) => problem.into_response(),
+        (Ok(caller), Ok(bytes)) => {
+            parts.extensions.insert(caller);
+            next.run(Request::from_parts(parts, Body::from(bytes))).await
+        }
     };
     let headers = response.headers_mut();
     headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
@@ -164,8 +150,8 @@ fn json<T: Serialize>(status: StatusCode, value: &T) -> Response {
 }
 
 /// An instruction was carried out and has nothing to show.
-#[derive(Serialize)]
-struct Done {
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Done {
     done: bool,
 }
 
@@ -177,7 +163,7 @@ async fn ask(api: Api, ask: Ask, where_to_look: &'static str) -> Response {
 }
 
 /// The address and the head of a request for a list.
-struct Asked {
+pub(super) struct Asked {
     uri: Uri,
     headers: HeaderMap,
 }
@@ -250,35 +236,42 @@ fn answer_json(answer: &Answer) -> Response {
     }
 }
 
-async fn health(State(api): State<Api>, uri: Uri) -> Result<Response, Problem> {
+/// Made once: it says the same for as long as the program runs.
+pub(super) async fn described() -> Response {
+    static DOCUMENT: LazyLock<Vec<u8>> =
+        LazyLock::new(|| serde_json::to_vec(&openapi::document(&paths::all())).unwrap_or_default());
+    ([(header::CONTENT_TYPE, "application/json")], DOCUMENT.as_slice()).into_response()
+}
+
+pub(super) async fn health(State(api): State<Api>, uri: Uri) -> Result<Response, Problem> {
     Question::of(&uri)?.end(&[])?;
     Ok(ask(api, Ask::Health, PATHS).await)
 }
-async fn units(State(api): State<Api>, asked: Asked) -> Result<Response, Problem> {
+pub(super) async fn units(State(api): State<Api>, asked: Asked) -> Result<Response, Problem> {
     let mut question = Question::of(&asked.uri)?;
     let mut query = check_list(&mut question)?;
     query.also = check_readings(&mut question)?;
     question.end(&[&list::PARAMETERS[..], &["readings"]].concat())?;
     Ok(ask_list(api, Ask::Units(query), &asked).await)
 }
-async fn unit(State(api): State<Api>, path: OnePath, uri: Uri) -> Result<Response, Problem> {
+pub(super) async fn unit(State(api): State<Api>, path: OnePath, uri: Uri) -> Result<Response, Problem> {
     Question::of(&uri)?.end(&[])?;
     let unit = id(path, UnitId::parse, UNITS)?;
     Ok(ask(api, Ask::Unit(unit), UNITS).await)
 }
-async fn explain(State(api): State<Api>, path: OnePath, uri: Uri) -> Result<Response, Problem> {
+pub(super) async fn explain(State(api): State<Api>, path: OnePath, uri: Uri) -> Result<Response, Problem> {
     Question::of(&uri)?.end(&[])?;
     let unit = id(path, UnitId::parse, UNITS)?;
     Ok(ask(api, Ask::Explain(unit), UNITS).await)
 }
-async fn history(State(api): State<Api>, path: OnePath, uri: Uri) -> Result<Response, Problem> {
+pub(super) async fn history(State(api): State<Api>, path: OnePath, uri: Uri) -> Result<Response, Problem> {
     let mut query = Question::of(&uri)?;
     let since = query.time("since")?;
     query.end(&["since"])?;
     let unit = id(path, UnitId::parse, UNITS)?;
     Ok(ask(api, Ask::History { unit, since }, UNITS).await)
 }
-async fn series(
+pub(super) async fn series(
     State(api): State<Api>,
     path: Result<Path<(String, String)>, PathRejection>,
     uri: Uri,
@@ -303,17 +296,17 @@ fn no_series(text: &str, why: &NoSeries) -> Problem {
     };
     Problem::new(Kind::NotFound, format!("There are no readings of {}: {why}.", quoted(text)), remedy)
 }
-async fn availability(State(api): State<Api>, uri: Uri) -> Result<Response, Problem> {
+pub(super) async fn availability(State(api): State<Api>, uri: Uri) -> Result<Response, Problem> {
     let mut query = Question::of(&uri)?;
     let since = query.time("since")?;
     query.end(&["since"])?;
     Ok(ask(api, Ask::Availability { since }, PATHS).await)
 }
-async fn outlook(State(api): State<Api>, uri: Uri) -> Result<Response, Problem> {
+pub(super) async fn outlook(State(api): State<Api>, uri: Uri) -> Result<Response, Problem> {
     Question::of(&uri)?.end(&[])?;
     Ok(ask(api, Ask::Outlook, PATHS).await)
 }
-async fn report(State(api): State<Api>, uri: Uri) -> Result<Response, Problem> {
+pub(super) async fn report(State(api): State<Api>, uri: Uri) -> Result<Response, Problem> {
     let mut query = Question::of(&uri)?;
     let (period, until, last) = (query.take("period"), query.time("until")?, query.flag("last")?);
     query.end(&["period", "until", "last"])?;
@@ -326,62 +319,68 @@ async fn report(State(api): State<Api>, uri: Uri) -> Result<Response, Problem> {
     })?;
     Ok(ask(api, Ask::Report(ReportSpan { period, until, last }), PATHS).await)
 }
-async fn public_report(State(api): State<Api>, uri: Uri) -> Result<Response, Problem> {
+pub(super) async fn public_report(State(api): State<Api>, uri: Uri) -> Result<Response, Problem> {
     Question::of(&uri)?.end(&[])?;
     Ok(ask(api, Ask::PublicReport, PATHS).await)
 }
-async fn alerts(State(api): State<Api>, asked: Asked) -> Result<Response, Problem> {
+pub(super) async fn alerts(State(api): State<Api>, asked: Asked) -> Result<Response, Problem> {
     let mut question = Question::of(&asked.uri)?;
     let query = check_list(&mut question)?;
     question.end(&list::PARAMETERS)?;
     Ok(ask_list(api, Ask::Alerts(query), &asked).await)
 }
-async fn incidents(State(api): State<Api>, asked: Asked) -> Result<Response, Problem> {
+pub(super) async fn incidents(State(api): State<Api>, asked: Asked) -> Result<Response, Problem> {
     let mut question = Question::of(&asked.uri)?;
     let query = check_list(&mut question)?;
     question.end(&list::PARAMETERS)?;
     Ok(ask_list(api, Ask::Incidents(query), &asked).await)
 }
-async fn orders(State(api): State<Api>, asked: Asked) -> Result<Response, Problem> {
+pub(super) async fn orders(State(api): State<Api>, asked: Asked) -> Result<Response, Problem> {
     let mut question = Question::of(&asked.uri)?;
     let closed_too = question.flag("closed")?;
     let query = check_list(&mut question)?;
     question.end(&[&list::PARAMETERS[..], &["closed"]].concat())?;
     Ok(ask_list(api, Ask::Orders { closed_too, query }, &asked).await)
 }
-async fn order(State(api): State<Api>, path: OnePath, uri: Uri) -> Result<Response, Problem> {
+pub(super) async fn order(State(api): State<Api>, path: OnePath, uri: Uri) -> Result<Response, Problem> {
     Question::of(&uri)?.end(&[])?;
     let order = id(path, OrderId::parse, ORDERS)?;
     Ok(ask(api, Ask::Order(order), ORDERS).await)
 }
-async fn quarantine(State(api): State<Api>, uri: Uri) -> Result<Response, Problem> {
+pub(super) async fn quarantine(State(api): State<Api>, uri: Uri) -> Result<Response, Problem> {
     Question::of(&uri)?.end(&[])?;
     Ok(ask(api, Ask::Quarantine, QUARANTINED).await)
 }
-async fn refusals(State(api): State<Api>, uri: Uri) -> Result<Response, Problem> {
+pub(super) async fn refusals(State(api): State<Api>, uri: Uri) -> Result<Response, Problem> {
     Question::of(&uri)?.end(&[])?;
     Ok(ask(api, Ask::Refusals, PATHS).await)
 }
-async fn outbox(State(api): State<Api>, uri: Uri) -> Result<Response, Problem> {
+pub(super) async fn outbox(State(api): State<Api>, uri: Uri) -> Result<Response, Problem> {
     Question::of(&uri)?.end(&[])?;
     Ok(ask(api, Ask::Outbox, PATHS).await)
 }
 
-async fn mail(State(api): State<Api>, path: OnePath, uri: Uri) -> Result<Response, Problem> {
+pub(super) async fn mail(State(api): State<Api>, path: OnePath, uri: Uri) -> Result<Response, Problem> {
     Question::of(&uri)?.end(&[])?;
     let mail = id(path, MessageId::parse_typed, MAILS)?;
     Ok(ask(api, Ask::Mail(mail), MAILS).await)
 }
 
 /// `POST outbox/{mail}`.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SetMailBody {
     pub set: MailMove,
+    #[schemars(extend("minLength" = 1, "maxLength" = NAME_CHARS_MAX, "pattern" = NAME_PATTERN))]
     pub by: String,
 }
 
-async fn set_mail(State(api): State<Api>, path: OnePath, uri: Uri, request: Instruction) -> Result<Response, Problem> {
+pub(super) async fn set_mail(
+    State(api): State<Api>,
+    path: OnePath,
+    uri: Uri,
+    request: Instruction,
+) -> Result<Response, Problem> {
     Question::of(&uri)?.end(&[])?;
     let mail = id(path, MessageId::parse_typed, MAILS)?;
     let body: SetMailBody = request.json(r#"{"set":"waiting","by":"name"}"#)?;
@@ -390,20 +389,21 @@ async fn set_mail(State(api): State<Api>, path: OnePath, uri: Uri, request: Inst
 }
 
 /// `POST outbox`: all that were refused.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RetryMailsBody {
     pub retry: RefusedMails,
+    #[schemars(extend("minLength" = 1, "maxLength" = NAME_CHARS_MAX, "pattern" = NAME_PATTERN))]
     pub by: String,
 }
 
-#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum RefusedMails {
     Refused,
 }
 
-async fn retry_mails(State(api): State<Api>, uri: Uri, request: Instruction) -> Result<Response, Problem> {
+pub(super) async fn retry_mails(State(api): State<Api>, uri: Uri, request: Instruction) -> Result<Response, Problem> {
     Question::of(&uri)?.end(&[])?;
     let body: RetryMailsBody = request.json(r#"{"retry":"refused","by":"name"}"#)?;
     let by = name(&body.by)?;
@@ -411,16 +411,22 @@ async fn retry_mails(State(api): State<Api>, uri: Uri, request: Instruction) -> 
 }
 
 /// `POST orders/{order}`.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SetOrderBody {
     pub set: OrderMove,
+    #[schemars(extend("minLength" = 1, "maxLength" = NAME_CHARS_MAX, "pattern" = NAME_PATTERN))]
     pub by: String,
     #[serde(default)]
     pub note: String,
 }
 
-async fn set_order(State(api): State<Api>, path: OnePath, uri: Uri, request: Instruction) -> Result<Response, Problem> {
+pub(super) async fn set_order(
+    State(api): State<Api>,
+    path: OnePath,
+    uri: Uri,
+    request: Instruction,
+) -> Result<Response, Problem> {
     Question::of(&uri)?.end(&[])?;
     let order = id(path, OrderId::parse, ORDERS)?;
     let body: SetOrderBody = request.json(r#"{"set":"acknowledged","by":"name","note":"optional"}"#)?;
@@ -429,7 +435,7 @@ async fn set_order(State(api): State<Api>, path: OnePath, uri: Uri, request: Ins
 }
 
 /// `POST maintenance`: one of `unit`, `site` and `crew`.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct MaintenanceBody {
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -439,10 +445,11 @@ pub struct MaintenanceBody {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub crew: Option<CrewId>,
     pub until: Timestamp,
+    #[schemars(extend("minLength" = 1, "maxLength" = NAME_CHARS_MAX, "pattern" = NAME_PATTERN))]
     pub by: String,
 }
 
-async fn maintenance(State(api): State<Api>, uri: Uri, request: Instruction) -> Result<Response, Problem> {
+pub(super) async fn maintenance(State(api): State<Api>, uri: Uri, request: Instruction) -> Result<Response, Problem> {
     Question::of(&uri)?.end(&[])?;
     let example = r#"{"site":"Jinnah Park","until":"2026-11-21T14:00:00+05:00","by":"name"}"#;
     let body: MaintenanceBody = request.json(example)?;
@@ -464,16 +471,17 @@ async fn maintenance(State(api): State<Api>, uri: Uri, request: Instruction) -> 
 }
 
 /// `POST units/{unit}/rebaseline`.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RebaselineBody {
     /// None: everything that is learned.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub component: Option<Component>,
+    #[schemars(extend("minLength" = 1, "maxLength" = NAME_CHARS_MAX, "pattern" = NAME_PATTERN))]
     pub by: String,
 }
 
-async fn rebaseline(
+pub(super) async fn rebaseline(
     State(api): State<Api>,
     path: OnePath,
     uri: Uri,
@@ -487,16 +495,22 @@ async fn rebaseline(
 }
 
 /// `POST quarantine/{unit}/accept`.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AcceptBody {
     pub site: SiteId,
     pub crew: CrewId,
     pub city: City,
+    #[schemars(extend("minLength" = 1, "maxLength" = NAME_CHARS_MAX, "pattern" = NAME_PATTERN))]
     pub by: String,
 }
 
-async fn accept(State(api): State<Api>, path: OnePath, uri: Uri, request: Instruction) -> Result<Response, Problem> {
+pub(super) async fn accept(
+    State(api): State<Api>,
+    path: OnePath,
+    uri: Uri,
+    request: Instruction,
+) -> Result<Response, Problem> {
     Question::of(&uri)?.end(&[])?;
     let unit = id(path, UnitId::parse, QUARANTINED)?;
     let example = r#"{"site":"Jinnah Park","crew":"saddar","city":"Peshawar","by":"name"}"#;
@@ -505,7 +519,7 @@ async fn accept(State(api): State<Api>, path: OnePath, uri: Uri, request: Instru
     Ok(ask(api, Ask::Accept { unit, site, crew, city, by }, QUARANTINED).await)
 }
 
-async fn import_fleet(State(api): State<Api>, uri: Uri, request: Instruction) -> Result<Response, Problem> {
+pub(super) async fn import_fleet(State(api): State<Api>, uri: Uri, request: Instruction) -> Result<Response, Problem> {
     let mut query = Question::of(&uri)?;
     let dry_run = query.flag("dry_run")?;
     let by = query.take("by");
@@ -526,7 +540,7 @@ async fn import_fleet(State(api): State<Api>, uri: Uri, request: Instruction) ->
     Ok(ask(api, Ask::ImportFleet { csv, dry_run, by }, PATHS).await)
 }
 
-type OnePath = Result<Path<String>, PathRejection>;
+pub(super) type OnePath = Result<Path<String>, PathRejection>;
 
 fn id<T>(
     path: OnePath,
@@ -563,7 +577,7 @@ fn note(text: String) -> Result<String, Problem> {
 }
 
 /// The body of a POST, with the type it was sent as.
-struct Instruction {
+pub(super) struct Instruction {
     media_type: String,
     bytes: Bytes,
 }

@@ -10,62 +10,95 @@
 use axum::http::{HeaderMap, Method, Uri, header};
 use sha2::{Digest, Sha256};
 
+use crate::domain::{Caller, Role, Token};
+
 use super::problem::{Header, Kind, Problem};
 
 /// Shorter ones can be guessed over a network: 16 characters of hexadecimal are 64 bits.
 pub const TOKEN_LENGTH_MIN: usize = 16;
 
 pub struct Guard {
-    /// None: loopback, and everyone on this machine may ask.
-    token: Option<[u8; 32]>,
+    /// Empty: loopback, and everyone on this machine may ask.
+    tokens: Vec<([u8; 32], Caller)>,
 }
 
 impl Guard {
-    pub fn new(token: Option<&str>) -> Self {
-        Guard { token: token.map(digest) }
+    pub fn new(tokens: &[Token]) -> Self {
+        let caller = |t: &Token| Caller { name: t.name.clone(), role: t.role };
+        Guard { tokens: tokens.iter().map(|t| (digest(&t.secret), caller(t))).collect() }
+    }
+
+    /// Whether anybody must say who they are.
+    pub fn wants_token(&self) -> bool {
+        !self.tokens.is_empty()
+    }
+
+    /// Who has this token.
+    pub fn caller_with(&self, secret: &str) -> Option<Caller> {
+        let given = digest(secret.trim());
+        // All of them are looked at: how long it takes says nothing about which.
+        self.tokens
+            .iter()
+            .fold(None, |found, (token, caller)| if *token == given { Some(caller.clone()) } else { found })
+    }
+
+    /// Who has this token, and what tells it from others.
+    pub fn caller_and_seal(&self, secret: &str) -> Option<(Caller, Seal)> {
+        self.caller_with(secret).map(|caller| (caller, seal(&digest(secret.trim()))))
+    }
+
+    pub fn caller_by_seal(&self, asked: &Seal) -> Option<Caller> {
+        self.tokens.iter().find(|(token, _)| seal(token) == *asked).map(|(_, caller)| caller.clone())
     }
 
     /// Err: what the caller is told. `/healthz` and `/readyz` are answered without a token.
-    pub fn admit(&self, method: &Method, uri: &Uri, headers: &HeaderMap) -> Result<(), Problem> {
-        match &self.token {
-            Some(token) if !matches!(uri.path(), "/healthz" | "/readyz") => check_token(token, headers)?,
-            Some(_) => {}
+    pub fn admit(&self, method: &Method, uri: &Uri, headers: &HeaderMap) -> Result<Caller, Problem> {
+        let caller = if !self.wants_token() {
             // With a token a foreign page can do nothing; without one only the name it was reached by tells.
-            None => check_host(uri, headers)?,
+            check_host(uri, headers)?;
+            Caller::LOCAL
+        } else if matches!(uri.path(), "/healthz" | "/readyz") {
+            Caller { name: None, role: Role::Viewer }
+        } else {
+            self.check_token(headers)?
+        };
+        if *method != Method::GET && *method != Method::HEAD {
+            check_origin(uri, headers)?;
+            check_content_type(method, headers)?;
         }
-        if *method == Method::GET || *method == Method::HEAD {
-            return Ok(());
-        }
-        check_origin(uri, headers)?;
-        check_content_type(method, headers)
+        Ok(caller)
     }
+
+    fn check_token(&self, headers: &HeaderMap) -> Result<Caller, Problem> {
+        let no = |detail: &str| {
+            Problem::new(
+                Kind::Unauthorized,
+                detail,
+                "Send `Authorization: Bearer TOKEN` with a token of this service; the command line takes it from \
+                 BUTTONWATCH_TOKEN.",
+            )
+            .with_header(Header::WantsBearer)
+        };
+        let value = headers.get(header::AUTHORIZATION).ok_or_else(|| no("This service wants a token."))?;
+        let given = value.to_str().ok().and_then(|v| v.split_once(' '));
+        let given = given.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
+        let (_, secret) = given.ok_or_else(|| no("The Authorization header is not `Bearer TOKEN`."))?;
+        self.caller_with(secret).ok_or_else(|| no("The token is none of this service's."))
+    }
+}
+
+/// The first bytes of a token's digest: tells tokens apart, opens nothing.
+pub type Seal = [u8; 8];
+
+fn seal(digest: &[u8; 32]) -> Seal {
+    let mut seal = Seal::default();
+    seal.copy_from_slice(&digest[..8]);
+    seal
 }
 
 /// Comparing digests instead of tokens tells a guesser nothing by its timing.
 fn digest(token: &str) -> [u8; 32] {
     Sha256::digest(token.as_bytes()).into()
-}
-
-fn check_token(token: &[u8; 32], headers: &HeaderMap) -> Result<(), Problem> {
-    let no = |detail: &str| {
-        Err(Problem::new(
-            Kind::Unauthorized,
-            detail,
-            "Send `Authorization: Bearer TOKEN` with the token of this service; the command line takes it from \
-             BUTTONWATCH_TOKEN.",
-        )
-        .with_header(Header::WantsBearer))
-    };
-    let Some(value) = headers.get(header::AUTHORIZATION) else {
-        return no("This service wants a token.");
-    };
-    let Some((scheme, given)) = value.to_str().ok().and_then(|v| v.split_once(' ')) else {
-        return no("The Authorization header is not `Bearer TOKEN`.");
-    };
-    if !scheme.eq_ignore_ascii_case("bearer") {
-        return no("The Authorization header is not `Bearer TOKEN`.");
-    }
-    if digest(given.trim()) == *token { Ok(()) } else { no("The token is not the one of this service.") }
 }
 
 /// The name of `host:port`, without brackets around an IPv6 address.
@@ -163,13 +196,14 @@ mod tests {
     use axum::http::HeaderValue;
 
     fn check(token: Option<&str>, method: &str, headers: &[(&'static str, &str)]) -> u16 {
+        let tokens: Vec<Token> = token.map(Token::admin).into_iter().collect();
         let mut map = HeaderMap::new();
         for (name, value) in headers {
             map.insert(*name, HeaderValue::from_str(value).unwrap());
         }
         let uri: Uri = "/api/v1/units".parse().unwrap();
-        match Guard::new(token).admit(&method.parse().unwrap(), &uri, &map) {
-            Ok(()) => 200,
+        match Guard::new(&tokens).admit(&method.parse().unwrap(), &uri, &map) {
+            Ok(_) => 200,
             Err(problem) => problem.status,
         }
     }
@@ -197,6 +231,16 @@ mod tests {
         for good in ["Bearer 0123456789abcdef", "bearer 0123456789abcdef"] {
             assert_eq!(check(token, "GET", &[host, ("authorization", good)]), 200, "{good}");
         }
+    }
+
+    #[test]
+    fn a_token_says_who_has_it_and_what_they_may() {
+        let viewer = Token { name: Some("control room".to_owned()), role: Role::Viewer, secret: "v".repeat(16) };
+        let guard = Guard::new(&[Token::admin("a".repeat(16)), viewer]);
+        let found = |secret: &str| guard.caller_with(secret).map(|c| (c.role, c.name));
+        assert_eq!(found(&"a".repeat(16)), Some((Role::Admin, None)));
+        assert_eq!(found(&"v".repeat(16)), Some((Role::Viewer, Some("control room".to_owned()))));
+        assert_eq!(found(&"x".repeat(16)), None);
     }
 
     #[test]

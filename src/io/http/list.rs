@@ -11,6 +11,7 @@ use sha2::{Digest, Sha256};
 use crate::config::query::{check_field, check_query};
 use crate::domain::query::{Cursor, Field, Page, Query, UnitField};
 
+use super::endpoint::{Form, Parameter};
 use super::problem::{Kind, Problem};
 use super::question::Question;
 
@@ -21,6 +22,16 @@ pub const LIMIT_MAX: usize = 10_000;
 const CURSOR_CHARS_MAX: usize = 4_096;
 
 pub const PARAMETERS: [&str; 4] = ["filter", "sort", "limit", "after"];
+
+pub fn described() -> [Parameter; 4] {
+    let described = |name, form, meaning| Parameter { name, form, meaning, required: false };
+    [
+        described("filter", Form::Texts, "Only rows of which this is so: city=peshawar readiness!=ready"),
+        described("sort", Form::Text, "In the order of this field; -since: largest first"),
+        described("limit", Form::Count { most: LIMIT_MAX }, "At most so many rows; 1,000 if it is not said"),
+        described("after", Form::Text, "Where the page begins: only from a Link header"),
+    ]
+}
 
 /// What a list was asked with.
 pub fn check_list<F: Field>(question: &mut Question) -> Result<Query<F>, Problem> {

@@ -6,9 +6,12 @@ mod board;
 mod body;
 mod crew;
 mod door;
+mod endpoint;
 mod guard;
 mod links;
 mod list;
+mod openapi;
+mod paths;
 pub mod problem;
 mod public;
 mod question;
@@ -26,21 +29,26 @@ use tokio::net::TcpListener;
 use tokio::sync::{broadcast, oneshot, watch};
 use tokio::task::JoinHandle;
 
+use crate::domain::Token;
 use crate::domain::overview::Changed;
 use crate::domain::view::{Answer, Ask, AskError, LinkUse};
-
 use crate::render::board::Words;
 
 pub use api::{AcceptBody, MaintenanceBody, RebaselineBody, RefusedMails, RetryMailsBody, SetMailBody, SetOrderBody};
 use board::BoardDoor;
-pub use board::sessions::{OneToken, Seal, Sessions, Tokens};
 pub use body::CSV_BYTES_MAX;
 pub use crew::CrewDoor;
 pub use links::{BadLink, Links};
 pub use list::LIMIT_MAX;
 pub use problem::Problem;
 
+use board::sessions::Sessions;
 use guard::{Guard, TOKEN_LENGTH_MIN};
+
+/// The API's description, OpenAPI 3.1; as `GET /api/v1/openapi.json`.
+pub fn openapi_document() -> serde_json::Value {
+    openapi::document(&paths::all())
+}
 
 /// Whoever can answer. The daemon does; tests have their own.
 pub trait Service: Send + Sync + 'static {
@@ -79,32 +87,35 @@ impl Http {
     pub async fn start(
         listen: SocketAddr,
         service: Arc<dyn Service>,
-        token: Option<String>,
+        tokens: Vec<Token>,
         crew: CrewDoor,
         board: BoardSettings,
     ) -> Result<Http, HttpError> {
-        match &token {
-            Some(token) => check_token(token)?,
-            None if !listen.ip().is_loopback() => return Err(HttpError::OpenWithoutToken { listen }),
-            None => {}
+        if tokens.is_empty() && !listen.ip().is_loopback() {
+            return Err(HttpError::OpenWithoutToken { listen });
+        }
+        for (place, token) in tokens.iter().enumerate() {
+            check_token(token)?;
+            if tokens[..place].iter().any(|earlier| earlier.secret == token.secret) {
+                return Err(HttpError::TokenTwice { name: called(token) });
+            }
         }
         let listener = TcpListener::bind(listen).await.map_err(|error| HttpError::of_bind(listen, error))?;
         let address = listener.local_addr().map_err(|error| HttpError::of_bind(listen, error))?;
         let door = door::Door::new(listener, door::PLACES, door::PATIENCE);
         let (closing, closed) = watch::channel(false);
-        let tokens = token.as_deref().map(|token| Arc::new(OneToken::new(token)) as Arc<dyn Tokens>);
         let hall = board::hall(
             Arc::clone(&service),
             BoardDoor {
                 words: board.words,
                 zone: board.zone,
                 sessions: Sessions::new(crew.links.clone()),
-                tokens,
+                guard: Guard::new(&tokens),
                 now: crew.now,
                 closing: closed,
             },
         );
-        let router = api::router(Arc::clone(&service), Guard::new(token.as_deref()))
+        let router = api::router(Arc::clone(&service), Guard::new(&tokens))
             .merge(public::router(Arc::clone(&service)))
             .merge(board::router(&hall))
             .merge(crew::router(service, crew))
@@ -138,14 +149,22 @@ impl Http {
     }
 }
 
-fn check_token(token: &str) -> Result<(), HttpError> {
-    if token.len() < TOKEN_LENGTH_MIN {
-        return Err(HttpError::WeakToken { length: token.len() });
+fn check_token(token: &Token) -> Result<(), HttpError> {
+    let (secret, name) = (&token.secret, called(token));
+    if secret.len() < TOKEN_LENGTH_MIN {
+        return Err(HttpError::WeakToken { name, length: secret.len() });
     }
-    if !token.bytes().all(|b| b.is_ascii_graphic()) {
-        return Err(HttpError::UnusableToken);
+    if !secret.bytes().all(|b| b.is_ascii_graphic()) {
+        return Err(HttpError::UnusableToken { name });
     }
     Ok(())
+}
+
+fn called(token: &Token) -> String {
+    match &token.name {
+        Some(name) => format!("the token {name:?}"),
+        None => "the token of BUTTONWATCH_TOKEN".to_owned(),
+    }
 }
 
 /// Why HTTP could not be started.
@@ -155,8 +174,9 @@ pub enum HttpError {
     NotPermitted { listen: SocketAddr },
     NoSuchAddress { listen: SocketAddr },
     OpenWithoutToken { listen: SocketAddr },
-    WeakToken { length: usize },
-    UnusableToken,
+    WeakToken { name: String, length: usize },
+    UnusableToken { name: String },
+    TokenTwice { name: String },
     Other { listen: SocketAddr, error: io::Error },
 }
 
@@ -196,16 +216,22 @@ impl fmt::Display for HttpError {
             HttpError::OpenWithoutToken { listen } => write!(
                 f,
                 "HTTP would be open to everyone who can reach {listen}. Set a token of at least {TOKEN_LENGTH_MIN} \
-                 characters (`openssl rand -hex 16` makes one), or listen on 127.0.0.1"
+                 characters (`openssl rand -hex 16` makes one) in BUTTONWATCH_TOKEN, or name its file in [[http.token]]; or \
+                 listen on 127.0.0.1"
             ),
-            HttpError::WeakToken { length } => write!(
+            HttpError::TokenTwice { name } => write!(
                 f,
-                "the HTTP token has {length} characters and could be guessed. Use at least {TOKEN_LENGTH_MIN}; \
+                "{name} is the same as another one: who uses it, and what they may, could not be told. Make a new one with \
+                 `openssl rand -hex 16`"
+            ),
+            HttpError::WeakToken { name, length } => write!(
+                f,
+                "{name} has {length} characters and could be guessed. Use at least {TOKEN_LENGTH_MIN}; \
                  `openssl rand -hex 16` makes a good one"
             ),
-            HttpError::UnusableToken => write!(
+            HttpError::UnusableToken { name } => write!(
                 f,
-                "the HTTP token has characters that cannot stand in a header. Use letters, digits and signs without \
+                "{name} has characters that cannot stand in a header. Use letters, digits and signs without \
                  spaces; `openssl rand -hex 16` makes a good one"
             ),
             HttpError::Other { listen, error } => write!(f, "HTTP cannot listen on {listen}: {error}"),
@@ -222,7 +248,8 @@ impl std::error::Error for HttpError {
             | HttpError::NoSuchAddress { .. }
             | HttpError::OpenWithoutToken { .. }
             | HttpError::WeakToken { .. }
-            | HttpError::UnusableToken => None,
+            | HttpError::UnusableToken { .. }
+            | HttpError::TokenTwice { .. } => None,
         }
     }
 }

@@ -3,6 +3,7 @@
 
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::domain::view::AskError;
@@ -10,7 +11,7 @@ use crate::domain::view::AskError;
 pub const MEDIA_TYPE: &str = "application/problem+json";
 
 /// The body of every answer with a status of 400 or more, `/readyz` apart.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Problem {
     /// A stable word for programs: `urn:buttonwatch:not-found`.
     #[serde(rename = "type")]

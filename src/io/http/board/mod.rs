@@ -26,16 +26,15 @@ use axum::routing::{get, post};
 use chrono_tz::Tz;
 use tokio::sync::watch;
 
-use crate::domain::access::Caller;
 use crate::domain::overview::{Overview, Part};
 use crate::domain::view::{Answer, Ask, AskError};
-use crate::domain::{City, CrewId, Timestamp};
+use crate::domain::{Caller, City, CrewId, Timestamp};
 use crate::render::board::{Board, Flash, Frame, Look, Problem as ProblemPage, Reader, Trouble, View, Words};
 
-use super::guard::{check_host, check_origin, content_type};
+use super::guard::{Guard, check_host, check_origin, content_type};
 use super::{Service, body};
 use events::Events;
-use sessions::{Sessions, Tokens};
+use sessions::Sessions;
 use visit::{CHOICE_LASTS, LANGUAGE, LOOK, SESSION, Visit, cookie, fields, own_path, set_cookie};
 
 /// A note of 2,000 letters, every one of them percent-encoded Urdu, and some room.
@@ -53,8 +52,7 @@ pub struct BoardDoor {
     /// Whose clock the pages show.
     pub zone: Tz,
     pub sessions: Sessions,
-    /// None: only this machine may look, and whoever does may do everything.
-    pub tokens: Option<Arc<dyn Tokens>>,
+    pub guard: Guard,
     pub now: fn() -> Timestamp,
     /// Ends what listens when the service stops.
     pub closing: watch::Receiver<bool>,
@@ -66,7 +64,7 @@ pub(super) struct Rooms {
     board: Board,
     zone: Tz,
     sessions: Sessions,
-    tokens: Option<Arc<dyn Tokens>>,
+    guard: Guard,
     now: fn() -> Timestamp,
     events: Events,
     names: Mutex<Option<(Instant, Arc<Names>)>>,
@@ -106,9 +104,9 @@ impl From<AskError> for Refusal {
 }
 
 pub(super) fn hall(service: Arc<dyn Service>, door: BoardDoor) -> Hall {
-    let BoardDoor { words, zone, sessions, tokens, now, closing } = door;
+    let BoardDoor { words, zone, sessions, guard, now, closing } = door;
     let (board, events) = (Board::new(words), Events::new(closing));
-    Arc::new(Rooms { service, board, zone, sessions, tokens, now, events, names: Mutex::default() })
+    Arc::new(Rooms { service, board, zone, sessions, guard, now, events, names: Mutex::default() })
 }
 
 pub(super) fn router(hall: &Hall) -> Router {
@@ -210,12 +208,12 @@ impl Rooms {
     fn visit(&self, uri: &Uri, headers: &HeaderMap) -> Visit {
         let fields = fields(uri.query().unwrap_or_default());
         let session = cookie(headers, SESSION);
-        let (caller, is_signed_in) = match &self.tokens {
-            None => (Some(Caller::LOCAL), false),
-            Some(tokens) => {
-                let signed_in = self.sessions.caller(session, tokens.as_ref(), (self.now)());
+        let (caller, is_signed_in) = match self.guard.wants_token() {
+            false => (Some(Caller::LOCAL), false),
+            true => {
+                let signed_in = self.sessions.caller(session, &self.guard, (self.now)());
                 let is_signed_in = signed_in.is_some();
-                (signed_in.or_else(|| by_header(tokens.as_ref(), headers)), is_signed_in)
+                (signed_in.or_else(|| by_header(&self.guard, headers)), is_signed_in)
             }
         };
         let words = &self.board.words;
@@ -248,7 +246,7 @@ impl Rooms {
         form: &Bytes,
     ) -> Result<(), Response> {
         let refuse = |trouble: Trouble, detail: &str| Err(self.refuse(visit, &Refusal::new(trouble, detail)));
-        if self.tokens.is_none()
+        if !self.guard.wants_token()
             && let Err(problem) = check_host(uri, headers)
         {
             return refuse(Trouble::Misdirected, &problem.detail);
@@ -362,11 +360,10 @@ fn other_answer() -> Refusal {
 }
 
 /// A program with a token may look at pages, too.
-fn by_header(tokens: &dyn Tokens, headers: &HeaderMap) -> Option<Caller> {
+fn by_header(guard: &Guard, headers: &HeaderMap) -> Option<Caller> {
     let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
     let (scheme, token) = value.split_once(' ')?;
-    let (caller, _) = tokens.by_token(token.trim()).filter(|_| scheme.eq_ignore_ascii_case("bearer"))?;
-    Some(caller)
+    guard.caller_with(token).filter(|_| scheme.eq_ignore_ascii_case("bearer"))
 }
 
 fn flash(is_bad: bool, key: &'static str, text: &str) -> Option<Flash> {

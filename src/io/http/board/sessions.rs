@@ -1,5 +1,6 @@
 //! Who is signed in at the board: a signed cookie that says which token opened the door, in whose name, and until when. Owns
-//! the cookie and the proof that a form is of our own page. Never holds a token, and never decides what a token may.
+//! the cookie and the proof that a form is of our own page. Never holds a token, and never
+//! decides what a token may.
 
 use std::time::Duration;
 
@@ -7,10 +8,11 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hmac::{Hmac, KeyInit, Mac};
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
+use sha2::Sha256;
 
 use crate::domain::Timestamp;
-use crate::domain::access::{Caller, Role};
+use crate::domain::Caller;
+use crate::io::http::guard::{Guard, Seal};
 use crate::io::http::links::Links;
 
 /// A shift and the way home; then the token is asked for anew.
@@ -19,42 +21,6 @@ pub const LASTS: Duration = Duration::from_secs(12 * 3_600);
 const CODE_BYTES: usize = 16;
 /// Longer ones are not ours.
 const COOKIE_CHARS_MAX: usize = 1_024;
-
-/// The first bytes of a token's SHA-256: tells tokens apart, opens nothing.
-pub type Seal = [u8; 8];
-
-/// Knows the tokens. Asked at every request: a token that is taken back ends its sessions at once, a role that changes
-/// counts from the next click.
-pub trait Tokens: Send + Sync {
-    fn by_token(&self, token: &str) -> Option<(Caller, Seal)>;
-    fn by_seal(&self, seal: &Seal) -> Option<Caller>;
-}
-
-/// One token that may do everything.
-pub struct OneToken([u8; 32]);
-
-impl OneToken {
-    pub fn new(token: &str) -> Self {
-        OneToken(Sha256::digest(token.as_bytes()).into())
-    }
-}
-
-impl Tokens for OneToken {
-    fn by_token(&self, token: &str) -> Option<(Caller, Seal)> {
-        let digest: [u8; 32] = Sha256::digest(token.as_bytes()).into();
-        // Comparing digests tells a guesser nothing by its timing.
-        (digest == self.0).then(|| (Caller { name: None, role: Role::Admin }, seal(&digest)))
-    }
-    fn by_seal(&self, asked: &Seal) -> Option<Caller> {
-        (seal(&self.0) == *asked).then_some(Caller { name: None, role: Role::Admin })
-    }
-}
-
-pub fn seal(digest: &[u8; 32]) -> Seal {
-    let mut seal = Seal::default();
-    seal.copy_from_slice(&digest[..8]);
-    seal
-}
 
 /// What the cookie says.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -86,7 +52,7 @@ impl Sessions {
     }
 
     /// None: not ours, altered, over, or its token is gone.
-    pub fn caller(&self, cookie: &str, tokens: &dyn Tokens, now: Timestamp) -> Option<Caller> {
+    pub fn caller(&self, cookie: &str, guard: &Guard, now: Timestamp) -> Option<Caller> {
         let (body, code) = cookie.split_once('.').filter(|_| cookie.len() <= COOKIE_CHARS_MAX)?;
         self.check("session", body, code)?;
         let said: Said = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(body).ok()?).ok()?;
@@ -94,7 +60,9 @@ impl Sessions {
             return None;
         }
         let seal: Seal = hex::decode(&said.seal).ok()?.try_into().ok()?;
-        let caller = tokens.by_seal(&seal)?;
+        // Asked at every request: a token that is taken back ends its sessions at once, a changed role counts from the next
+        // click.
+        let caller = guard.caller_by_seal(&seal)?;
         let name = match (said.by.as_str(), caller.name) {
             ("", name) => name,
             (by, None) => Some(by.to_owned()),
@@ -135,6 +103,7 @@ impl Sessions {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::{Role, Token};
 
     const TOKEN: &str = "0123456789abcdef";
 
@@ -145,34 +114,34 @@ mod tests {
     #[test]
     fn a_session_lasts_its_time_and_ends_with_its_token() {
         let sessions = Sessions::new(Links::new([7; 32]));
-        let tokens = OneToken::new(TOKEN);
-        let (caller, seal) = tokens.by_token(TOKEN).expect("it opens");
+        let guard = Guard::new(&[Token::admin(TOKEN)]);
+        let (caller, seal) = guard.caller_and_seal(TOKEN).expect("it opens");
         assert_eq!(caller.role, Role::Admin);
-        assert!(tokens.by_token("0123456789abcdeF").is_none());
+        assert!(guard.caller_and_seal("0123456789abcdeF").is_none());
         let cookie = sessions.begin("گل", &seal, at(0));
-        assert_eq!(sessions.caller(&cookie, &tokens, at(0)).and_then(|c| c.name).as_deref(), Some("گل"));
+        assert_eq!(sessions.caller(&cookie, &guard, at(0)).and_then(|c| c.name).as_deref(), Some("گل"));
         let last = LASTS.as_secs() as i64 - 1;
-        assert!(sessions.caller(&cookie, &tokens, at(last)).is_some());
-        assert!(sessions.caller(&cookie, &tokens, at(last + 1)).is_none(), "over");
-        assert!(sessions.caller(&cookie, &OneToken::new("another token here"), at(0)).is_none(), "taken back");
-        assert!(Sessions::new(Links::new([8; 32])).caller(&cookie, &tokens, at(0)).is_none(), "another service's");
-        assert_eq!(sessions.caller(&sessions.begin("", &seal, at(0)), &tokens, at(0)).and_then(|c| c.name), None);
+        assert!(sessions.caller(&cookie, &guard, at(last)).is_some());
+        assert!(sessions.caller(&cookie, &guard, at(last + 1)).is_none(), "over");
+        assert!(sessions.caller(&cookie, &Guard::new(&[Token::admin("another token here")]), at(0)).is_none(), "taken back");
+        assert!(Sessions::new(Links::new([8; 32])).caller(&cookie, &guard, at(0)).is_none(), "another service's");
+        assert_eq!(sessions.caller(&sessions.begin("", &seal, at(0)), &guard, at(0)).and_then(|c| c.name), None);
     }
 
     #[test]
     fn nothing_about_a_session_can_be_changed() {
         let sessions = Sessions::new(Links::new([7; 32]));
-        let tokens = OneToken::new(TOKEN);
-        let (_, seal) = tokens.by_token(TOKEN).expect("it opens");
+        let guard = Guard::new(&[Token::admin(TOKEN)]);
+        let (_, seal) = guard.caller_and_seal(TOKEN).expect("it opens");
         let cookie = sessions.begin("gul", &seal, at(0));
         for i in 0..cookie.len() {
             let mut other = cookie.clone().into_bytes();
             other[i] = if other[i] == b'0' { b'1' } else { b'0' };
             let other = String::from_utf8(other).expect("ASCII");
-            assert!(sessions.caller(&other, &tokens, at(0)).is_none(), "letter {i}");
+            assert!(sessions.caller(&other, &guard, at(0)).is_none(), "letter {i}");
         }
         for other in ["", ".", "a.b", &cookie[1..], &format!("{cookie}00"), &"x".repeat(5_000)] {
-            assert!(sessions.caller(other, &tokens, at(0)).is_none(), "{other}");
+            assert!(sessions.caller(other, &guard, at(0)).is_none(), "{other}");
         }
     }
 

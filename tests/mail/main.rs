@@ -1,0 +1,19 @@
+//! Mails, from the decision to the mailbox.
+
+mod crash;
+mod crew_pages;
+mod delivery;
+#[allow(dead_code, reason = "each test program uses a part of it")]
+#[path = "../fake_service/mod.rs"]
+mod fake_service;
+#[allow(dead_code, reason = "each test program uses a part of it")]
+#[path = "../servers/postfix.rs"]
+mod postfix;
+#[allow(dead_code, reason = "each test program uses a part of it")]
+#[path = "../service/process.rs"]
+mod process;
+mod server;
+#[allow(dead_code, reason = "each test program uses a part of it")]
+#[path = "../servers/smtp_faults.rs"]
+mod smtp_faults;
+mod week;

@@ -1,0 +1,21 @@
+//! What other programs make of what this one tells: Prometheus, Alertmanager, dashboards, deployment.
+
+#[allow(dead_code, reason = "each test program uses a part of it")]
+#[path = "../servers/alertmanager.rs"]
+mod alertmanager;
+mod dashboards;
+mod deploy;
+#[allow(dead_code, reason = "each test program uses a part of it")]
+#[path = "../servers/influxdb.rs"]
+mod influxdb;
+#[allow(dead_code, reason = "each test program uses a part of it")]
+#[path = "../servers/mosquitto.rs"]
+mod mosquitto;
+#[allow(dead_code, reason = "each test program uses a part of it")]
+#[path = "../service/process.rs"]
+mod process;
+#[allow(dead_code, reason = "each test program uses a part of it")]
+#[path = "../servers/prometheus.rs"]
+mod prometheus;
+mod pushed;
+mod scraped;
