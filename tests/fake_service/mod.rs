@@ -9,13 +9,18 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use buttonwatch::domain::overview::{
+    Bounds, Changed, CityCount, Counts, Overview, Part, Place, ROWS_MAX, RulesView, gather, is_overdue,
+};
 use buttonwatch::domain::query::{Field, Fields, Page, Query, Value as Said};
 use buttonwatch::domain::report::{Report, ReportPeriod, ReportSpan};
 use buttonwatch::domain::view::{Answer, Ask, AskError, ImportPlan, LinkUse, OrderView, UnitCard, UnitRow};
 use buttonwatch::domain::{OrderId, Timestamp, Token, UnitId};
-use buttonwatch::io::http::{CrewDoor, Http, HttpError, Links, Service};
+use buttonwatch::io::http::{BoardSettings, CrewDoor, Http, HttpError, Links, Service};
 use buttonwatch::render::table::Record;
+use buttonwatch::render::board::Words;
 use serde_json::{Value, json};
+use tokio::sync::broadcast;
 
 /// By what the rows' CSV says; what is only known to the engine is not there.
 struct Row<R>(R);
@@ -48,6 +53,10 @@ pub struct Fake {
     pub not_ready: Mutex<Vec<String>>,
     pub panic: Mutex<bool>,
     pub units: Vec<UnitRow>,
+    /// What a commit would tell open pages.
+    pub changed: broadcast::Sender<Arc<Changed>>,
+    /// Kept: one that nobody listens to is closed.
+    _changes: broadcast::Receiver<Arc<Changed>>,
 }
 
 impl Fake {
@@ -56,6 +65,7 @@ impl Fake {
     }
 
     pub fn with_units(units: Vec<UnitRow>) -> Arc<Fake> {
+        let (changed, _changes) = broadcast::channel(4);
         Arc::new(Fake {
             asked: Mutex::default(),
             links_used: Mutex::default(),
@@ -63,6 +73,8 @@ impl Fake {
             not_ready: Mutex::default(),
             panic: Mutex::new(false),
             units,
+            changed,
+            _changes,
         })
     }
 
@@ -82,6 +94,8 @@ impl Fake {
                 "open_orders": 1, "outbox_waiting": 0,
             }))),
             Ask::Units(query) => Answer::Units(picked(self.units.clone(), &query)),
+            Ask::Overview(part) => Answer::Overview(Box::new(overview(&self.units, &part))),
+            Ask::Rules => Answer::Rules(Box::new(rules())),
             Ask::Unit(unit) => match self.units.iter().find(|u| u.unit == unit) {
                 Some(_) => Answer::Unit(Box::new(card(&unit))),
                 None => return Err(AskError::NotFound(format!("There is no unit {unit}."))),
@@ -237,6 +251,10 @@ pub fn door() -> CrewDoor {
     CrewDoor { links: links(), zone_of: Box::new(|_| chrono_tz::Asia::Karachi), now }
 }
 
+pub fn board() -> BoardSettings {
+    BoardSettings { words: Words::default(), zone: chrono_tz::Asia::Karachi }
+}
+
 pub fn now() -> Timestamp {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
     Timestamp::from_millis(since.as_millis() as i64)
@@ -251,6 +269,9 @@ impl Service for Fake {
     }
     fn metrics(&self) -> String {
         "# TYPE buttonwatch_units gauge\nbuttonwatch_units{readiness=\"ready\"} 1\n".to_owned()
+    }
+    fn changes(&self) -> broadcast::Receiver<Arc<Changed>> {
+        self.changed.subscribe()
     }
     fn ready(&self) -> Result<(), Vec<String>> {
         let missing = self.not_ready.lock().unwrap().clone();
@@ -276,7 +297,7 @@ impl Running {
 
     pub fn with_tokens(listen: &str, service: Arc<dyn Service>, tokens: Vec<Token>) -> Result<Running, HttpError> {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-        let http = runtime.block_on(Http::start(listen.parse().unwrap(), service, tokens, door()))?;
+        let http = runtime.block_on(Http::start(listen.parse().unwrap(), service, tokens, door(), board()))?;
         Ok(Running { at: http.local_addr(), http: Some(http), runtime })
     }
 
@@ -424,4 +445,60 @@ fn card(unit_id: &UnitId) -> UnitCard {
     });
     row.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
     read(row)
+}
+
+/// As the engine would tell it, worked out from the rows.
+fn overview(units: &[UnitRow], part: &Part) -> Overview {
+    let is_in = |u: &&UnitRow| {
+        part.city.as_ref().is_none_or(|c| u.city == *c)
+            && part.within.is_none_or(|w| u.position.is_some_and(|at| w.contains(at)))
+    };
+    let shown: Vec<&UnitRow> = units.iter().filter(is_in).collect();
+    let mut counts = Counts::default();
+    let mut cities: std::collections::BTreeMap<_, Counts> = std::collections::BTreeMap::new();
+    shown.iter().for_each(|u| counts.add(u.readiness, 1));
+    units.iter().for_each(|u| cities.entry(u.city.clone()).or_default().add(u.readiness, 1));
+    let place = |u: &&UnitRow| {
+        let position = u.position?;
+        let mut counts = Counts::default();
+        counts.add(u.readiness, 1);
+        let (site, city, unit) = (u.site.to_string(), Some(u.city.clone()), Some(u.unit.clone()));
+        Some(Place { site, sites: 1, city, unit, position, bounds: Bounds::of(position), counts })
+    };
+    let is_broken = |u: &&&UnitRow| ["not-ready", "silent", "impaired"].contains(&u.readiness.as_str());
+    let few = |rows: &mut dyn Iterator<Item = &UnitRow>| rows.take(ROWS_MAX).cloned().collect::<Vec<_>>();
+    let mut crews: Vec<_> = units.iter().map(|u| u.crew.clone()).collect();
+    crews.sort();
+    crews.dedup();
+    Overview {
+        hearing: true,
+        counts,
+        cities: cities.into_iter().map(|(city, counts)| CityCount { city, counts }).collect(),
+        crews,
+        places: gather(shown.iter().filter_map(place).collect()),
+        unplaced: shown.iter().filter(|u| u.position.is_none()).count(),
+        unplaced_units: few(&mut shown.iter().filter(|u| u.position.is_none()).copied()),
+        broken: shown.iter().filter(is_broken).count(),
+        broken_units: few(&mut shown.iter().filter(is_broken).copied()),
+        changed_units: few(&mut shown.iter().copied()),
+        open_alerts: 1,
+        open_orders: 1,
+        overdue_orders: usize::from(is_overdue(order("opened").due_at, ago(0))),
+        open_incidents: 1,
+    }
+}
+
+fn rules() -> RulesView {
+    read(json!({
+        "rules": [{
+            "rule": "unit-silent", "component": "uplink", "severity": "critical", "summary": "no heartbeat for {for}",
+            "asks": "no heartbeat for 3 intervals", "for_s": 0.0, "clear_for_s": 60.0, "readiness": "not-ready",
+            "priority": "P1", "action": "Check power at the pole", "is_selective": false, "overrides": 1,
+            "pending": 0, "firing": 1, "inhibited": 0,
+        }],
+        "incidents": [{
+            "rule": "uplink-down", "group_by": "uplink", "of": ["unit-silent"], "inhibits": ["unit-silent"],
+            "at_least": 2, "share_pct": 60.0, "priority": "P1", "open": 1,
+        }],
+    }))
 }

@@ -11,6 +11,8 @@ mod charts;
 mod map;
 mod pages;
 mod reader;
+#[cfg(test)]
+mod tests;
 pub mod words;
 
 use std::fmt;
