@@ -38,9 +38,8 @@ impl Engine {
         first(&mut broken);
         first(&mut changed);
         let orders = self.open_orders_by_unit();
-        let row = |ix: UnitIx| -> UnitRow {
-            self.unit_row(ix, orders.get(&self.fleet.unit(ix).unit).copied().unwrap_or(0))
-        };
+        let row =
+            |ix: UnitIx| -> UnitRow { self.unit_row(ix, orders.get(&self.fleet.unit(ix).unit).copied().unwrap_or(0)) };
         let mut open_orders = 0;
         let mut overdue_orders = 0;
         for order in self.open_orders() {

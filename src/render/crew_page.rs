@@ -202,7 +202,11 @@ pub(super) fn is_tested(order: &OrderView, card: Option<&UnitCard>) -> bool {
     card.is_some_and(|card| card.tests.iter().any(|t| Some(t.component) == order.component))
 }
 
-pub(super) fn test_after<'a>(order: &OrderView, card: Option<&'a UnitCard>, repaired: Timestamp) -> Option<&'a TestView> {
+pub(super) fn test_after<'a>(
+    order: &OrderView,
+    card: Option<&'a UnitCard>,
+    repaired: Timestamp,
+) -> Option<&'a TestView> {
     card?.tests.iter().find(|t| Some(t.component) == order.component && t.at > repaired)
 }
 

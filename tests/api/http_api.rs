@@ -712,9 +712,7 @@ fn when_it_stops_requests_under_way_end_and_the_port_is_free() {
             String::new()
         }
         fn link_used(&self, _: buttonwatch::domain::view::LinkUse) {}
-        fn changes(
-            &self,
-        ) -> tokio::sync::broadcast::Receiver<Arc<buttonwatch::domain::overview::Changed>> {
+        fn changes(&self) -> tokio::sync::broadcast::Receiver<Arc<buttonwatch::domain::overview::Changed>> {
             tokio::sync::broadcast::channel(1).1
         }
         fn ready(&self) -> Result<(), Vec<String>> {
@@ -723,7 +721,13 @@ fn when_it_stops_requests_under_way_end_and_the_port_is_free() {
     }
     let service = Arc::new(Slow(entered, gate.clone()));
     let http = runtime
-        .block_on(Http::start("127.0.0.1:0".parse().unwrap(), service, Vec::new(), fake_service::door(), fake_service::board()))
+        .block_on(Http::start(
+            "127.0.0.1:0".parse().unwrap(),
+            service,
+            Vec::new(),
+            fake_service::door(),
+            fake_service::board(),
+        ))
         .unwrap();
     let at = http.local_addr();
     let client = std::thread::spawn(move || get(at, "/api/v1/alerts"));

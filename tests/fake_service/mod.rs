@@ -17,8 +17,8 @@ use buttonwatch::domain::report::{Report, ReportPeriod, ReportSpan};
 use buttonwatch::domain::view::{Answer, Ask, AskError, ImportPlan, LinkUse, OrderView, UnitCard, UnitRow};
 use buttonwatch::domain::{OrderId, Timestamp, Token, UnitId};
 use buttonwatch::io::http::{BoardSettings, CrewDoor, Http, HttpError, Links, Service};
-use buttonwatch::render::table::Record;
 use buttonwatch::render::board::Words;
+use buttonwatch::render::table::Record;
 use serde_json::{Value, json};
 use tokio::sync::broadcast;
 

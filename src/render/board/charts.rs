@@ -24,8 +24,7 @@ pub fn svg(series: &SeriesView, reader: &Reader) -> Option<String> {
         return None;
     }
     let limits: Vec<(String, f64)> = series.limits.iter().map(|l| (l.rule.to_string(), l.value)).collect();
-    let mut drawn =
-        chart::of_series(&series.metric, &series.points, &limits, series.from, series.to, reader.zone, "");
+    let mut drawn = chart::of_series(&series.metric, &series.points, &limits, series.from, series.to, reader.zone, "");
     if !series.readings.is_empty() && series.readings.len() <= READINGS_MAX {
         let readings: Vec<(Timestamp, f64)> = series.readings.iter().map(|r| (r.at, r.value)).collect();
         drawn = drawn.with_readings(&readings);

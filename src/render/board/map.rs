@@ -3,8 +3,8 @@
 
 use std::fmt::Write;
 
-use crate::domain::overview::{Bounds, Overview, Part, Place};
 use crate::domain::Readiness;
+use crate::domain::overview::{Bounds, Overview, Part, Place};
 use crate::render::mail::escaped;
 
 use super::reader::{Reader, link};

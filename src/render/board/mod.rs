@@ -22,10 +22,11 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use minijinja::value::Value;
-use minijinja::{AutoEscape, Environment, Error, UndefinedBehavior, context};
+use minijinja::{AutoEscape, Environment, Error, ErrorKind, UndefinedBehavior, context};
 
 use crate::domain::access::{Caller, Role};
 use crate::domain::component::words;
+use crate::render::mail::escaped;
 
 pub use pages::{
     Alerts, AskedAlerts, AskedOrders, AskedUnits, Home, Incidents, Kept, OnePage, OrderPage, Orders, Problem, Rules,
@@ -138,6 +139,14 @@ impl Board {
         let mut env = Environment::new();
         env.set_undefined_behavior(UndefinedBehavior::SemiStrict);
         env.set_auto_escape_callback(|_| AutoEscape::Html);
+        // As the mails escape: a slash stays a slash, so that addresses can be read.
+        env.set_formatter(|out, _, value| {
+            if value.is_undefined() {
+                return Err(Error::new(ErrorKind::UndefinedError, "no such value"));
+            }
+            let text = if value.is_none() { String::new() } else { value.to_string() };
+            out.write_str(&if value.is_safe() { text } else { escaped(&text) }).map_err(Error::from)
+        });
         for (name, text) in TEMPLATES {
             env.add_template(name, text)
                 .unwrap_or_else(|e| unreachable!("the templates that we carry have no mistakes: {name}: {e:#}"));

@@ -6,9 +6,7 @@ use minijinja::value::{Serde, Value};
 use crate::domain::explain::{Explained, Standing};
 use crate::domain::overview::{Counts, Overview, Part, RulesView, WORST_FIRST, is_overdue};
 use crate::domain::view::{AlertRow, IncidentRow, OrderView, ReadingView, SeriesView, UnitCard, UnitHistory, UnitRow};
-use crate::domain::{
-    AlertState, City, CrewId, GroupKind, OrderMove, OrderState, Outcome, Readiness, Severity, UnitId,
-};
+use crate::domain::{AlertState, City, CrewId, GroupKind, OrderMove, OrderState, Outcome, Readiness, Severity, UnitId};
 use crate::render::crew_page;
 
 use super::reader::{Reader, has_chart, link};
@@ -273,9 +271,12 @@ impl Home<'_> {
                 broken => broken(&c.counts), is_here => city == Some(c.city.as_str()),
             }
         });
-        let broken_fields = [Readiness::NotReady, Readiness::Silent, Readiness::Impaired].map(|r| ("readiness", r.as_str()));
-        let broken_href =
-            link("/units", [("city", city.unwrap_or_default())].into_iter().chain(broken_fields).chain([("sort", "since")]));
+        let broken_fields =
+            [Readiness::NotReady, Readiness::Silent, Readiness::Impaired].map(|r| ("readiness", r.as_str()));
+        let broken_href = link(
+            "/units",
+            [("city", city.unwrap_or_default())].into_iter().chain(broken_fields).chain([("sort", "since")]),
+        );
         let say = headline(&overview.counts, reader);
         let values = context! {
             overview => data(overview),
@@ -478,8 +479,7 @@ fn rule_groups(explained: &Explained) -> Vec<Value> {
     ["active", "quiet", "not-for"]
         .into_iter()
         .filter_map(|name| {
-            let rules: Vec<Value> =
-                explained.rules.iter().filter(|r| group_of(r.state) == name).map(data).collect();
+            let rules: Vec<Value> = explained.rules.iter().filter(|r| group_of(r.state) == name).map(data).collect();
             (!rules.is_empty()).then(|| context! { name, is_open => name == "active", rules })
         })
         .collect()

@@ -222,6 +222,5 @@ pub fn link<'a>(path: &str, fields: impl IntoIterator<Item = (&'a str, &'a str)>
 
 /// Is it kept by the hour, so that a chart can be drawn of it?
 pub fn has_chart(metric: &str) -> bool {
-    metric.starts_with("x.")
-        || metric.parse::<Metric>().is_ok_and(|m| crate::domain::SeriesName::sent(m).is_some())
+    metric.starts_with("x.") || metric.parse::<Metric>().is_ok_and(|m| crate::domain::SeriesName::sent(m).is_some())
 }

@@ -139,9 +139,7 @@ fn history() -> crate::domain::view::UnitHistory {
 }
 
 fn series() -> Vec<crate::domain::view::SeriesView> {
-    let point = |hour: &str, mean: f64| {
-        json!({"hour": hour, "count": 60, "min": mean - 0.2, "max": mean + 0.2, "mean": mean, "last": mean})
-    };
+    let point = |hour: &str, mean: f64| json!({"hour": hour, "count": 60, "min": mean - 0.2, "max": mean + 0.2, "mean": mean, "last": mean});
     vec![read(json!({
         "unit": "PSH-001", "metric": "battery.voltage", "measured_in": "V", "from": "2026-11-20T09:30:00.000Z",
         "to": "2026-11-21T09:30:00.000Z", "limits": [{"rule": "battery-low", "value": 11.6}],
@@ -165,7 +163,11 @@ fn all_pages(language: &str, name: &str) -> Vec<(&'static str, String)> {
         "incidents": [{"rule": "uplink-down", "group_by": "uplink", "of": ["unit-silent"], "inhibits": [],
                        "at_least": 2, "share_pct": 60.0, "priority": null, "open": 1}],
     }));
-    let asked = AskedUnits { readiness: vec![crate::domain::Readiness::Silent], filter: name.to_owned(), ..AskedUnits::default() };
+    let asked = AskedUnits {
+        readiness: vec![crate::domain::Readiness::Silent],
+        filter: name.to_owned(),
+        ..AskedUnits::default()
+    };
     let mistakes = vec![format!("there is no field {name}")];
     let kept = || Kept { by: name.to_owned(), note: name.to_owned() };
     let unit_page = || UnitPage {
@@ -179,21 +181,50 @@ fn all_pages(language: &str, name: &str) -> Vec<(&'static str, String)> {
     };
     let views = [
         ("home", View::Home(Home { overview: &overview, incidents: &incidents, part: &Part::default() })),
-        ("units", View::Units(Units {
-            rows: std::slice::from_ref(&card.row), total: 1, asked: &asked, cities: Vec::new(), crews: &[],
-            mistakes: &mistakes, first: None, next: Some("/units?after=x".to_owned()),
-        })),
+        (
+            "units",
+            View::Units(Units {
+                rows: std::slice::from_ref(&card.row),
+                total: 1,
+                asked: &asked,
+                cities: Vec::new(),
+                crews: &[],
+                mistakes: &mistakes,
+                first: None,
+                next: Some("/units?after=x".to_owned()),
+            }),
+        ),
         ("unit", View::Unit(Box::new(unit_page()))),
-        ("orders", View::Orders(Orders {
-            rows: std::slice::from_ref(&order), total: 1, overdue: 1, asked: &AskedOrders::default(), crews: &[],
-            mistakes: &[], first: None, next: None,
-        })),
-        ("order", View::Order(OrderPage { order: &order, card: Some(&card), may_act: true, may_cancel: true, kept: kept() })),
-        ("incidents", View::Incidents(Incidents { rows: &incidents, page: OnePage { total: 1, ..OnePage::default() } })),
-        ("alerts", View::Alerts(Alerts {
-            rows: &alert, page: OnePage { total: 1, ..OnePage::default() },
-            asked: &AskedAlerts { rule: name.to_owned(), ..AskedAlerts::default() }, mistakes: &mistakes,
-        })),
+        (
+            "orders",
+            View::Orders(Orders {
+                rows: std::slice::from_ref(&order),
+                total: 1,
+                overdue: 1,
+                asked: &AskedOrders::default(),
+                crews: &[],
+                mistakes: &[],
+                first: None,
+                next: None,
+            }),
+        ),
+        (
+            "order",
+            View::Order(OrderPage { order: &order, card: Some(&card), may_act: true, may_cancel: true, kept: kept() }),
+        ),
+        (
+            "incidents",
+            View::Incidents(Incidents { rows: &incidents, page: OnePage { total: 1, ..OnePage::default() } }),
+        ),
+        (
+            "alerts",
+            View::Alerts(Alerts {
+                rows: &alert,
+                page: OnePage { total: 1, ..OnePage::default() },
+                asked: &AskedAlerts { rule: name.to_owned(), ..AskedAlerts::default() },
+                mistakes: &mistakes,
+            }),
+        ),
         ("rules", View::Rules(Rules { rules: &rules })),
         ("sign-in", View::SignIn(SignIn { to: name, by: name, hours: 12 })),
         ("problem", View::Problem(Problem { trouble: Trouble::NotFound, detail: name, back: Some("/units") })),
@@ -276,7 +307,13 @@ fn text_stands_out_from_what_it_stands_on_in_both_looks() {
         let mut pairs: Vec<(&str, &str)> = signs.iter().flat_map(|s| [(*s, "card"), (*s, "bg")]).collect();
         pairs.extend([("text", "bg"), ("text", "card"), ("faint", "bg"), ("faint", "card"), ("link", "bg")]);
         pairs.extend([("link", "card"), ("on-accent", "accent"), ("text", "good-bg"), ("text", "bad-bg")]);
-        pairs.extend([("faint", "bad-bg"), ("not-ready", "bad-bg"), ("text", "shade"), ("text", "wait-bg"), ("link", "bad-bg")]);
+        pairs.extend([
+            ("faint", "bad-bg"),
+            ("not-ready", "bad-bg"),
+            ("text", "shade"),
+            ("text", "wait-bg"),
+            ("link", "bad-bg"),
+        ]);
         for (on, under) in pairs {
             let (a, b) = (colour(on), colour(under));
             let ratio = (a.max(b) + 0.05) / (a.min(b) + 0.05);

@@ -107,7 +107,12 @@ pub async fn maintenance(State(hall): State<Hall>, visit: Visit, Path(unit): Pat
             "4h" => (now + 4 * HOUR, "done-maintenance"),
             "8h" => (now + 8 * HOUR, "done-maintenance"),
             "24h" => (now + 24 * HOUR, "done-maintenance"),
-            other => return Err(Refusal::new(Trouble::Invalid, format!("for is {other:?}; it is 1h, 2h, 4h, 8h, 24h or end."))),
+            other => {
+                return Err(Refusal::new(
+                    Trouble::Invalid,
+                    format!("for is {other:?}; it is 1h, 2h, 4h, 8h, 24h or end."),
+                ));
+            }
         };
         let scope = match form.field("of") {
             "site" => MaintenanceScope::Site(hall.card(unit.clone()).await?.row.site.clone()),
@@ -167,4 +172,3 @@ pub async fn look(State(hall): State<Hall>, visit: Visit) -> Response {
     }
     response
 }
-

@@ -175,8 +175,10 @@ fn finish(headers: &mut HeaderMap) {
 /// Other addresses that a browser asks for: an error in words, or the way to sign in. Programs get what they got.
 pub(super) async fn people(State(hall): State<Hall>, request: Request, next: Next) -> Response {
     let path = request.uri().path();
-    let is_program = ["/api/", "/metrics", "/healthz", "/readyz", "/public", "/crew/"].iter().any(|p| path.starts_with(p));
-    let wants_page = request.headers().get(header::ACCEPT).and_then(|v| v.to_str().ok()).is_some_and(|v| v.contains("text/html"));
+    let is_program =
+        ["/api/", "/metrics", "/healthz", "/readyz", "/public", "/crew/"].iter().any(|p| path.starts_with(p));
+    let wants_page =
+        request.headers().get(header::ACCEPT).and_then(|v| v.to_str().ok()).is_some_and(|v| v.contains("text/html"));
     if is_program || !wants_page {
         return next.run(request).await;
     }
@@ -323,10 +325,8 @@ impl Rooms {
             flash: flash.or_else(|| said(visit.field("said"))),
         };
         match self.board.page(view, &frame) {
-            Ok(html) => {
-                (status, [(header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"))], html)
-                    .into_response()
-            }
+            Ok(html) => (status, [(header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"))], html)
+                .into_response(),
             Err(error) => {
                 tracing::error!("a page of the board could not be written: {error:#}");
                 (StatusCode::INTERNAL_SERVER_ERROR, "The page could not be written; the log says why.\n")

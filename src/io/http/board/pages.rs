@@ -6,25 +6,19 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 
+use crate::domain::access::Role;
 use crate::domain::overview::{Bounds, Part};
 use crate::domain::query::Query;
 use crate::domain::view::{Answer, Ask, OrderView, SeriesView, UnitCard};
 use crate::domain::{City, OrderId, SeriesName, UnitId};
-use crate::domain::access::Role;
 use crate::render::board::{Flash, Home, Kept, OrderPage, Rules, Trouble, UnitPage, View};
 
 use super::visit::Visit;
 use super::{Hall, Refusal, Rooms, other_answer};
 
 /// What a crew looks at first; each is shown when the unit has it.
-const CHARTS: [&str; 6] = [
-    "battery.voltage",
-    "heartbeats",
-    "link.rssi",
-    "enclosure.temperature",
-    "mains.voltage",
-    "battery.charge",
-];
+const CHARTS: [&str; 6] =
+    ["battery.voltage", "heartbeats", "link.rssi", "enclosure.temperature", "mains.voltage", "battery.charge"];
 const DAY: Duration = Duration::from_secs(86_400);
 const INCIDENTS_SHOWN: usize = 8;
 

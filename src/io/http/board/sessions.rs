@@ -10,8 +10,8 @@ use hmac::{Hmac, KeyInit, Mac};
 use serde::{Deserialize, Serialize};
 use sha2::Sha256;
 
-use crate::domain::Timestamp;
 use crate::domain::Caller;
+use crate::domain::Timestamp;
 use crate::io::http::guard::{Guard, Seal};
 use crate::io::http::links::Links;
 
@@ -123,7 +123,10 @@ mod tests {
         let last = LASTS.as_secs() as i64 - 1;
         assert!(sessions.caller(&cookie, &guard, at(last)).is_some());
         assert!(sessions.caller(&cookie, &guard, at(last + 1)).is_none(), "over");
-        assert!(sessions.caller(&cookie, &Guard::new(&[Token::admin("another token here")]), at(0)).is_none(), "taken back");
+        assert!(
+            sessions.caller(&cookie, &Guard::new(&[Token::admin("another token here")]), at(0)).is_none(),
+            "taken back"
+        );
         assert!(Sessions::new(Links::new([8; 32])).caller(&cookie, &guard, at(0)).is_none(), "another service's");
         assert_eq!(sessions.caller(&sessions.begin("", &seal, at(0)), &guard, at(0)).and_then(|c| c.name), None);
     }

@@ -107,7 +107,8 @@ mod tests {
         for own in ["/", "/units?city=Dera+Ismail+Khan", "/orders/WO-000042"] {
             assert_eq!(own_path(own), own);
         }
-        for foreign in ["", "//evil.example", "https://evil.example", "/\\evil.example", "/a\r\nset-cookie: x", "units"] {
+        for foreign in ["", "//evil.example", "https://evil.example", "/\\evil.example", "/a\r\nset-cookie: x", "units"]
+        {
             assert_eq!(own_path(foreign), "/", "{foreign:?}");
         }
     }

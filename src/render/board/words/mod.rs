@@ -97,8 +97,7 @@ impl Words {
             ];
             let bundles =
                 sources.iter().filter_map(|(code, text)| Some(bundle(code, (*text)?, right))).collect::<Vec<_>>();
-            let mut language =
-                Language { code: code.clone(), name: code.clone(), from_the_right: right, bundles };
+            let mut language = Language { code: code.clone(), name: code.clone(), from_the_right: right, bundles };
             let own_name = bundles_own(&language, "language-name");
             language.name = own_name.unwrap_or_else(|| code.clone());
             if let Some(direction) = bundles_own(&language, "language-direction") {
