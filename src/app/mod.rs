@@ -2,11 +2,13 @@
 
 pub mod arguments;
 pub mod backtest;
+pub mod backup;
 pub mod clock;
 pub mod daemon;
 pub mod demo;
 pub mod doctor;
 pub mod historian;
+pub mod init;
 pub mod preview;
 pub mod replay;
 pub mod rule_test;

@@ -18,7 +18,11 @@ use crate::domain::{
 
 use super::exit::EXIT_HELP;
 use super::filter::Filter;
+use super::list::Shown;
+use super::near::Near;
+use super::on_demand::{Locate, Reboot, SelftestVerb};
 use super::times::{TypedTime, parse_instant, parse_span, parse_typed_time};
+use super::top::Top;
 
 pub const SERVER_DEFAULT: &str = "http://127.0.0.1:8680";
 
@@ -73,6 +77,15 @@ pub enum Verb {
     Orders(OrdersVerb),
     /// Put a unit, a site or a crew's units into maintenance, or end it
     Maintenance(Maintenance),
+    /// The fleet as it is now, over the whole terminal
+    Top(Top),
+    /// Ask a unit to test itself, and see what came of it
+    #[command(subcommand)]
+    Selftest(SelftestVerb),
+    /// Have a unit flash and beep for a minute, so that it can be found
+    Locate(Locate),
+    /// Have a unit start again
+    Reboot(Reboot),
     /// Run a recording through the engine and print what would have happened, as JSON lines
     Replay(Replay),
     /// What the service has heard, as a recording for replay, backtest and bug reports
@@ -99,6 +112,37 @@ pub enum Verb {
         /// bash, zsh, fish, elvish or powershell
         shell: clap_complete::Shell,
     },
+    /// Write settings, rules and fleet file for a new service; asks a few questions
+    Init(super::init::Init),
+    /// Copy the store and what belongs to it into one file, while the service runs
+    Backup(Backup),
+    /// Make an empty data folder what it was when a backup was made
+    Restore(Restore),
+    /// Write the manual pages into a folder
+    #[command(hide = true)]
+    Manual {
+        /// Such as /usr/local/share/man/man1
+        folder: PathBuf,
+    },
+}
+
+#[derive(Debug, Args)]
+pub struct Backup {
+    /// A new file
+    pub file: PathBuf,
+    /// Replace the file if it is there
+    #[arg(long)]
+    pub replace: bool,
+    #[command(flatten)]
+    pub store: From,
+}
+
+#[derive(Debug, Args)]
+pub struct Restore {
+    /// The backup
+    pub file: PathBuf,
+    #[command(flatten)]
+    pub store: From,
 }
 
 #[derive(Debug, Args)]
@@ -199,6 +243,13 @@ pub enum FleetVerb {
         #[arg(value_parser = UnitId::parse)]
         unit: UnitId,
     },
+    /// The units around a place, nearest first
+    Near(Near),
+    /// Write the whole fleet as the file that `fleet import` takes
+    Export {
+        /// A new file; - writes to standard output
+        file: PathBuf,
+    },
     /// Make a new password for a unit and print it once
     Password {
         /// Such as PSH-001
@@ -289,6 +340,8 @@ pub struct Listing {
     /// In the order of this field; with a minus before it, largest first: --sort=-since
     #[arg(long, value_name = "FIELD", allow_hyphen_values = true)]
     pub sort: Option<String>,
+    #[command(flatten)]
+    pub shown: Shown,
 }
 
 /// For lists that are small.
@@ -639,11 +692,11 @@ fn parse_series(text: &str) -> Result<SeriesName, String> {
     })
 }
 
-fn parse_zone(text: &str) -> Result<Tz, String> {
+pub(super) fn parse_zone(text: &str) -> Result<Tz, String> {
     text.parse().map_err(|_| format!("{text:?} is not a time zone: write it as Asia/Karachi or UTC"))
 }
 
-fn parse_address(text: &str) -> Result<SocketAddr, String> {
+pub(super) fn parse_address(text: &str) -> Result<SocketAddr, String> {
     text.parse().map_err(|_| format!("{text:?} is not an address: write it as 127.0.0.1:1883 or [::1]:1883"))
 }
 

@@ -29,12 +29,15 @@ use super::arguments::{
     Accept, Availability, By, Listing, Maintenance, OrdersVerb, Outbox, OutboxVerb, Output, Picking, ReportArgs,
     WhichReport, Who,
 };
+use super::card::{self, Card};
 use super::client::{Answered, Client};
 use super::exit::{Exit, Failure};
 use super::filter::{Filter, pick};
+use super::list;
+use super::progress::Waiting;
 use super::screen::Screen;
 
-type Done = Result<(), Failure>;
+pub(super) type Done = Result<(), Failure>;
 
 /// Mistakes are told before the service is asked.
 fn listed<F: Field, T: DeserializeOwned>(
@@ -51,13 +54,22 @@ fn listed<F: Field, T: DeserializeOwned>(
 }
 
 pub fn fleet_list(client: &Client, screen: &Screen, listing: &Listing) -> Done {
-    let units = listed::<UnitField, UnitRow>(client, "units", listing, &[])?;
-    screen.rows(&units.value, || table::unit_list(&units.value, &screen.look(units.now)))
+    let columns = listing.shown.check::<UnitRow>(screen)?;
+    let readings = list::readings(&columns);
+    let more: Vec<(&str, &str)> = readings.iter().map(|names| ("readings", names.as_str())).collect();
+    let fetch = || listed::<UnitField, UnitRow>(client, "units", listing, &more);
+    list::show(screen, &listing.shown, &columns, fetch, table::unit_list)
 }
 
 pub fn fleet_show(client: &Client, screen: &Screen, unit: &UnitId) -> Done {
-    let card = client.get::<UnitCard>(&format!("units/{unit}"))?;
-    screen.one(&card.value, || table::unit_card(&card.value, &screen.look(card.now)))
+    match screen.output {
+        Output::Table => {
+            let Answered { value: Card { card, days }, now } = card::fetch(client, unit)?;
+            screen.print(&table::unit_card(&card, &days, &screen.look(now)))
+        }
+        Output::Json => screen.json(&client.get::<UnitCard>(&format!("units/{unit}"))?.value),
+        Output::Csv => screen.csv(&[client.get::<UnitCard>(&format!("units/{unit}"))?.value]),
+    }
 }
 
 pub fn fleet_history(client: &Client, screen: &Screen, unit: &UnitId, since: Duration) -> Done {
@@ -128,13 +140,15 @@ pub fn quarantine(client: &Client, screen: &Screen, picking: &Picking) -> Done {
 }
 
 pub fn alerts(client: &Client, screen: &Screen, listing: &Listing) -> Done {
-    let alerts = listed::<AlertField, AlertRow>(client, "alerts", listing, &[])?;
-    screen.rows(&alerts.value, || table::alerts(&alerts.value, &screen.look(alerts.now)))
+    let columns = listing.shown.check::<AlertRow>(screen)?;
+    let fetch = || listed::<AlertField, AlertRow>(client, "alerts", listing, &[]);
+    list::show(screen, &listing.shown, &columns, fetch, table::alerts)
 }
 
 pub fn incidents(client: &Client, screen: &Screen, listing: &Listing) -> Done {
-    let open = listed::<IncidentField, IncidentRow>(client, "incidents", listing, &[])?;
-    screen.rows(&open.value, || table::incidents(&open.value, &screen.look(open.now)))
+    let columns = listing.shown.check::<IncidentRow>(screen)?;
+    let fetch = || listed::<IncidentField, IncidentRow>(client, "incidents", listing, &[]);
+    list::show(screen, &listing.shown, &columns, fetch, table::incidents)
 }
 
 pub fn refusals(client: &Client, screen: &Screen, picking: &Picking) -> Done {
@@ -186,8 +200,9 @@ pub fn orders(client: &Client, screen: &Screen, verb: &OrdersVerb) -> Done {
     match verb {
         OrdersVerb::List { all, listing } => {
             let closed = [("closed", if *all { "true" } else { "false" })];
-            let orders = listed::<OrderField, OrderView>(client, "orders", listing, &closed)?;
-            screen.rows(&orders.value, || table::order_list(&orders.value, &screen.look(orders.now)))
+            let columns = listing.shown.check::<OrderView>(screen)?;
+            let fetch = || listed::<OrderField, OrderView>(client, "orders", listing, &closed);
+            list::show(screen, &listing.shown, &columns, fetch, table::order_list)
         }
         OrdersVerb::Show { order } => {
             let order = client.get::<OrderView>(&format!("orders/{order}"))?;
@@ -295,12 +310,34 @@ pub fn fleet_import(client: &Client, screen: &Screen, file: &Path, dry_run: bool
     let bytes = read_file(file)?;
     let by = name(who);
     let query = [("dry_run", if dry_run { "true" } else { "false" }), ("by", by.as_str())];
-    let plan = client.post::<ImportPlan>("fleet", &query, "text/csv", &bytes)?;
+    let waiting = Waiting::on("the service compares and takes in the units");
+    let plan = client.post::<ImportPlan>("fleet", &query, "text/csv", &bytes);
+    drop(waiting);
+    let plan = plan?;
     match screen.output {
         Output::Table => screen.print(&table::import_plan(&plan.value, &screen.look(plan.now))),
         Output::Json => screen.json(&plan.value),
         Output::Csv => screen.csv(&PlanLine::of(&plan.value)),
     }
+}
+
+pub fn fleet_export(client: &Client, screen: &Screen, file: &Path) -> Done {
+    match screen.output {
+        Output::Table | Output::Csv => {}
+        Output::Json => return Err(Failure::usage("the fleet file is CSV: drop --output, or ask `fleet list`")),
+    }
+    let csv = client.get_text("fleet")?;
+    if file.as_os_str() == "-" {
+        return screen.print(&csv);
+    }
+    let shown = file.display();
+    // The one that is there may be what somebody is working on.
+    let mut new = File::create_new(file).map_err(|error| match error.kind() {
+        std::io::ErrorKind::AlreadyExists => Failure::failed(format!("{shown} is there already: name a new file")),
+        _ => Failure::failed(format!("{shown}: {error}; name a file that can be written")),
+    })?;
+    let written = std::io::Write::write_all(&mut new, csv.as_bytes());
+    written.and_then(|()| new.sync_all()).map_err(|error| Failure::failed(format!("{shown}: {error}")))
 }
 
 /// Err: it cannot be read, or is larger than the service takes.
@@ -332,7 +369,7 @@ fn told(screen: &Screen, answer: &Value, sentence: impl FnOnce() -> String) -> D
     }
 }
 
-fn name(who: &Who) -> String {
+pub(super) fn name(who: &Who) -> String {
     let set = |name: &str| std::env::var(name).ok().filter(|v| !v.trim().is_empty());
     who.by
         .clone()

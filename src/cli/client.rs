@@ -39,6 +39,11 @@ pub struct Answered<T> {
 impl Client {
     /// Err: `server` is not a URL that can be asked.
     pub fn new(server: &str, token: Option<String>) -> Result<Self, Failure> {
+        Client::patient_for(server, token, ANSWER_WITHIN)
+    }
+
+    /// Gives up after this.
+    pub fn patient_for(server: &str, token: Option<String>, patience: Duration) -> Result<Self, Failure> {
         let server = server.trim().trim_end_matches('/');
         let host = check_server(server)?;
         let token = token.filter(|t| !t.is_empty());
@@ -50,8 +55,8 @@ impl Client {
         let mut config = Agent::config_builder()
             .http_status_as_error(false)
             .max_redirects(0)
-            .timeout_connect(Some(CONNECT_WITHIN))
-            .timeout_global(Some(ANSWER_WITHIN))
+            .timeout_connect(Some(CONNECT_WITHIN.min(patience)))
+            .timeout_global(Some(patience))
             .user_agent(concat!("buttonwatch/", env!("CARGO_PKG_VERSION")));
         if is_this_machine(&host) {
             config = config.proxy(None);
@@ -65,6 +70,21 @@ impl Client {
             request = request.header(header::AUTHORIZATION, format!("Bearer {token}"));
         }
         self.read(request.call())
+    }
+
+    /// What is no JSON.
+    pub fn get_text(&self, path: &str) -> Result<String, Failure> {
+        let mut request = self.agent.get(self.url(path));
+        if let Some(token) = &self.token {
+            request = request.header(header::AUTHORIZATION, format!("Bearer {token}"));
+        }
+        let mut response = request.call().map_err(|error| self.unreachable(&error))?;
+        if !response.status().is_success() {
+            return self.read::<serde_json::Value>(Ok(response)).and(Err(self.foreign("it has no status of its own")));
+        }
+        let body = response.body_mut().with_config().limit(ANSWER_BYTES_MAX).read_to_vec();
+        let body = body.map_err(|error| self.unreachable(&error))?;
+        String::from_utf8(body).map_err(|_| self.foreign("it is no text"))
     }
 
     /// A whole list, page after page.
@@ -81,7 +101,7 @@ impl Client {
         let mut next = format!("/api/v1/{path}?{query}");
         let mut rows = Vec::new();
         loop {
-            let (page, link) = self.get_page::<Vec<T>>(&next)?;
+            let (page, link, _) = self.get_page::<Vec<T>>(&next)?;
             let now = page.now;
             rows.extend(page.value);
             match link {
@@ -91,7 +111,23 @@ impl Client {
         }
     }
 
-    fn get_page<T: DeserializeOwned>(&self, path: &str) -> Result<(Answered<T>, Option<String>), Failure> {
+    /// The first rows of a list, and how many there are in all.
+    pub fn get_first<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        query: &[(&str, &str)],
+    ) -> Result<(Answered<Vec<T>>, usize), Failure> {
+        let query = form_urlencoded::Serializer::new(String::new()).extend_pairs(query).finish();
+        let (page, _, total) = self.get_page::<Vec<T>>(&format!("/api/v1/{path}?{query}"))?;
+        let total = total.unwrap_or(page.value.len());
+        Ok((page, total))
+    }
+
+    /// With the next page's address, and how many rows there are on all.
+    fn get_page<T: DeserializeOwned>(
+        &self,
+        path: &str,
+    ) -> Result<(Answered<T>, Option<String>, Option<usize>), Failure> {
         let mut request = self.agent.get(format!("{}{path}", self.server)).header(header::ACCEPT, "application/json");
         if let Some(token) = &self.token {
             request = request.header(header::AUTHORIZATION, format!("Bearer {token}"));
@@ -99,9 +135,11 @@ impl Client {
         let response = request.call();
         let link = response.as_ref().ok().and_then(|r| r.headers().get(header::LINK)).and_then(|v| v.to_str().ok());
         let next = link.and_then(|l| l.strip_prefix('<')?.strip_suffix(">; rel=\"next\""));
+        let total = response.as_ref().ok().and_then(|r| r.headers().get("x-total-count"));
+        let total = total.and_then(|v| v.to_str().ok()).and_then(|v| v.parse().ok());
         // Only below the same server: nobody else gets the token.
         let next = next.filter(|n| n.starts_with("/api/v1/")).map(str::to_owned);
-        Ok((self.read(response)?, next))
+        Ok((self.read(response)?, next, total))
     }
 
     pub fn post_json<T: DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> Result<Answered<T>, Failure> {

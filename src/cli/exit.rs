@@ -16,6 +16,8 @@ pub enum Exit {
     NotAllowed = 5,
     /// It cannot be done in the present state: the order is closed already, say.
     Conflict = 6,
+    /// A unit did not do in time what it was asked for.
+    NoAnswer = 7,
 }
 
 impl From<Exit> for ExitCode {
@@ -33,7 +35,9 @@ Exit status:
   3  the service does not answer, or is starting or stopping
   4  there is no such unit, order, site or crew
   5  the service wants a token, or another one (BUTTONWATCH_TOKEN)
-  6  it cannot be done in the present state, such as closing a closed order";
+  6  it cannot be done in the present state, such as closing a closed order; or the unit
+     refused
+  7  the unit did not answer in time";
 
 /// Why a command did not do what was asked, and what to do about it.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -3,22 +3,32 @@
 
 mod arguments;
 mod ask;
+mod backup;
+mod card;
 mod client;
+mod completions;
 mod exit;
 mod filter;
 mod influx;
+mod init;
+mod list;
+mod manual;
+mod near;
+mod on_demand;
 mod preview;
 mod programs;
+mod progress;
 mod record;
 mod rules;
 mod screen;
 mod times;
+mod top;
 
 use std::ffi::OsString;
 use std::io::Write;
 use std::process::ExitCode;
 
-use clap::{CommandFactory, Parser};
+use clap::Parser;
 
 use crate::app::arguments::{DemoArgs, DoctorArgs, PasswordArgs, ReplayArgs, ServeArgs, SimulateArgs};
 use crate::domain::Metric;
@@ -33,6 +43,10 @@ use screen::Screen;
 
 /// The whole program. `arguments` begin with the program's own name.
 pub fn run(arguments: impl IntoIterator<Item = impl Into<OsString> + Clone>) -> ExitCode {
+    let arguments: Vec<OsString> = arguments.into_iter().map(Into::into).collect();
+    if completions::answer(&arguments) {
+        return Exit::Fine.into();
+    }
     let cli = match Cli::try_parse_from(arguments) {
         Ok(cli) => cli,
         Err(error) => {
@@ -66,6 +80,8 @@ fn carry_out(cli: Cli) -> Result<(), Failure> {
         Verb::Fleet(FleetVerb::Import { file, dry_run, who }) => {
             ask::fleet_import(&client()?, &screen, &file, dry_run, &who)
         }
+        Verb::Fleet(FleetVerb::Near(args)) => near::near(&client()?, &screen, &args),
+        Verb::Fleet(FleetVerb::Export { file }) => ask::fleet_export(&client()?, &screen, &file),
         Verb::Fleet(FleetVerb::List(listing)) => ask::fleet_list(&client()?, &screen, &listing),
         Verb::Fleet(FleetVerb::Show { unit }) => ask::fleet_show(&client()?, &screen, &unit),
         Verb::Fleet(FleetVerb::History { unit, metric: None, since }) => {
@@ -86,15 +102,15 @@ fn carry_out(cli: Cli) -> Result<(), Failure> {
         Verb::Orders(OrdersVerb::Templates { folder }) => preview::templates(&folder),
         Verb::Orders(verb) => ask::orders(&client()?, &screen, &verb),
         Verb::Maintenance(args) => ask::maintenance(&client()?, &screen, &args),
+        Verb::Top(args) => top::run(client()?, &common.server, &screen, &args),
+        Verb::Selftest(verb) => on_demand::selftest(&client()?, &screen, &verb),
+        Verb::Locate(args) => on_demand::locate(&client()?, &screen, &args),
+        Verb::Reboot(args) => on_demand::reboot(&client()?, &screen, &args),
         Verb::Report(args) => ask::report(&client()?, &screen, &args),
         Verb::Outbox(outbox) => ask::outbox(&client()?, &screen, &outbox),
         Verb::Refusals(listing) => ask::refusals(&client()?, &screen, &listing),
         Verb::Rules(RulesVerb::Metrics) => rules_metrics(&screen),
-        Verb::Completions { shell } => {
-            let mut script = Vec::new();
-            clap_complete::generate(shell, &mut Cli::command(), "buttonwatch", &mut script);
-            screen.print(&String::from_utf8_lossy(&script))
-        }
+        Verb::Completions { shell } => completions::script(&screen, shell),
 
         Verb::Serve(args) => programs::run_serve(serve_args(args, token)),
         Verb::Demo(Demo { run_for, dir }) => programs::run_demo(DemoArgs { run_for, dir }),
@@ -121,6 +137,10 @@ fn carry_out(cli: Cli) -> Result<(), Failure> {
             rules::backtest(&args, &screen)
         }
         Verb::Rules(RulesVerb::Test { files, rules }) => rules::test(&files, rules.as_deref(), &screen),
+        Verb::Init(args) => init::init(args, &screen),
+        Verb::Backup(args) => backup::make(&args, &screen),
+        Verb::Restore(args) => backup::put_back(&args, &screen),
+        Verb::Manual { folder } => manual::write(&folder, &screen),
     }
 }
 

@@ -2,7 +2,7 @@
 //! exit status.
 
 use std::fs::File;
-use std::io::{BufRead, BufReader, BufWriter, Write, stdin, stdout};
+use std::io::{BufReader, BufWriter, Read, Write, stdin, stdout};
 use std::path::Path;
 
 use crate::app::arguments::{DemoArgs, DoctorArgs, PasswordArgs, ReplayArgs, ServeArgs, SimulateArgs};
@@ -19,7 +19,9 @@ use crate::render::timeline::write_effect;
 use crate::wire::decode::Decoder;
 use crate::wire::signature::Signing;
 
+use super::arguments::Output;
 use super::exit::Failure;
+use super::progress::Progress;
 use super::screen::Screen;
 
 /// What is logged when RUST_LOG does not say: ours, and the libraries' troubles only.
@@ -75,13 +77,9 @@ pub(super) fn run_replay(args: ReplayArgs) -> Result<(), Failure> {
     let settings = Settings { readings: args.readings, ..settings };
     let mut points = args.points.as_deref().map(PointFiles::create).transpose().map_err(failed)?;
     let name = args.recording.display().to_string();
-    let recording: Box<dyn BufRead> = if name == "-" {
-        Box::new(BufReader::new(stdin()))
-    } else {
-        let file =
-            File::open(&args.recording).map_err(|e| failed(format!("{name}: {e}; name the recording you mean")))?;
-        Box::new(BufReader::new(file))
-    };
+    let (recording, size) = open_recording(&args.recording)?;
+    let progress = Progress::bytes_beside_output("replay", size);
+    let recording = BufReader::new(progress.watch(recording));
     let mut engine = Engine::new(rules, Fleet::new(fleet), settings);
     // What is in a recording was believed when it was made: signatures are not asked for again.
     let decoder = Decoder::new(root, Signing::Off);
@@ -108,6 +106,7 @@ pub(super) fn run_replay(args: ReplayArgs) -> Result<(), Failure> {
         }
     }
     .map_err(|e| failed(format!("{name}, {e}")))?;
+    drop(progress);
     if let Some(files) = points {
         files.finish().map_err(failed)?;
     }
@@ -125,6 +124,17 @@ pub(super) fn run_replay(args: ReplayArgs) -> Result<(), Failure> {
         eprintln!("note: {} messages were refused, the first one: {first}", passed.refused);
     }
     Ok(())
+}
+
+/// The recording, and how long it is if that is known; `-` is standard input.
+pub(super) fn open_recording(path: &Path) -> Result<(Box<dyn Read>, Option<u64>), Failure> {
+    if path.as_os_str() == "-" {
+        return Ok((Box::new(stdin()), None));
+    }
+    let cannot = |e| Failure::failed(format!("{}: {e}; name the recording you mean", path.display()));
+    let file = File::open(path).map_err(cannot)?;
+    let size = file.metadata().ok().filter(|m| m.is_file()).map(|m| m.len());
+    Ok((Box::new(file), size))
 }
 
 /// What InfluxDB would have been told, one file a bucket.
@@ -217,7 +227,11 @@ pub(super) fn run_simulate(args: SimulateArgs) -> Result<(), Failure> {
 
 pub(super) fn run_doctor(args: DoctorArgs, screen: &Screen) -> Result<(), Failure> {
     let findings = runtime()?.block_on(doctor::examine(&args));
-    screen.print(&doctor::render(&findings))?;
+    match screen.output {
+        Output::Table => screen.print(&doctor::render(&findings, &screen.look(clock::now())))?,
+        Output::Json => screen.json(&findings)?,
+        Output::Csv => return Err(Failure::usage("doctor has no CSV to give: say --output json, or nothing")),
+    }
     if findings.iter().any(|f| f.state == doctor::State::Bad) {
         return Err(Failure::failed(String::new()));
     }

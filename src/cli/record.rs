@@ -2,7 +2,7 @@
 //! never through it: the service is not slowed down. What stands in a line is never changed.
 
 use std::fs::File;
-use std::io::{BufWriter, IsTerminal, Write, stderr, stdout};
+use std::io::{BufWriter, Write, stderr, stdout};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -16,6 +16,7 @@ use crate::wire::recording::{What, parse_line};
 use super::arguments::{From, RecordVerb};
 use super::exit::Failure;
 use super::programs::read_settings;
+use super::progress::Progress;
 use super::screen::Screen;
 
 type Done = Result<(), Failure>;
@@ -108,11 +109,22 @@ fn is_wanted(line: &[u8], units: &[UnitId]) -> bool {
 }
 
 fn export(reader: &StoreReader, (from, to): (Timestamp, Timestamp), units: &[UnitId], output: &Path) -> Done {
-    const TELL_EVERY: u64 = 50_000;
     let mut target = Target::open(output)?;
-    let shown = stderr().is_terminal();
-    let (mut written, mut broken) = (0u64, None);
+    // How many lines there are is not known before they are read; how much time they cover is.
+    let progress = Progress::of_output("export", 0, output.as_os_str() == "-");
+    let until = to.min(clock::now());
+    let mut first = None;
+    let (mut read_lines, mut written, mut broken) = (0u64, 0u64, None);
     let read = reader.journal_between(from, to, |line| {
+        if read_lines % LOOK_AT_EVERY == 0
+            && let Some(at) = time_of(line)
+        {
+            let first = *first.get_or_insert(at);
+            progress.set_total(until.since(first).as_secs());
+            progress.at(at.since(first).as_secs());
+            progress.say(format!("{written} lines"));
+        }
+        read_lines += 1;
         if !is_wanted(line, units) {
             return ControlFlow::Continue(());
         }
@@ -121,18 +133,24 @@ fn export(reader: &StoreReader, (from, to): (Timestamp, Timestamp), units: &[Uni
             return ControlFlow::Break(());
         }
         written += 1;
-        if shown && written % TELL_EVERY == 0 {
-            // Only for the person who waits.
-            let _ = write!(stderr(), "\r{written} lines ");
-        }
         ControlFlow::Continue(())
     });
+    drop(progress);
     read.map_err(|e| Failure::failed(e.to_string()))?;
     if let Some(e) = broken.or_else(|| target.flush().err()) {
         return Err(target.failed(&e));
     }
-    let _ = writeln!(stderr(), "{}{written} lines", if shown { "\r" } else { "" });
+    let _ = writeln!(stderr(), "{written} lines");
     Ok(())
+}
+
+/// Often enough for a moving bar, seldom enough to cost nothing.
+const LOOK_AT_EVERY: u64 = 2000;
+
+/// When it was heard: every line of a recording begins with it.
+fn time_of(line: &[u8]) -> Option<Timestamp> {
+    let text = std::str::from_utf8(line.strip_prefix(b"{\"at\":\"")?).ok()?;
+    Timestamp::parse(text.split_once('"')?.0)
 }
 
 fn live(reader: &StoreReader, run_for: Option<Duration>, units: &[UnitId], output: &Path) -> Done {

@@ -1,16 +1,15 @@
 //! `rules …`: the tools of the person who edits rules. Owns how their files are found and how their answers end.
 
-use std::fs::File;
-use std::io::{BufReader, IsTerminal, Read, Write, stdin};
+use std::io::BufReader;
 use std::path::{Path, PathBuf};
 
+use crate::app::doctor::unwatched;
 use crate::app::replay::replay;
 use crate::app::{backtest as backtests, rule_test, serve};
 use crate::config::rule_test::TestFleet;
 use crate::config::{RuleTests, check_rule_tests, read_text};
 use crate::domain::explain::Explained;
-use crate::domain::rule::Condition;
-use crate::domain::{Fleet, Kind, Rule, RuleId, RuleSet, Settings, Timestamp, UnitId};
+use crate::domain::{Fleet, RuleId, RuleSet, Settings, Timestamp, UnitId};
 use crate::engine::Engine;
 use crate::render::backtest::backtest as table_of;
 use crate::render::explain::explained as page_of;
@@ -22,7 +21,8 @@ use crate::wire::signature::Signing;
 use super::arguments::Output;
 use super::client::{Answered, Client};
 use super::exit::{Exit, Failure};
-use super::programs::read_settings;
+use super::programs::{open_recording, read_settings};
+use super::progress::Progress;
 use super::screen::Screen;
 
 type Done = Result<(), Failure>;
@@ -84,11 +84,7 @@ fn beside(rules: &RuleSet, fleet: &Fleet) -> Vec<String> {
             }
         }
     }
-    let is_silent = |c: &&Condition| matches!(c, Condition::Silent { kind: Kind::Heartbeat, .. });
-    let watches = |rule: &&Rule| rule.condition.leaves().iter().any(is_silent);
-    let silent: Vec<&Rule> = rules.rules.iter().filter(watches).collect();
-    let bare = fleet.units().filter(|(_, u)| !silent.iter().any(|r| r.only.selects(u)));
-    let bare: Vec<&str> = bare.map(|(_, u)| u.unit.as_str()).collect();
+    let bare: Vec<&str> = unwatched(rules, fleet.units().map(|(_, u)| u)).into_iter().map(UnitId::as_str).collect();
     if !bare.is_empty() {
         let more = if bare.len() > SHOWN { format!(" and {} more", bare.len() - SHOWN) } else { String::new() };
         let list = bare[..bare.len().min(SHOWN)].join(", ");
@@ -184,20 +180,14 @@ pub(super) fn backtest(args: &BacktestArgs, screen: &Screen) -> Done {
         return Err(Failure::failed(problems.join("\n")));
     }
     let name = args.file.display().to_string();
-    let recording = open(&args.file)?;
+    let (recording, size) = open_recording(&args.file)?;
     // What is in a recording was believed when it was made: signatures are not asked for again.
     let decoder = Decoder::new(root, Signing::Off);
-    let shown = std::io::stderr().is_terminal();
-    let progress = |lines: u64, at: Timestamp| {
-        if shown && lines > 0 {
-            // Only for the person who waits; whether it can be written changes nothing.
-            let _ = write!(std::io::stderr(), "\r{lines} lines, at {at} ");
-        }
-    };
-    let done = backtests::backtest(&Fleet::new(fleet), &settings, &decoder, recording, rules, args.until, progress);
-    if shown {
-        let _ = write!(std::io::stderr(), "\r{:60}\r", "");
-    }
+    let bar = Progress::bytes("backtest", size);
+    let recording = bar.watch(recording);
+    let told = |_, at: Timestamp| bar.say(format!("at {}", &at.to_string()[..10]));
+    let done = backtests::backtest(&Fleet::new(fleet), &settings, &decoder, recording, rules, args.until, told);
+    drop(bar);
     let (found, passed) = done.map_err(|e| Failure::failed(format!("{name}, {e}")))?;
     match screen.output {
         Output::Table => screen.print(&table_of(&found, &screen.look(Timestamp::default())))?,
@@ -211,14 +201,6 @@ pub(super) fn backtest(args: &BacktestArgs, screen: &Screen) -> Done {
         eprintln!("note: {} messages were refused, the first one: {first}", passed.refused);
     }
     Ok(())
-}
-
-fn open(path: &Path) -> Result<Box<dyn Read>, Failure> {
-    if path.as_os_str() == "-" {
-        return Ok(Box::new(stdin()));
-    }
-    let cannot = |e| Failure::failed(format!("{}: {e}; name the recording you mean", path.display()));
-    Ok(Box::new(File::open(path).map_err(cannot)?))
 }
 
 /// What stands in for the running service.
@@ -264,7 +246,7 @@ fn explain_offline(unit: &UnitId, offline: &Offline) -> Result<Answered<Explaine
     }
     let mut engine = Engine::new(rules, Fleet::new(fleet), Settings::default());
     let decoder = Decoder::new(Decoder::DEFAULT_ROOT, Signing::Off);
-    let recording = BufReader::new(open(&offline.recording)?);
+    let recording = BufReader::new(open_recording(&offline.recording)?.0);
     replay(&mut engine, &decoder, recording, offline.until, None, |_| {})
         .map_err(|e| Failure::failed(format!("{}, {e}", offline.recording.display())))?;
     let value = engine.explain_unit(unit).ok_or_else(|| {

@@ -6,7 +6,7 @@ use chrono_tz::Tz;
 use serde::Serialize;
 
 use crate::domain::Timestamp;
-use crate::render::table::{Look, Record, csv};
+use crate::render::table::{Look, Record, csv, csv_of};
 
 use super::arguments::Output;
 use super::exit::Failure;
@@ -70,7 +70,15 @@ impl Screen {
     }
 
     pub fn csv<R: Record>(&self, rows: &[R]) -> Result<(), Failure> {
-        let text = csv(rows);
+        self.print_csv(csv(rows))
+    }
+
+    /// Only these columns.
+    pub fn csv_of(&self, columns: &[String], rows: &[Vec<String>]) -> Result<(), Failure> {
+        self.print_csv(csv_of(columns, rows))
+    }
+
+    fn print_csv(&self, text: String) -> Result<(), Failure> {
         if !self.terminal {
             return self.print(&text);
         }

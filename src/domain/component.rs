@@ -81,4 +81,7 @@ impl Component {
         Component::Button,
         Component::Stream,
     ];
+    /// Those that a self-test tests.
+    pub const TESTED: &'static [Component] =
+        &[Component::Camera, Component::Microphone, Component::Speaker, Component::Button, Component::Stream];
 }

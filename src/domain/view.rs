@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
+use std::time::Duration;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -14,9 +15,10 @@ use super::delivery::AddressOutcome;
 use super::effect::{AlertState, IncidentState};
 use super::event::{MaintenanceScope, OrderMove};
 use super::explain::Explained;
-use super::fleet::GroupKind;
+use super::fleet::{GroupKind, Unit};
 use super::ids::{City, CrewId, FeederId, GroupName, MessageId, OrderId, RuleId, SiteId, UnitId, UplinkId};
-use super::message::Outcome;
+use super::message::{Do, Outcome};
+use super::on_demand::CommandView;
 use super::order::{Change, Order, OrderState, Subject, Suspect};
 use super::outlook::Outlook;
 use super::overview::{Overview, Part, RulesView};
@@ -60,6 +62,23 @@ pub enum Ask {
         component: Option<Component>,
         by: String,
     },
+    /// Something is asked of a unit, on demand.
+    Command {
+        unit: UnitId,
+        act: Do,
+        /// Of a self-test; empty: all.
+        components: Vec<Component>,
+        /// The unit must have begun by then. None: `Do::worth_for`.
+        within: Option<Duration>,
+        by: String,
+    },
+    /// How far one of its commands is.
+    CommandState {
+        unit: UnitId,
+        command: String,
+    },
+    /// What was asked of it lately, newest first.
+    Commands(UnitId),
     /// Which tests are due, and what will fail next.
     Outlook,
     /// A period in figures.
@@ -99,6 +118,8 @@ pub enum Ask {
         dry_run: bool,
         by: String,
     },
+    /// All of it, as it was imported.
+    Fleet,
     Refusals,
     Outbox,
     /// One mail as it goes out.
@@ -156,9 +177,13 @@ pub enum Answer {
     Order(Box<OrderView>),
     Quarantine(Vec<QuarantineRow>),
     Import(ImportPlan),
+    /// In the order of their ids.
+    Fleet(Vec<Unit>),
     Refusals(Vec<RefusalRow>),
     Outbox(Vec<OutboxRow>),
     Mail(Box<MailView>),
+    Command(Box<CommandView>),
+    Commands(Vec<CommandView>),
     Retried(Retried),
     Done,
 }
@@ -250,6 +275,9 @@ pub struct ReadingView {
     /// With its unit, as people read it.
     pub text: String,
     pub at: Timestamp,
+    /// The fixed limits that the rules of now set this unit's reading, lowest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub limits: Vec<f64>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]

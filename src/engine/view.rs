@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use crate::domain::effect::{AlertState, IncidentState};
 use crate::domain::metric::Origin;
+use crate::domain::series::SeriesLimit;
 use crate::domain::view::{AlertRow, IncidentRow, OrderView, ReadingView, SiblingView, TestView, UnitCard, UnitRow};
-use crate::domain::{GroupKind, Metric, Order, OrderId, Reason, Subject, UnitId, UnitIx};
+use crate::domain::{GroupKind, Metric, Order, OrderId, Reason, SeriesName, Subject, UnitId, UnitIx};
 
 use super::Engine;
 use super::sign::growth;
@@ -76,6 +77,13 @@ impl Engine {
                 });
             }
         }
+        let limits = |name: &SeriesName| {
+            let mut limits: Vec<f64> =
+                SeriesLimit::of(self.rules(), row, name).into_iter().map(|limit| limit.value).collect();
+            limits.sort_by(f64::total_cmp);
+            limits.dedup();
+            limits
+        };
         let mut readings: Vec<ReadingView> = s
             .measured
             .readings()
@@ -84,6 +92,7 @@ impl Engine {
                 value: r.value,
                 text: r.metric.figure(r.value),
                 at: r.at,
+                limits: limits(&SeriesName::Metric(r.metric)),
             })
             .collect();
         let derived_at = s.last_heard.unwrap_or_default();
@@ -99,12 +108,14 @@ impl Engine {
             value,
             text: m.figure(value),
             at: derived_at,
+            limits: limits(&SeriesName::Metric(m)),
         }));
         readings.extend(s.seldom().vendor.iter().map(|(name, value, at)| ReadingView {
             metric: format!("x.{name}"),
             value: *value,
             text: crate::domain::metric::plain_number(*value),
             at: *at,
+            limits: limits(&SeriesName::Vendor(name.clone())),
         }));
         Some(UnitCard {
             row: self.unit_row(unit, self.open_orders_of(id)),

@@ -781,15 +781,5 @@ impl Engine {
 
 /// What a self-test can prove. The rest is proved by its alerts staying resolved.
 fn is_tested(component: Component) -> bool {
-    match component {
-        Component::Camera | Component::Microphone | Component::Speaker | Component::Button | Component::Stream => true,
-        Component::Controller
-        | Component::Battery
-        | Component::Charger
-        | Component::Mains
-        | Component::Uplink
-        | Component::Clock
-        | Component::Firmware
-        | Component::Enclosure => false,
-    }
+    Component::TESTED.contains(&component)
 }

@@ -446,7 +446,7 @@ fn what_is_wrong_with_a_request_is_said_with_a_remedy_and_never_asked() {
         ("DELETE", "/api/v1/orders/42", "", "", 405, "Allow"),
         ("PUT", "/metrics", "", "", 405, "Allow"),
         ("POST", "/api/v1/units", json, "{}", 405, "Allow"),
-        ("GET", "/api/v1/fleet", "", "", 405, "Allow"),
+        ("GET", "/api/v1/maintenance", "", "", 405, "Allow"),
         ("OPTIONS", "/api/v1/orders/42", "", "", 405, "Allow"),
         ("BREW", "/api/v1/orders/42", "", "", 405, "Allow"),
         ("POST", "/api/v1/orders/42", json, "", 400, "acknowledged"),
@@ -697,6 +697,9 @@ fn when_it_stops_requests_under_way_end_and_the_port_is_free() {
     let gate = Arc::new(tokio::sync::Notify::new());
     struct Slow(std::sync::mpsc::Sender<()>, Arc<tokio::sync::Notify>);
     impl Service for Slow {
+        fn changes(&self) -> tokio::sync::broadcast::Receiver<Arc<buttonwatch::domain::overview::Changed>> {
+            tokio::sync::broadcast::channel(1).1
+        }
         fn ask(
             &self,
             _: Ask,

@@ -5,3 +5,4 @@ mod cli;
 #[path = "../fake_service/mod.rs"]
 mod fake_service;
 mod http_api;
+mod terminal;

@@ -392,16 +392,16 @@ fn open_pages_are_told_what_changed_and_a_slow_one_to_look_anew() {
     let mut changed = Changed::default();
     changed.unit(&UnitId::parse("PSH-001").unwrap());
     changed.order(OrderId::new(42));
-    fake.changed.send(Arc::new(changed)).unwrap();
+    fake.changes.send(Arc::new(changed)).unwrap();
     let told = read_until(&mut page, "\"more\":false");
     assert!(told.contains("event: changed") && told.contains("PSH-001") && told.contains("WO-000042"), "{told}");
     // More commits at once than the channel holds.
     for i in 0..50 {
         let mut changed = Changed::default();
         changed.order(OrderId::new(i));
-        fake.changed.send(Arc::new(changed)).unwrap();
+        fake.changes.send(Arc::new(changed)).unwrap();
     }
-    fake.changed.send(Arc::new(Changed::everything())).unwrap();
+    fake.changes.send(Arc::new(Changed::everything())).unwrap();
     read_until(&mut page, "\"more\":true");
     // Open pages do not hold the service up when it stops.
     let began = std::time::Instant::now();

@@ -15,12 +15,11 @@ use buttonwatch::domain::overview::{
 use buttonwatch::domain::query::{Field, Fields, Page, Query, Value as Said};
 use buttonwatch::domain::report::{Report, ReportPeriod, ReportSpan};
 use buttonwatch::domain::view::{Answer, Ask, AskError, ImportPlan, LinkUse, OrderView, UnitCard, UnitRow};
-use buttonwatch::domain::{OrderId, Timestamp, Token, UnitId};
+use buttonwatch::domain::{OrderId, Timestamp, Token, Unit, UnitId};
 use buttonwatch::io::http::{BoardSettings, CrewDoor, Http, HttpError, Links, Service};
 use buttonwatch::render::board::Words;
 use buttonwatch::render::table::Record;
 use serde_json::{Value, json};
-use tokio::sync::broadcast;
 
 /// By what the rows' CSV says; what is only known to the engine is not there.
 struct Row<R>(R);
@@ -53,10 +52,8 @@ pub struct Fake {
     pub not_ready: Mutex<Vec<String>>,
     pub panic: Mutex<bool>,
     pub units: Vec<UnitRow>,
-    /// What a commit would tell open pages.
-    pub changed: broadcast::Sender<Arc<Changed>>,
-    /// Kept: one that nobody listens to is closed.
-    _changes: broadcast::Receiver<Arc<Changed>>,
+    /// Tells the board's readers.
+    pub changes: tokio::sync::broadcast::Sender<Arc<Changed>>,
 }
 
 impl Fake {
@@ -65,7 +62,6 @@ impl Fake {
     }
 
     pub fn with_units(units: Vec<UnitRow>) -> Arc<Fake> {
-        let (changed, _changes) = broadcast::channel(4);
         Arc::new(Fake {
             asked: Mutex::default(),
             links_used: Mutex::default(),
@@ -73,8 +69,7 @@ impl Fake {
             not_ready: Mutex::default(),
             panic: Mutex::new(false),
             units,
-            changed,
-            _changes,
+            changes: tokio::sync::broadcast::channel(16).0,
         })
     }
 
@@ -94,8 +89,6 @@ impl Fake {
                 "open_orders": 1, "outbox_waiting": 0,
             }))),
             Ask::Units(query) => Answer::Units(picked(self.units.clone(), &query)),
-            Ask::Overview(part) => Answer::Overview(Box::new(overview(&self.units, &part))),
-            Ask::Rules => Answer::Rules(Box::new(rules())),
             Ask::Unit(unit) => match self.units.iter().find(|u| u.unit == unit) {
                 Some(_) => Answer::Unit(Box::new(card(&unit))),
                 None => return Err(AskError::NotFound(format!("There is no unit {unit}."))),
@@ -145,6 +138,24 @@ impl Fake {
                 }
                 None => return Err(AskError::NotFound(format!("There is no unit {unit}."))),
             },
+            Ask::Command { unit, act, components, by, .. } => match self.units.iter().find(|u| u.unit == unit) {
+                Some(_) => Answer::Command(Box::new(read(json!({
+                    "id": "cmd-1", "unit": unit, "do": act, "components": components, "by": by, "asked_at": ago(0),
+                    "expires_at": later(3_600), "state": "waiting", "finished": false, "sent_at": null,
+                    "replied_at": null, "finished_at": null, "says": format!("{unit} is being asked"), "error": null,
+                    "results": [],
+                })))),
+                None => return Err(AskError::NotFound(format!("There is no unit {unit}."))),
+            },
+            Ask::CommandState { unit, command } => match self.units.iter().find(|u| u.unit == unit) {
+                Some(_) if command == "cmd-1" => Answer::Command(Box::new(read(done_command(&unit)))),
+                Some(_) => return Err(AskError::NotFound(format!("There is no command {command:?}."))),
+                None => return Err(AskError::NotFound(format!("There is no unit {unit}."))),
+            },
+            Ask::Commands(unit) => match self.units.iter().find(|u| u.unit == unit) {
+                Some(_) => Answer::Commands(vec![read(done_command(&unit))]),
+                None => return Err(AskError::NotFound(format!("There is no unit {unit}."))),
+            },
             Ask::Availability { .. } => Answer::Availability(
                 self.units
                     .iter()
@@ -160,6 +171,9 @@ impl Fake {
                     })
                     .collect(),
             ),
+            // The board's own questions: its tests bring a service that knows a fleet.
+            Ask::Overview(part) => Answer::Overview(Box::new(overview(&self.units, &part))),
+            Ask::Rules => Answer::Rules(Box::new(rules())),
             Ask::Outlook => Answer::Outlook(Box::new(read(json!({
                 "selftest_valid_s": 129_600.0, "drills": [], "forecasts": [forecast()],
             })))),
@@ -208,6 +222,7 @@ impl Fake {
                     "fleet.csv:3: crew is empty; write who repairs it".to_owned(),
                 ]));
             }
+            Ask::Fleet => Answer::Fleet(fleet()),
             Ask::Refusals => Answer::Refusals(vec![read(json!({
                 "kind": "not-json", "count": 12, "last_at": ago(330), "unit": "PSH-001",
                 "topic": "buttonwatch/v1/PSH-001/power", "why": "expected a JSON object at byte 0",
@@ -251,16 +266,19 @@ pub fn door() -> CrewDoor {
     CrewDoor { links: links(), zone_of: Box::new(|_| chrono_tz::Asia::Karachi), now }
 }
 
-pub fn board() -> BoardSettings {
-    BoardSettings { words: Words::default(), zone: chrono_tz::Asia::Karachi }
-}
-
 pub fn now() -> Timestamp {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
     Timestamp::from_millis(since.as_millis() as i64)
 }
 
+pub fn board() -> BoardSettings {
+    BoardSettings { words: Words::default(), zone: chrono_tz::Asia::Karachi }
+}
+
 impl Service for Fake {
+    fn changes(&self) -> tokio::sync::broadcast::Receiver<Arc<Changed>> {
+        self.changes.subscribe()
+    }
     fn ask(&self, ask: Ask) -> Pin<Box<dyn Future<Output = Result<Answer, AskError>> + Send + '_>> {
         Box::pin(async move { self.answer(ask) })
     }
@@ -269,9 +287,6 @@ impl Service for Fake {
     }
     fn metrics(&self) -> String {
         "# TYPE buttonwatch_units gauge\nbuttonwatch_units{readiness=\"ready\"} 1\n".to_owned()
-    }
-    fn changes(&self) -> broadcast::Receiver<Arc<Changed>> {
-        self.changed.subscribe()
     }
     fn ready(&self) -> Result<(), Vec<String>> {
         let missing = self.not_ready.lock().unwrap().clone();
@@ -319,6 +334,27 @@ impl Drop for Running {
 }
 
 /// So many seconds before now.
+fn fleet() -> Vec<Unit> {
+    let csv = "unit,name,site,city,crew\nPSH-001,قصہ خوانی,Qissa Khwani Bazaar,Peshawar,city-north\n";
+    buttonwatch::config::fleet::check_fleet("fleet.csv", csv.as_bytes()).expect("a fleet")
+}
+
+fn done_command(unit: &UnitId) -> Value {
+    json!({
+        "id": "cmd-1", "unit": unit, "do": "selftest", "components": [], "by": "Gul Khan", "asked_at": ago(20),
+        "expires_at": later(3_580), "state": "done", "finished": true, "sent_at": ago(19), "replied_at": ago(18),
+        "finished_at": ago(9), "says": format!("{unit} has tested itself: failed: microphone (no-tone)"),
+        "error": null, "results": [
+            {"component": "camera", "result": "pass", "at": ago(9), "code": null},
+            {"component": "microphone", "result": "fail", "at": ago(9), "code": "no-tone"},
+        ],
+    })
+}
+
+fn later(seconds: i64) -> Timestamp {
+    Timestamp::from_millis(ago(0).as_millis() + seconds * 1_000)
+}
+
 pub fn ago(seconds: u64) -> Timestamp {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
     Timestamp::from_millis(now.as_millis() as i64) - std::time::Duration::from_secs(seconds)

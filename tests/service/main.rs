@@ -6,6 +6,7 @@
 
 mod crash;
 mod description;
+mod first_hours;
 #[path = "../servers/mosquitto.rs"]
 mod mosquitto;
 mod process;

@@ -16,8 +16,8 @@ use buttonwatch::domain::{
     Reason, Recipient, RuleId, Severity, Subject, Timestamp, Unit, UnitId,
 };
 use buttonwatch::io::store::{
-    Batch, Checkpoint, DATABASE_FILE, MailOutcome, MailResult, PressHeard, RollupPiece, Store, StoreError,
-    StoreOptions, StoreReader, Synchronous, Tail,
+    Batch, Checkpoint, CommandTaken, DATABASE_FILE, MailOutcome, MailResult, PressHeard, RollupPiece, Store,
+    StoreError, StoreOptions, StoreReader, Synchronous, Tail,
 };
 use proptest::prelude::*;
 use tempfile::TempDir;
@@ -531,8 +531,14 @@ fn orders_readiness_commands_quarantine_refusals_and_fleet_come_back_as_they_wen
     assert!(reader.readiness_history(&psh, at(3)).expect("reads").is_empty());
     assert_eq!(reader.readiness_before(&psh, at(3)).expect("reads"), history.last().cloned());
     assert_eq!(reader.readiness_before(&psh, at(2)).expect("reads"), None);
-    assert_eq!(reader.commands_live(at(10)).expect("reads"), [(psh, command)]);
+    let live = reader.commands_live(at(10)).expect("reads");
+    assert_eq!(live.iter().map(|l| (&l.unit, &l.command, l.taken_at)).collect::<Vec<_>>(), [(&psh, &command, None)]);
     assert!(reader.commands_live(at(3600)).expect("reads").is_empty());
+    let mut batch = Batch::new(at(4));
+    batch.commands_taken.push(CommandTaken { unit: &psh, command: "c-1", at: at(4) });
+    batch.commands_taken.push(CommandTaken { unit: &psh, command: "c-2", at: at(4) });
+    store.commit(batch).expect("one that is not there is passed over");
+    assert_eq!(reader.commands_live(at(10)).expect("reads")[0].taken_at, Some(at(4)));
     assert_eq!(reader.quarantine().expect("reads"), std::slice::from_ref(&stranger));
     assert_eq!(reader.refusals().expect("reads"), [refusal]);
 

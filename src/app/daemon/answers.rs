@@ -53,6 +53,11 @@ impl Judge {
                 self.instruct(now, Action::Rebaseline { unit, component }, by)?;
                 Ok(Answer::Done)
             }
+            Ask::Command { unit, act, components, within, by } => {
+                self.command(now, &unit, act, components, within, &by)
+            }
+            Ask::CommandState { unit, command } => self.book.answer(now, &unit, &command, self.engine.fleet()),
+            Ask::Commands(unit) => self.book.answer_all(now, &unit, self.engine.fleet()),
             Ask::Outlook => Ok(Answer::Outlook(Box::new(self.engine.prospects().outlook()))),
             Ask::Report(span) => {
                 let outlook = self.engine.prospects().outlook();
@@ -122,6 +127,7 @@ impl Judge {
                 self.answer(now, Ask::Unit(unit))
             }
             Ask::ImportFleet { csv, dry_run, by } => self.import(now, &csv, dry_run, &by),
+            Ask::Fleet => Ok(Answer::Fleet(self.fleet_rows())),
             Ask::Refusals => Ok(Answer::Refusals(self.fresh.refusals.values().cloned().collect())),
             Ask::Outbox => Ok(Answer::Outbox(self.store.outbox_all().map_err(unreadable)?)),
             Ask::Mail(id) => self.mail(&id),

@@ -48,7 +48,8 @@ pub(super) fn broken_links_key(config: &ServiceConfig) -> Option<String> {
     is_there.then(|| links(config).err()).flatten().map(|e| e.to_string())
 }
 
-const LINKS_KEY: &str = "links.key";
+/// In the data folder.
+pub const LINKS_KEY: &str = "links.key";
 
 /// The key that crews' links are signed with: made at the first start, and kept in the data folder. Without it, older
 /// mails' links open nothing any more.

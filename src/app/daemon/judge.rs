@@ -22,13 +22,16 @@ use crate::domain::view::{Answer, Ask, AskError, QuarantineRow, RefusalRow, Unit
 use crate::domain::{Effect, EffectKind, MessageId, Notice, Readiness, RuleSet, Timestamp, Unit, UnitId};
 use crate::engine::{Engine, Prospects};
 use crate::io::bus::BusHandle;
-use crate::io::store::{Batch, Checkpoint, MailOutcome, MailResult, PressHeard, RollupPiece, Store, StoreError};
+use crate::io::store::{
+    Batch, Checkpoint, CommandTaken, MailOutcome, MailResult, PressHeard, RollupPiece, Store, StoreError,
+};
 use crate::wire::decode::Decoder;
 use crate::wire::ingest::{Acknowledge, Chunk, Ingest};
 use crate::wire::recording::{Line, What, Writer};
 use crate::wire::refusal::{Refusal, RefusalKind};
 
 use super::bus_feed;
+use super::command_book::CommandBook;
 use super::delivery::Tried;
 use super::metrics::{Metrics, unix_seconds};
 use super::post_office::PostOffice;
@@ -62,6 +65,12 @@ pub enum Control {
     },
     /// A mail that no event decided on: a report.
     Notice(Box<Notice>),
+    /// The unit, or the external broker for it, has it: a restart need not send it again.
+    CommandTaken {
+        unit: UnitId,
+        command: String,
+        at: Timestamp,
+    },
     /// The file was changed, and is without mistakes.
     Rules {
         text: String,
@@ -84,6 +93,8 @@ pub struct Judge {
     pub metrics: Metrics,
     pub bus: Option<BusHandle>,
     pub commands: mpsc::UnboundedSender<(UnitId, Command)>,
+    /// What became of commands.
+    pub book: Arc<CommandBook>,
     /// For those who follow along: a live view, a demo.
     pub decided: broadcast::Sender<Arc<Effect>>,
     /// For screens: what each commit changed.
@@ -115,6 +126,7 @@ pub struct Fresh {
     /// When the message that has waited longest was read.
     oldest_read: Option<Instant>,
     presses: Vec<PressHeard>,
+    commands_taken: Vec<(UnitId, String, Timestamp)>,
     mail_results: Vec<(MessageId, Timestamp, Tried)>,
     mails_done: Vec<oneshot::Sender<()>>,
     rollups: Vec<(Box<RollupPiece>, oneshot::Sender<()>)>,
@@ -190,6 +202,9 @@ impl Judge {
                 Some(Control::Rollups { piece, done }) => self.fresh.rollups.push((piece, done)),
                 Some(Control::Notice(notice)) => {
                     self.fresh.effects.push(Effect { at: now, kind: EffectKind::Mail(notice) });
+                }
+                Some(Control::CommandTaken { unit, command, at }) => {
+                    self.fresh.commands_taken.push((unit, command, at));
                 }
                 Some(Control::Rules { text, rules }) => self.replace_rules(now, text, rules),
                 None => {}
@@ -271,6 +286,9 @@ impl Judge {
         };
         self.metrics.messages.with_label_values(&[decoded.message.body.kind().as_str()]).inc();
         self.fresh.presses.extend(press_heard(now, decoded.unit, &decoded.message));
+        if !retained {
+            self.book.heard(now, decoded.unit, &decoded.message);
+        }
         let told = self.telling.is_some().then(|| decoded.message.clone());
         let effects = self.engine.handle(now, Event::Message { unit, message: decoded.message, retained });
         self.fresh.effects.extend(effects);
@@ -407,6 +425,7 @@ impl Judge {
             && fresh.acks.is_empty()
             && fresh.mail_results.is_empty()
             && fresh.rollups.is_empty()
+            && fresh.commands_taken.is_empty()
             && !wants_checkpoint
         {
             return Ok(());
@@ -451,6 +470,7 @@ impl Judge {
         fresh.journal_lines = 0;
         fresh.messages = 0;
         fresh.presses.clear();
+        fresh.commands_taken.clear();
         fresh.mail_results.clear();
         fresh.fleet = None;
         fresh.accepted = None;
@@ -482,6 +502,8 @@ impl Judge {
             batch.mail_results.push(MailResult { message_id, at: *at, outcome, addresses });
         }
         batch.presses = &fresh.presses;
+        let taken = fresh.commands_taken.iter();
+        batch.commands_taken.extend(taken.map(|(unit, command, at)| CommandTaken { unit, command, at: *at }));
         batch.rollups.extend(fresh.rollups.iter().map(|(piece, _)| &**piece));
         batch.fleet = fresh.fleet.as_deref();
         if fresh.rules_changed || fresh.fleet.is_some() {
@@ -532,6 +554,7 @@ impl Judge {
                 EffectKind::Alert { .. } | EffectKind::Incident { .. } => alerts = true,
                 EffectKind::Mail(_) => mails = true,
                 EffectKind::Command { unit, command } => {
+                    self.book.decided(effect.at, unit, command);
                     // The sender outlives this loop or the service is stopping; the store keeps the command either way.
                     let _ = self.commands.send((unit.clone(), command.clone()));
                 }

@@ -14,6 +14,7 @@
 mod alertmanager;
 mod answers;
 mod bus_feed;
+mod command_book;
 mod commands;
 mod delivery;
 mod entry;
@@ -21,6 +22,7 @@ mod history;
 mod influx_watch;
 mod judge;
 mod metrics;
+mod on_demand;
 mod outbox;
 mod pace;
 mod post_office;
@@ -64,6 +66,7 @@ use crate::wire::signature::Signing;
 use super::clock;
 use super::historian::Historian;
 use super::replay::{Passed, judge_line, judge_line_telling};
+use command_book::CommandBook;
 use commands::WayOut;
 use judge::{Control, Fresh, Judge};
 use metrics::Metrics;
@@ -97,6 +100,20 @@ pub fn broken_mail_settings(config: &ServiceConfig) -> Option<String> {
     PostOffice::new(config, Links::new([0; Links::KEY_BYTES]), None).err().map(|e| e.to_string())
 }
 
+/// For `doctor`: whether the mail server lets us in. Nothing is sent; without a server all is well.
+pub async fn examine_mail_server(config: &ServiceConfig) -> Result<(), String> {
+    PostOffice::new(config, Links::new([0; Links::KEY_BYTES]), None).map_err(|e| e.to_string())?.try_line().await
+}
+
+/// For `doctor`: whether the external broker lets us in and gives us what units send. None: there is none.
+pub async fn knock_at_broker(config: &ServiceConfig) -> Option<Result<String, String>> {
+    let settings = match entry::external_config(config, config.external.as_ref()?) {
+        Ok(settings) => settings,
+        Err(e) => return Some(Err(e.to_string())),
+    };
+    Some(crate::io::mqtt::knock(settings).await)
+}
+
 /// For `doctor`: why the service would not start with what `[alertmanager]` names: a password, a token, a certificate.
 pub fn broken_alertmanager_settings(config: &ServiceConfig) -> Option<String> {
     config.alertmanager.as_ref().and_then(|wanted| alertmanager::clients(wanted).err()).map(|e| e.to_string())
@@ -117,7 +134,8 @@ pub async fn examine_influx(config: &ServiceConfig) -> Option<Result<String, Str
 }
 
 pub use answers::plan_import;
-pub use entry::{http_tokens, read_passwords, read_secret};
+pub use entry::{LINKS_KEY, http_tokens, read_passwords, read_secret};
+pub(crate) use reports::EDITION_FILE;
 
 /// Chunks between the ways in and the judge. Full: the sockets wait.
 const INGEST_CHUNKS: usize = 1024;
@@ -232,6 +250,7 @@ pub struct Handle {
     decided: broadcast::Sender<Arc<Effect>>,
     changed: broadcast::Sender<Arc<Changed>>,
     known: Arc<KnownUnits>,
+    book: Arc<CommandBook>,
     /// Rung when somebody looks at readings: the newest are wanted.
     rollups: Arc<Notify>,
     /// None: there is no InfluxDB to ask for finer ones.
@@ -260,6 +279,10 @@ impl Handle {
             }
             Ask::History { unit, since } => self.look_back(Some(unit), since).await,
             Ask::Availability { since } => self.look_back(None, since).await,
+            // Asked again and again by those who wait for a unit: the judge need not hear of it.
+            Ask::CommandState { unit, command } => self.book.answer(clock::now(), &unit, &command, &self.known.fleet()),
+            Ask::Fleet => Ok(Answer::Fleet(self.known.fleet().units().map(|(_, u)| u.clone()).collect())),
+            Ask::Commands(unit) => self.book.answer_all(clock::now(), &unit, &self.known.fleet()),
             Ask::Outlook => self.look_ahead(|_, _, _, outlook, _| Ok(Answer::Outlook(Box::new(outlook)))).await,
             Ask::Report(span) => {
                 let report = move |store: &StoreReader, desk: &Reports, units: &[UnitRow], outlook, now| {
@@ -283,6 +306,7 @@ impl Handle {
             | Ask::Unit(_)
             | Ask::Explain(_)
             | Ask::Rebaseline { .. }
+            | Ask::Command { .. }
             | Ask::Alerts(_)
             | Ask::Incidents(_)
             | Ask::Orders { .. }
@@ -421,8 +445,10 @@ pub async fn start(parts: Parts) -> Result<Running, ServeError> {
     let ingest = ingest_in.downgrade();
     let (control_in, control_out) = mpsc::channel(CONTROLS);
     let (commands_in, commands_out) = mpsc::unbounded_channel();
-    for (unit, command) in reader.commands_live(started_at).map_err(ServeError::of)? {
-        let _ = commands_in.send((unit, command));
+    let live = reader.commands_live(started_at).map_err(ServeError::of)?;
+    let book = Arc::new(CommandBook::restore(&live));
+    for waiting in live.into_iter().filter(|c| c.taken_at.is_none()) {
+        let _ = commands_in.send((waiting.unit, waiting.command));
     }
 
     let bus = match config.bus {
@@ -440,6 +466,7 @@ pub async fn start(parts: Parts) -> Result<Running, ServeError> {
         metrics: metrics.clone(),
         bus: bus.as_ref().map(Bus::handle),
         commands: commands_in,
+        book: Arc::clone(&book),
         decided: decided.clone(),
         changed: changed.clone(),
         outbox: Arc::clone(&outbox_ring),
@@ -499,6 +526,7 @@ pub async fn start(parts: Parts) -> Result<Running, ServeError> {
         decided,
         changed,
         known: Arc::clone(&known),
+        book: Arc::clone(&book),
         rollups: Arc::clone(&rollups_ring),
         influx: influx_reader,
     };
@@ -532,8 +560,8 @@ pub async fn start(parts: Parts) -> Result<Running, ServeError> {
     let rollups = rollups::run(to_roll_up, rollups_decoder, control_in.clone(), rollups_ring);
     let mut tasks = vec![
         tokio::spawn(rollups),
+        tokio::spawn(commands::run(way, config.root.clone(), metrics, book, control_in.clone(), commands_out)),
         tokio::spawn(outbox::run(reader, office, Arc::new(move || fleet_of.fleet()), control_in, outbox_ring)),
-        tokio::spawn(commands::run(way, config.root.clone(), metrics, commands_out)),
     ];
     if let Some(influx) = &influx {
         let domain = config.mail.domain.clone();

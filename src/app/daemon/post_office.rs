@@ -97,6 +97,11 @@ impl PostOffice {
         })
     }
 
+    /// Whether the mail server lets us in. Nothing is sent.
+    pub async fn try_line(&self) -> Result<(), String> {
+        self.post.try_line().await.map_err(|e| e.text)
+    }
+
     /// The mail, the same each time.
     pub fn render(&self, notice: &Notice, fleet: &Fleet) -> Mail {
         self.render_to(&self.config.mail_addresses(&notice.to), notice, fleet, true)

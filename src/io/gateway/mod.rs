@@ -53,7 +53,7 @@ use link::{CommandRefused, HangUp};
 use listener::{Seat, Seats};
 pub use passwords::PasswordFile;
 use register::{Register, Route};
-pub use tls::TlsFiles;
+pub use tls::{TlsFiles, check_tls};
 use topics::Topics;
 
 /// Does the fleet know a unit of this name? Asked in open mode when a client gives no user name. Must not block.

@@ -41,3 +41,8 @@ pub(super) fn acceptor(files: &TlsFiles) -> Result<TlsAcceptor, GatewayError> {
 fn read(file: &Path) -> Result<Vec<u8>, GatewayError> {
     std::fs::read(file).map_err(|source| GatewayError::TlsFile { file: file.to_owned(), source })
 }
+
+/// Ok: the listener could use them. For those who look before the service starts.
+pub fn check_tls(files: &TlsFiles) -> Result<(), GatewayError> {
+    acceptor(files).map(|_| ())
+}

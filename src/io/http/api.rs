@@ -36,18 +36,18 @@ use super::{openapi, paths};
 
 /// The service answers from memory in milliseconds. Longer than this and it is stuck: better said than waited for.
 const ANSWER_WITHIN: Duration = Duration::from_secs(30);
-const NAME_CHARS_MAX: usize = 80;
+pub(super) const NAME_CHARS_MAX: usize = 80;
 /// What `name` takes, for the description.
-const NAME_PATTERN: &str = r"^[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*$";
+pub(super) const NAME_PATTERN: &str = r"^[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*$";
 const NOTE_CHARS_MAX: usize = 2_000;
 
-const UNITS: &str = "GET /api/v1/units lists the units there are.";
+pub(super) const UNITS: &str = "GET /api/v1/units lists the units there are.";
 const ORDERS: &str = "GET /api/v1/orders?closed=true lists the orders there are.";
 const QUARANTINED: &str = "GET /api/v1/quarantine lists the units that wait to be accepted.";
 const MAILS: &str = "GET /api/v1/outbox lists the mails there are.";
 const PLACES: &str = "GET /api/v1/units lists the units with their sites and crews.";
-const PATHS: &str = "The paths are /healthz, /readyz, /metrics, /public, /public.json, /public.csv and, under /api/v1: units, units/{unit}, units/{unit}/rules, units/{unit}/history, units/{unit}/series/{metric}, \
-                     units/{unit}/rebaseline, availability, outlook, report, report/public, alerts, incidents, \
+pub(super) const PATHS: &str = "The paths are /healthz, /readyz, /metrics, /public, /public.json, /public.csv and, under /api/v1: units, units/{unit}, units/{unit}/rules, units/{unit}/history, units/{unit}/series/{metric}, \
+                     units/{unit}/rebaseline, units/{unit}/commands, units/{unit}/commands/{command}, availability, outlook, report, report/public, alerts, incidents, \
                      orders, orders/{order}, quarantine, quarantine/{unit}/accept, refusals, outbox, outbox/{mail}, health, \
                      maintenance, fleet. docs/api.md describes them.";
 
@@ -57,8 +57,8 @@ pub(super) struct Api {
     guard: Arc<Guard>,
 }
 
-pub fn router(service: Arc<dyn Service>, guard: Guard) -> Router {
-    let api = Api { service, guard: Arc::new(guard) };
+pub fn router(service: Arc<dyn Service>, guard: Arc<Guard>) -> Router {
+    let api = Api { service, guard };
     let v1 = route(paths::all());
     Router::new()
         .route("/healthz", get(healthz))
@@ -155,7 +155,7 @@ pub(super) struct Done {
     done: bool,
 }
 
-async fn ask(api: Api, ask: Ask, where_to_look: &'static str) -> Response {
+pub(super) async fn ask(api: Api, ask: Ask, where_to_look: &'static str) -> Response {
     match answer(api, ask, where_to_look).await {
         Ok(answer) => answer_json(&answer),
         Err(problem) => problem.into_response(),
@@ -192,7 +192,7 @@ async fn ask_list(api: Api, ask: Ask, asked: &Asked) -> Response {
     }
 }
 
-async fn answer(api: Api, ask: Ask, where_to_look: &'static str) -> Result<Answer, Problem> {
+pub(super) async fn answer(api: Api, ask: Ask, where_to_look: &'static str) -> Result<Answer, Problem> {
     // A task of its own: an instruction is carried out whole though the client hangs up, and a panic stays in there.
     let asked = tokio::spawn(async move { api.service.ask(ask).await });
     match tokio::time::timeout(ANSWER_WITHIN, asked).await {
@@ -208,7 +208,7 @@ async fn answer(api: Api, ask: Ask, where_to_look: &'static str) -> Result<Answe
     }
 }
 
-fn answer_json(answer: &Answer) -> Response {
+pub(super) fn answer_json(answer: &Answer) -> Response {
     match answer {
         Answer::Health(a) => json(StatusCode::OK, a),
         Answer::Overview(a) => json(StatusCode::OK, a),
@@ -231,6 +231,9 @@ fn answer_json(answer: &Answer) -> Response {
         Answer::Refusals(a) => json(StatusCode::OK, a),
         Answer::Outbox(a) => json(StatusCode::OK, a),
         Answer::Mail(a) => json(StatusCode::OK, a),
+        Answer::Fleet(a) => json(StatusCode::OK, a),
+        Answer::Command(a) => json(StatusCode::OK, a),
+        Answer::Commands(a) => json(StatusCode::OK, a),
         Answer::Retried(a) => json(StatusCode::OK, a),
         Answer::Done => json(StatusCode::OK, &Done { done: true }),
     }
@@ -542,7 +545,7 @@ pub(super) async fn import_fleet(State(api): State<Api>, uri: Uri, request: Inst
 
 pub(super) type OnePath = Result<Path<String>, PathRejection>;
 
-fn id<T>(
+pub(super) fn id<T>(
     path: OnePath,
     parse: impl FnOnce(&str) -> Result<T, InvalidId>,
     where_to_look: &'static str,
@@ -552,7 +555,7 @@ fn id<T>(
     parse(&text).map_err(|e| bad(format!("{e}.")))
 }
 
-fn name(text: &str) -> Result<String, Problem> {
+pub(super) fn name(text: &str) -> Result<String, Problem> {
     let text = text.trim();
     if text.is_empty() || text.chars().count() > NAME_CHARS_MAX || text.chars().any(char::is_control) {
         return Err(Problem::new(
@@ -592,7 +595,7 @@ impl<S: Send + Sync> axum::extract::FromRequest<S> for Instruction {
 }
 
 impl Instruction {
-    fn json<T: serde::de::DeserializeOwned>(&self, example: &str) -> Result<T, Problem> {
+    pub(super) fn json<T: serde::de::DeserializeOwned>(&self, example: &str) -> Result<T, Problem> {
         self.check_type("application/json")?;
         serde_json::from_slice(&self.bytes).map_err(|error| {
             Problem::new(

@@ -3,7 +3,7 @@
 
 use axum::Router;
 use axum::extract::Request;
-use axum::http::Method;
+use axum::http::{Method, StatusCode};
 use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse, Response};
 use axum::routing::MethodRouter;
@@ -24,6 +24,8 @@ pub struct Endpoint {
     pub parameters: Vec<Parameter>,
     pub takes: Takes,
     pub answers: Answers,
+    /// When it is carried out.
+    pub status: StatusCode,
     handler: MethodRouter<Api>,
 }
 
@@ -73,7 +75,17 @@ impl Endpoint {
         handler: MethodRouter<Api>,
     ) -> Endpoint {
         let (takes, answers) = (Takes::Nothing, Answers::Csv);
-        Endpoint { method, path, role, summary, parameters: Vec::new(), takes, answers, handler }
+        Endpoint {
+            method,
+            path,
+            role,
+            summary,
+            parameters: Vec::new(),
+            takes,
+            answers,
+            status: StatusCode::OK,
+            handler,
+        }
     }
 
     pub fn answers<T: JsonSchema>(mut self) -> Self {
@@ -85,6 +97,12 @@ impl Endpoint {
     pub fn lists<T: JsonSchema>(mut self) -> Self {
         self.answers = Answers::List(|g| g.subschema_for::<T>());
         self.parameters.extend(super::list::described());
+        self
+    }
+
+    /// It is begun, and goes on by itself.
+    pub fn only_begins(mut self) -> Self {
+        self.status = StatusCode::ACCEPTED;
         self
     }
 

@@ -33,20 +33,15 @@ impl Guard {
         !self.tokens.is_empty()
     }
 
-    /// Who has this token.
-    pub fn caller_with(&self, secret: &str) -> Option<Caller> {
-        let given = digest(secret.trim());
-        // All of them are looked at: how long it takes says nothing about which.
-        self.tokens
-            .iter()
-            .fold(None, |found, (token, caller)| if *token == given { Some(caller.clone()) } else { found })
-    }
-
     /// Who has this token, and what tells it from others.
-    pub fn caller_and_seal(&self, secret: &str) -> Option<(Caller, Seal)> {
-        self.caller_with(secret).map(|caller| (caller, seal(&digest(secret.trim()))))
+    pub fn caller_with(&self, secret: &str) -> Option<(Caller, Seal)> {
+        let given = digest(secret.trim());
+        let (_, caller) = self.tokens.iter().find(|(token, _)| *token == given)?;
+        Some((caller.clone(), seal(&given)))
     }
 
+    /// Asked at every request of a session: a token that is taken back ends its sessions at once, a role that changes
+    /// counts from the next click.
     pub fn caller_by_seal(&self, asked: &Seal) -> Option<Caller> {
         self.tokens.iter().find(|(token, _)| seal(token) == *asked).map(|(_, caller)| caller.clone())
     }
@@ -83,11 +78,11 @@ impl Guard {
         let given = value.to_str().ok().and_then(|v| v.split_once(' '));
         let given = given.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
         let (_, secret) = given.ok_or_else(|| no("The Authorization header is not `Bearer TOKEN`."))?;
-        self.caller_with(secret).ok_or_else(|| no("The token is none of this service's."))
+        self.caller_with(secret).map(|(caller, _)| caller).ok_or_else(|| no("The token is none of this service's."))
     }
 }
 
-/// The first bytes of a token's digest: tells tokens apart, opens nothing.
+/// The first bytes of a token's SHA-256: tells tokens apart, opens nothing.
 pub type Seal = [u8; 8];
 
 fn seal(digest: &[u8; 32]) -> Seal {
@@ -237,7 +232,7 @@ mod tests {
     fn a_token_says_who_has_it_and_what_they_may() {
         let viewer = Token { name: Some("control room".to_owned()), role: Role::Viewer, secret: "v".repeat(16) };
         let guard = Guard::new(&[Token::admin("a".repeat(16)), viewer]);
-        let found = |secret: &str| guard.caller_with(secret).map(|c| (c.role, c.name));
+        let found = |secret: &str| guard.caller_with(secret).map(|(c, _)| (c.role, c.name));
         assert_eq!(found(&"a".repeat(16)), Some((Role::Admin, None)));
         assert_eq!(found(&"v".repeat(16)), Some((Role::Viewer, Some("control room".to_owned()))));
         assert_eq!(found(&"x".repeat(16)), None);

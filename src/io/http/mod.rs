@@ -4,9 +4,11 @@
 mod api;
 mod board;
 mod body;
+mod commands;
 mod crew;
 mod door;
 mod endpoint;
+mod fleet_file;
 mod guard;
 mod links;
 mod list;
@@ -37,6 +39,7 @@ use crate::render::board::Words;
 pub use api::{AcceptBody, MaintenanceBody, RebaselineBody, RefusedMails, RetryMailsBody, SetMailBody, SetOrderBody};
 use board::BoardDoor;
 pub use body::CSV_BYTES_MAX;
+pub use commands::CommandBody;
 pub use crew::CrewDoor;
 pub use links::{BadLink, Links};
 pub use list::LIMIT_MAX;
@@ -104,18 +107,19 @@ impl Http {
         let address = listener.local_addr().map_err(|error| HttpError::of_bind(listen, error))?;
         let door = door::Door::new(listener, door::PLACES, door::PATIENCE);
         let (closing, closed) = watch::channel(false);
+        let guard = Arc::new(Guard::new(&tokens));
         let hall = board::hall(
             Arc::clone(&service),
             BoardDoor {
                 words: board.words,
                 zone: board.zone,
                 sessions: Sessions::new(crew.links.clone()),
-                guard: Guard::new(&tokens),
+                guard: Arc::clone(&guard),
                 now: crew.now,
                 closing: closed,
             },
         );
-        let router = api::router(Arc::clone(&service), Guard::new(&tokens))
+        let router = api::router(Arc::clone(&service), guard)
             .merge(public::router(Arc::clone(&service)))
             .merge(board::router(&hall))
             .merge(crew::router(service, crew))

@@ -59,7 +59,7 @@ fn operation(
     let mut parameters: Vec<Value> = path_names.map(path_parameter).collect();
     parameters.extend(endpoint.parameters.iter().map(query_parameter));
     let mut responses = Map::new();
-    responses.insert("200".to_owned(), answer(&endpoint.answers, out));
+    responses.insert(endpoint.status.as_u16().to_string(), answer(&endpoint.answers, out));
     if matches!(endpoint.answers, Answers::List(_)) {
         responses.insert("304".to_owned(), json!({ "description": "You have it already (If-None-Match)" }));
     }
@@ -126,6 +126,7 @@ fn answer(answers: &Answers, out: &mut SchemaGenerator) -> Value {
 fn path_parameter(name: &str) -> Value {
     let (pattern, example) = match name {
         "unit" => ("^[A-Za-z0-9][A-Za-z0-9_-]{0,47}$", "PSH-001"),
+        "command" => ("^[A-Za-z0-9-]{1,64}$", "cmd-1795377723738"),
         "order" => ("^(WO-)?[0-9]{1,9}$", "WO-000042"),
         "metric" => ("^[a-z][a-z0-9._]*$", "battery.voltage"),
         // Message ids, and what else may come.

@@ -5,6 +5,7 @@ use axum::routing::{get, post};
 
 use crate::domain::Role;
 use crate::domain::explain::Explained;
+use crate::domain::on_demand::CommandView;
 use crate::domain::outlook::Outlook;
 use crate::domain::public_report::PublicReport;
 use crate::domain::report::Report;
@@ -14,7 +15,9 @@ use crate::domain::view::{
 };
 
 use super::api::{self, AcceptBody, Done, MaintenanceBody, RebaselineBody, RetryMailsBody, SetMailBody, SetOrderBody};
+use super::commands::{self, CommandBody};
 use super::endpoint::{Endpoint, Form};
+use super::fleet_file;
 
 const SINCE: &str = "From then until now";
 
@@ -43,6 +46,13 @@ pub fn all() -> Vec<Endpoint> {
         work("/units/{unit}/rebaseline", "Learn anew what was swapped", post(api::rebaseline))
             .takes::<RebaselineBody>()
             .answers::<Done>(),
+        look("/units/{unit}/commands", "What was asked of it lately", get(commands::commands))
+            .answers::<Vec<CommandView>>(),
+        work("/units/{unit}/commands", "Ask it for a self-test, a sign or (admin) a reboot", post(commands::command))
+            .takes::<CommandBody>()
+            .answers::<CommandView>()
+            .only_begins(),
+        look("/units/{unit}/commands/{command}", "How far a command is", get(commands::state)).answers::<CommandView>(),
         look("/availability", "For how long each unit was in which state", get(api::availability))
             .answers::<Vec<AvailabilityRow>>()
             .with("since", Form::Time, SINCE),
@@ -72,6 +82,7 @@ pub fn all() -> Vec<Endpoint> {
         manage("/quarantine/{unit}/accept", "Take one of them in", post(api::accept))
             .takes::<AcceptBody>()
             .answers::<UnitCard>(),
+        look("/fleet", "The whole fleet as it can be imported", get(fleet_file::export)),
         manage("/fleet", "The whole fleet anew", post(api::import_fleet))
             .takes_csv()
             .answers::<ImportPlan>()

@@ -24,6 +24,7 @@
 
 mod config;
 mod intake;
+mod knock;
 mod link;
 mod reason;
 
@@ -38,6 +39,7 @@ use crate::domain::UnitId;
 use crate::wire::ingest::Ingest;
 
 pub use config::{ExternalConfig, ExternalError, ExternalIdentity, ExternalTls};
+pub use knock::knock;
 use link::{Command, Link};
 
 /// Commands that wait for the broker. Full: [`ExternalCommands::send`] waits.
@@ -74,7 +76,7 @@ impl External {
     }
 
     pub fn commands(&self) -> ExternalCommands {
-        ExternalCommands { to_link: self.commands.clone() }
+        ExternalCommands { to_link: self.commands.clone(), state: self.state.clone() }
     }
 
     /// True while the broker is connected and has granted the subscriptions.
@@ -101,9 +103,15 @@ impl External {
 #[derive(Clone)]
 pub struct ExternalCommands {
     to_link: mpsc::Sender<Command>,
+    state: watch::Receiver<State>,
 }
 
 impl ExternalCommands {
+    /// False: what is sent now waits for the broker.
+    pub fn connected(&self) -> bool {
+        self.state.borrow().hearing
+    }
+
     /// QoS 1, not retained. Returns when the command is queued; it leaves when the broker is connected, and again after
     /// a connection that was lost before the broker had acknowledged it.
     /// Full (1,000 waiting): waits. Err: stopped, or `topic` is not a topic one can publish on.

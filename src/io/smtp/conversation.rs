@@ -44,6 +44,14 @@ pub(super) async fn deliver(
     (line, result)
 }
 
+/// As far as the first mail, then QUIT.
+pub(super) async fn greet(config: &SmtpConfig) -> Result<(), DeliveryError> {
+    let mut line = open(config, None).await?;
+    // It let us in: how it says goodbye tells nothing more.
+    let _ = line.0.quit().await;
+    Ok(())
+}
+
 async fn open(config: &SmtpConfig, used: Option<Line>) -> Result<Line, DeliveryError> {
     if let Some(mut line) = used
         && line.0.test_connected().await

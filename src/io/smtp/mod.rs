@@ -163,6 +163,26 @@ impl Post {
     }
 }
 
+impl Post {
+    /// Goes as far as a mail would without any mail: connects, TLS, login, and hangs up. A folder is always well.
+    pub async fn try_line(&self) -> Result<(), DeliveryError> {
+        let Post::Smtp(post) = self else { return Ok(()) };
+        match tokio::time::timeout(post.config.timeout, conversation::greet(&post.config)).await {
+            Ok(result) => result,
+            Err(_) => Err(too_slow(&post.config)),
+        }
+    }
+}
+
+fn too_slow(config: &SmtpConfig) -> DeliveryError {
+    DeliveryError::try_again(format!(
+        "{}:{} did not finish within {} s; check the server and the network",
+        config.host,
+        config.port,
+        config.timeout.as_secs_f32()
+    ))
+}
+
 impl SmtpPost {
     async fn deliver(&self, message: &Message, to: Vec<Address>) -> Result<Delivered, DeliveryError> {
         let mut held = self.line.lock().await;
@@ -175,12 +195,7 @@ impl SmtpPost {
                 *held = line;
                 result
             }
-            Err(_) => Err(DeliveryError::try_again(format!(
-                "{}:{} did not finish within {} s; check the server and the network",
-                self.config.host,
-                self.config.port,
-                self.config.timeout.as_secs_f32()
-            ))),
+            Err(_) => Err(too_slow(&self.config)),
         }
     }
 }

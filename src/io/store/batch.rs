@@ -39,6 +39,8 @@ pub struct Batch<'a> {
     /// What became of mails, so that the outbox and the engine's `Delivery` line change together.
     pub mail_results: Vec<MailResult<'a>>,
     pub commands: Vec<(&'a UnitId, &'a Command)>,
+    /// Units, or the external broker for them, have these by now. One that is not there is passed over.
+    pub commands_taken: Vec<CommandTaken<'a>>,
     pub presses: &'a [PressHeard],
     pub quarantine: Vec<QuarantineRow>,
     /// Accepted into the fleet, or dismissed.
@@ -61,6 +63,12 @@ pub struct Checkpoint<'a> {
     /// that a million states need not be in memory at once.
     pub units: Box<dyn Iterator<Item = (UnitId, String)> + 'a>,
     pub removed_units: Vec<UnitId>,
+}
+
+pub struct CommandTaken<'a> {
+    pub unit: &'a UnitId,
+    pub command: &'a str,
+    pub at: Timestamp,
 }
 
 /// One press message. The same message again is the same press.
@@ -131,6 +139,7 @@ impl<'a> Batch<'a> {
             notices: Vec::new(),
             mail_results: Vec::new(),
             commands: Vec::new(),
+            commands_taken: Vec::new(),
             presses: &[],
             quarantine: Vec::new(),
             quarantine_gone: Vec::new(),
@@ -173,6 +182,7 @@ impl<'a> Batch<'a> {
             && self.notices.is_empty()
             && self.mail_results.is_empty()
             && self.commands.is_empty()
+            && self.commands_taken.is_empty()
             && self.presses.is_empty()
             && self.quarantine.is_empty()
             && self.quarantine_gone.is_empty()
@@ -239,6 +249,13 @@ pub(super) fn write(db: &Connection, batch: Batch<'_>, seq: i64) -> Result<(), F
             batch.at.as_millis(),
             command.expires.as_millis(),
             json(command)?
+        ])?;
+    }
+    for taken in &batch.commands_taken {
+        db.prepare_cached("UPDATE command SET taken_at = ?3 WHERE unit = ?1 AND command_id = ?2")?.execute(params![
+            taken.unit.as_str(),
+            taken.command,
+            taken.at.as_millis()
         ])?;
     }
     for press in batch.presses {

@@ -28,6 +28,10 @@ pub enum StoreError {
              install the newer version, or put back the backup from before the upgrade", path.display())]
     Newer { path: PathBuf, found: i64, known: i64 },
 
+    #[error("the store {} is of an older Buttonwatch (schema {found}, this program has {known}); start the service once: \
+             it brings the store up to date", path.display())]
+    Older { path: PathBuf, found: i64, known: i64 },
+
     #[error("the store {} is damaged (while trying to {doing}: {what}); keep a copy of the folder for inspection and \
              put back the last backup", path.display())]
     Corrupt { path: PathBuf, doing: &'static str, what: String },

@@ -18,6 +18,7 @@ pub(super) const STEPS: &[&str] = &[
     include_str!("schema/0004_outbox_addresses.sql"),
     include_str!("schema/0005_presses.sql"),
     include_str!("schema/0006_rollups.sql"),
+    include_str!("schema/0007_commands_taken.sql"),
 ];
 
 /// Runs the steps that are missing.
@@ -61,8 +62,7 @@ pub(super) fn check_known(db: &Connection, path: &Path) -> Result<(), StoreError
         return Err(StoreError::Newer { path: path.to_owned(), found, known });
     }
     if found < known {
-        let what = format!("its schema {found} is older than {known}; start the service once to bring it up to date");
-        return Err(StoreError::NotOurs { path: path.to_owned(), what });
+        return Err(StoreError::Older { path: path.to_owned(), found, known });
     }
     Ok(())
 }

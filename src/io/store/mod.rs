@@ -17,6 +17,7 @@
 //! Never decides anything, and never reads a clock.
 
 mod batch;
+mod copy;
 mod error;
 mod journal;
 mod migration;
@@ -36,10 +37,13 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension, TransactionBehavior, pa
 
 use crate::domain::{MessageId, OrderId, Timestamp, Unit, UnitId};
 
-pub use batch::{AlertChange, Batch, Checkpoint, IncidentChange, MailOutcome, MailResult, PressHeard, ReadinessChange};
+pub use batch::{
+    AlertChange, Batch, Checkpoint, CommandTaken, IncidentChange, MailOutcome, MailResult, PressHeard, ReadinessChange,
+};
+pub use copy::{CopiedFile, Counts, put_into};
 pub use error::StoreError;
 pub use journal::Tail;
-pub use reader::{AlertLine, BackupProgress, DueMail, ReadinessLine, StoreReader};
+pub use reader::{AlertLine, BackupProgress, DueMail, LiveCommand, ReadinessLine, StoreReader};
 pub use rollups::{FoldedDay, JournalPart, RolledHour, RolledUnit, RollupPiece};
 pub use room::{OutboxDepth, Room};
 

@@ -52,6 +52,16 @@ pub struct AlertLine {
     pub reason: String,
 }
 
+/// A command that is still worth something.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LiveCommand {
+    pub unit: UnitId,
+    pub command: Command,
+    pub decided_at: Timestamp,
+    /// By the unit, or by the external broker for it.
+    pub taken_at: Option<Timestamp>,
+}
+
 /// A mail that waits for its turn.
 #[derive(Debug, Clone, PartialEq)]
 pub struct DueMail {
@@ -303,11 +313,19 @@ impl StoreReader {
         })
     }
 
-    /// Commands that were decided and are still worth sending: after a restart they are sent again, and the unit knows
-    /// them by their id.
-    pub fn commands_live(&self, now: Timestamp) -> Result<Vec<(UnitId, Command)>, StoreError> {
-        let sql = "SELECT unit, body FROM command WHERE expires_at > ?1 ORDER BY decided_at, rowid";
-        self.ask("read the commands", sql, [now.as_millis()], |r| Ok((word(r, 0, UnitId::parse)?, from_json(r, 1)?)))
+    /// Commands that were decided and have not expired, oldest first. Those that nobody took are sent after a restart;
+    /// one that was taken in the last moment before it is sent again, and the unit knows it by its id.
+    pub fn commands_live(&self, now: Timestamp) -> Result<Vec<LiveCommand>, StoreError> {
+        let sql =
+            "SELECT unit, body, decided_at, taken_at FROM command WHERE expires_at > ?1 ORDER BY decided_at, rowid";
+        self.ask("read the commands", sql, [now.as_millis()], |r| {
+            Ok(LiveCommand {
+                unit: word(r, 0, UnitId::parse)?,
+                command: from_json(r, 1)?,
+                decided_at: time(r, 2)?,
+                taken_at: optional_time(r, 3)?,
+            })
+        })
     }
 
     pub fn quarantine(&self) -> Result<Vec<QuarantineRow>, StoreError> {

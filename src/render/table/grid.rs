@@ -1,13 +1,15 @@
 //! Rows in columns, cut to a width. The columns that carry names and reasons give way; ids, states and figures do not,
 //! as long as there is room for anything.
 
+use std::borrow::Cow;
+
 use super::Look;
 use super::cell::{Pad, Paint, clean, lay, width};
 
 const GAP: usize = 2;
 
 pub struct Column {
-    title: &'static str,
+    title: Cow<'static, str>,
     /// None: as wide as its widest cell. Some: may be cut down to so many columns.
     least: Option<usize>,
     /// Zero: always there. Of the others the highest goes first when the width does not suffice.
@@ -17,10 +19,14 @@ pub struct Column {
 
 impl Column {
     pub const fn whole(title: &'static str) -> Self {
-        Column { title, least: None, spare: 0, right: false }
+        Column { title: Cow::Borrowed(title), least: None, spare: 0, right: false }
     }
     pub const fn cut(title: &'static str, least: usize) -> Self {
-        Column { title, least: Some(least), spare: 0, right: false }
+        Column { title: Cow::Borrowed(title), least: Some(least), spare: 0, right: false }
+    }
+    /// Named by whoever asked for it.
+    pub fn named(title: String, least: usize) -> Self {
+        Column { title: Cow::Owned(title), least: Some(least), spare: 0, right: false }
     }
     pub const fn spare(mut self, rank: u8) -> Self {
         self.spare = rank;
@@ -72,7 +78,7 @@ impl Grid {
     pub fn lines(&self, look: &Look) -> Vec<String> {
         let room = look.width.saturating_sub(self.indent);
         let plan = self.plan(room);
-        let titles: Vec<Cell> = self.columns.iter().map(|c| painted(c.title, Paint::Faint)).collect();
+        let titles: Vec<Cell> = self.columns.iter().map(|c| painted(c.title.clone(), Paint::Faint)).collect();
         std::iter::once(&titles).chain(&self.rows).map(|row| self.line(row, &plan, look)).collect()
     }
 
@@ -101,7 +107,7 @@ impl Grid {
             .columns
             .iter()
             .enumerate()
-            .map(|(i, c)| self.rows.iter().map(|r| width(&r[i].text)).max().unwrap_or(0).max(width(c.title)))
+            .map(|(i, c)| self.rows.iter().map(|r| width(&r[i].text)).max().unwrap_or(0).max(width(&c.title)))
             .collect();
         let least = |i: usize| self.columns[i].least.map_or(natural[i], |l| l.min(natural[i]));
         let mut kept: Vec<usize> = (0..self.columns.len()).collect();

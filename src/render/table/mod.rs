@@ -2,9 +2,13 @@
 //! they are cut to fit. Never reads a clock, a terminal or an environment: [`Look`] brings all of that.
 
 mod availability;
+mod card;
 mod cell;
+mod chosen;
+mod command;
 mod fleet;
 mod grid;
+mod near;
 mod order;
 mod page;
 mod public;
@@ -23,17 +27,21 @@ use crate::domain::Timestamp;
 
 pub(in crate::render) use availability::percent;
 pub use availability::{availability, unit_history};
+pub use card::{DAY_SERIES, unit_card};
 pub use cell::{clean, fit, width};
-pub use fleet::{import_plan, quarantine, unit_card, unit_list};
+pub use chosen::chosen;
+pub use command::{command, commands};
+pub use fleet::{import_plan, quarantine, unit_list};
+pub use near::{NearRow, near};
 pub use order::{order_detail, order_list};
 pub use public::{PublicLine, public_report};
-pub use record::{PlanLine, Record, csv};
+pub use record::{PlanLine, Record, csv, csv_of};
 pub use report::{ReportLine, report};
 pub(in crate::render) use report::{presses_told, span};
 pub use series::series;
 pub use service::{mail, metrics, outbox, refusals};
 pub use trouble::{alerts, incidents};
-pub use when::{in_local_time, local_and_age};
+pub use when::{age, in_local_time, local_and_age};
 
 /// What the reader has before the eyes.
 #[derive(Debug, Clone)]

@@ -2,7 +2,9 @@
 
 use std::fmt::Display;
 
+use crate::domain::message::Do;
 use crate::domain::metric::MetricFacts;
+use crate::domain::on_demand::{CommandState, CommandView};
 use crate::domain::view::{
     AlertRow, AvailabilityRow, GroupAvailability, ImportPlan, IncidentRow, MailView, OrderView, OutboxRow,
     QuarantineRow, RefusalRow, StretchRow, UnitCard, UnitRow,
@@ -10,6 +12,8 @@ use crate::domain::view::{
 use crate::domain::{
     AlertState, Component, GroupKind, IncidentState, OrderState, Priority, Readiness, SeriesPoint, Severity,
 };
+
+use super::command::outcome_text;
 
 pub trait Record {
     const FIELDS: &'static [&'static str];
@@ -28,6 +32,16 @@ pub fn csv<R: Record>(rows: &[R]) -> String {
     writer.write_record(R::FIELDS).expect(memory);
     for row in rows {
         writer.write_record(row.values()).expect(memory);
+    }
+    String::from_utf8(writer.into_inner().expect(memory)).expect("strings went in")
+}
+
+/// The same with columns of choice.
+pub fn csv_of(columns: &[String], rows: &[Vec<String>]) -> String {
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    let memory = "writing to memory cannot fail, and every row has every column";
+    for row in std::iter::once(columns).chain(rows.iter().map(Vec::as_slice)) {
+        writer.write_record(row).expect(memory);
     }
     String::from_utf8(writer.into_inner().expect(memory)).expect("strings went in")
 }
@@ -102,6 +116,52 @@ impl Record for UnitRow {
     fn words(field: &str) -> Option<Vec<&'static str>> {
         match field {
             "readiness" => all_words!(Readiness),
+            _ => None,
+        }
+    }
+}
+
+impl Record for CommandView {
+    const FIELDS: &'static [&'static str] = &[
+        "command",
+        "unit",
+        "do",
+        "components",
+        "by",
+        "asked_at",
+        "expires_at",
+        "state",
+        "sent_at",
+        "replied_at",
+        "finished_at",
+        "says",
+        "error",
+        "results",
+    ];
+    fn values(&self) -> Vec<String> {
+        let results: Vec<String> =
+            self.results.iter().map(|t| format!("{}={}", t.component, outcome_text(t))).collect();
+        vec![
+            self.id.clone(),
+            text(&self.unit),
+            text(self.act),
+            list(&self.components),
+            self.by.clone(),
+            text(self.asked_at),
+            text(self.expires_at),
+            text(self.state),
+            maybe(&self.sent_at),
+            maybe(&self.replied_at),
+            maybe(&self.finished_at),
+            self.says.clone(),
+            maybe(&self.error),
+            list(&results),
+        ]
+    }
+    fn words(field: &str) -> Option<Vec<&'static str>> {
+        match field {
+            "state" => all_words!(CommandState),
+            "do" => all_words!(Do),
             _ => None,
         }
     }

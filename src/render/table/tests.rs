@@ -1,6 +1,8 @@
 //! Golden tests: what each list and page looks like at 80 columns, Urdu names included, and what programs get.
 
+use crate::domain::message::Do;
 use crate::domain::metric::Metric;
+use crate::domain::on_demand::{CommandState, CommandView};
 use crate::domain::view::*;
 use crate::domain::*;
 
@@ -160,6 +162,11 @@ fn card() -> UnitCard {
         value,
         text: metric.figure(value),
         at: time(at),
+        limits: match metric {
+            Metric::BatteryVoltage => vec![11.6, 12.0],
+            Metric::BatteryTemperature => vec![40.0, 50.0],
+            _ => Vec::new(),
+        },
     };
     let test = |component, result, code: Option<&str>| TestView {
         component,
@@ -199,6 +206,83 @@ fn card() -> UnitCard {
             sibling("PSH-003", GroupKind::Uplink, Readiness::NotReady),
             sibling("PSH-002", GroupKind::Feeder, Readiness::Ready),
         ],
+    }
+}
+
+fn day(metric: SeriesName, figures: impl Fn(i64) -> Option<(u32, f64)>) -> SeriesView {
+    let to = time("2026-11-21T09:06:30Z");
+    let newest = crate::domain::series::hour_of(to).0;
+    let points = (newest - 23..=newest).filter_map(|hour| {
+        let (count, mean) = figures(hour - newest + 23)?;
+        let hour = crate::domain::series::hour_starts(hour);
+        Some(SeriesPoint { hour, count, min: mean, max: mean, mean, last: mean })
+    });
+    SeriesView {
+        unit: unit_id("PSH-001"),
+        measured_in: metric.measured_in().to_owned(),
+        metric,
+        from: time("2026-11-20T09:06:30Z"),
+        to,
+        limits: Vec::new(),
+        points: points.collect(),
+        readings: Vec::new(),
+    }
+}
+
+/// Mains went at the 15th hour; nothing was heard in two hours.
+fn days() -> Vec<SeriesView> {
+    let silent = |hour: i64| (8..10).contains(&hour);
+    vec![
+        day(SeriesName::Heartbeats, |h| (!silent(h)).then_some((if h == 23 { 12 } else { 120 }, 0.0))),
+        day(SeriesName::Metric(Metric::BatteryVoltage), |h| {
+            (!silent(h)).then_some((12, if h < 15 { 13.7 } else { 13.7 - 0.25 * (h - 14) as f64 }))
+        }),
+        day(SeriesName::Metric(Metric::MainsPresent), |h| (!silent(h)).then_some((12, f64::from(h < 15)))),
+        day(SeriesName::Metric(Metric::LinkRssi), |_| None),
+    ]
+}
+
+fn command() -> CommandView {
+    let result = |component, result, code: Option<&str>| TestView {
+        component,
+        result,
+        at: time("2026-11-21T09:06:20Z"),
+        code: code.map(str::to_owned),
+    };
+    CommandView {
+        id: "cmd-1795251960000".to_owned(),
+        unit: unit_id("PSH-001"),
+        act: Do::Selftest,
+        components: vec![Component::Camera, Component::Microphone],
+        by: "گل خان".to_owned(),
+        asked_at: time("2026-11-21T09:06:00Z"),
+        expires_at: time("2026-11-21T10:06:00Z"),
+        state: CommandState::Done,
+        finished: true,
+        sent_at: Some(time("2026-11-21T09:06:01Z")),
+        replied_at: Some(time("2026-11-21T09:06:02Z")),
+        finished_at: Some(time("2026-11-21T09:06:20Z")),
+        says: "PSH-001 has tested itself: failed: microphone (no-tone)".to_owned(),
+        error: None,
+        results: vec![
+            result(Component::Camera, Outcome::Pass, None),
+            result(Component::Microphone, Outcome::Fail, Some("no-tone")),
+        ],
+    }
+}
+
+fn waiting_command() -> CommandView {
+    CommandView {
+        act: Do::Reboot,
+        components: vec![],
+        state: CommandState::Waiting,
+        finished: false,
+        sent_at: None,
+        replied_at: None,
+        finished_at: None,
+        says: "PSH-001 has not got it yet: it is not connected; it is asked as soon as it is back".to_owned(),
+        results: vec![],
+        ..command()
     }
 }
 
@@ -365,7 +449,10 @@ fn pages(look: &Look) -> Vec<(&'static str, String)> {
     ];
     vec![
         ("unit list", unit_list(&units(), look)),
-        ("unit card", unit_card(&card(), look)),
+        ("unit card", unit_card(&card(), &days(), look)),
+        ("unit card without history", unit_card(&card(), &[], look)),
+        ("commands", super::commands(&[command(), waiting_command()], look)),
+        ("command", super::command(&command(), look)),
         ("unit history", unit_history(&history(), look)),
         ("availability", availability("CITY", &groups(), MONTH, look)),
         ("alerts", alerts(&alerts_, look)),

@@ -28,7 +28,7 @@ use super::answers::unreadable;
 use super::history;
 use calendar::Period;
 
-const EDITION_FILE: &str = "public-report.json";
+pub(crate) const EDITION_FILE: &str = "public-report.json";
 
 /// When the last day, week or month that was over by `now` ended, by the clocks of `zone`.
 pub(super) fn period_over(period: ReportPeriod, now: Timestamp, zone: Tz) -> Timestamp {

@@ -138,7 +138,7 @@ pub async fn sign_in(State(hall): State<Hall>, visit: Visit, form: Bytes) -> Res
         return see_other("/");
     }
     let by = form.text("by", NAME_CHARS_MAX).replace('\n', " ");
-    match hall.guard.caller_and_seal(form.field("secret")) {
+    match hall.guard.caller_with(form.field("secret")) {
         Some((_, seal)) => {
             let mut response = see_other(own_path(form.field("to")));
             let session = hall.sessions.begin(&by, &seal, (hall.now)());

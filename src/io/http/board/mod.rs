@@ -52,7 +52,8 @@ pub struct BoardDoor {
     /// Whose clock the pages show.
     pub zone: Tz,
     pub sessions: Sessions,
-    pub guard: Guard,
+    /// Without tokens only this machine may look, and whoever does may do everything.
+    pub guard: Arc<Guard>,
     pub now: fn() -> Timestamp,
     /// Ends what listens when the service stops.
     pub closing: watch::Receiver<bool>,
@@ -64,7 +65,7 @@ pub(super) struct Rooms {
     board: Board,
     zone: Tz,
     sessions: Sessions,
-    guard: Guard,
+    guard: Arc<Guard>,
     now: fn() -> Timestamp,
     events: Events,
     names: Mutex<Option<(Instant, Arc<Names>)>>,
@@ -210,13 +211,12 @@ impl Rooms {
     fn visit(&self, uri: &Uri, headers: &HeaderMap) -> Visit {
         let fields = fields(uri.query().unwrap_or_default());
         let session = cookie(headers, SESSION);
-        let (caller, is_signed_in) = match self.guard.wants_token() {
-            false => (Some(Caller::LOCAL), false),
-            true => {
-                let signed_in = self.sessions.caller(session, &self.guard, (self.now)());
-                let is_signed_in = signed_in.is_some();
-                (signed_in.or_else(|| by_header(&self.guard, headers)), is_signed_in)
-            }
+        let (caller, is_signed_in) = if self.guard.wants_token() {
+            let signed_in = self.sessions.caller(session, &self.guard, (self.now)());
+            let is_signed_in = signed_in.is_some();
+            (signed_in.or_else(|| by_header(&self.guard, headers)), is_signed_in)
+        } else {
+            (Some(Caller::LOCAL), false)
         };
         let words = &self.board.words;
         let asked = fields.iter().rfind(|(name, _)| name == "lang").map_or("", |(_, code)| code.as_str());
@@ -363,7 +363,8 @@ fn other_answer() -> Refusal {
 fn by_header(guard: &Guard, headers: &HeaderMap) -> Option<Caller> {
     let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
     let (scheme, token) = value.split_once(' ')?;
-    guard.caller_with(token).filter(|_| scheme.eq_ignore_ascii_case("bearer"))
+    let (caller, _) = guard.caller_with(token).filter(|_| scheme.eq_ignore_ascii_case("bearer"))?;
+    Some(caller)
 }
 
 fn flash(is_bad: bool, key: &'static str, text: &str) -> Option<Flash> {

@@ -1,6 +1,5 @@
 //! Who is signed in at the board: a signed cookie that says which token opened the door, in whose name, and until when. Owns
-//! the cookie and the proof that a form is of our own page. Never holds a token, and never
-//! decides what a token may.
+//! the cookie and the proof that a form is of our own page. Never holds a token, and never decides what a token may.
 
 use std::time::Duration;
 
@@ -10,8 +9,8 @@ use hmac::{Hmac, KeyInit, Mac};
 use serde::{Deserialize, Serialize};
 use sha2::Sha256;
 
-use crate::domain::Caller;
 use crate::domain::Timestamp;
+use crate::domain::access::Caller;
 use crate::io::http::guard::{Guard, Seal};
 use crate::io::http::links::Links;
 
@@ -60,8 +59,6 @@ impl Sessions {
             return None;
         }
         let seal: Seal = hex::decode(&said.seal).ok()?.try_into().ok()?;
-        // Asked at every request: a token that is taken back ends its sessions at once, a changed role counts from the next
-        // click.
         let caller = guard.caller_by_seal(&seal)?;
         let name = match (said.by.as_str(), caller.name) {
             ("", name) => name,
@@ -114,37 +111,37 @@ mod tests {
     #[test]
     fn a_session_lasts_its_time_and_ends_with_its_token() {
         let sessions = Sessions::new(Links::new([7; 32]));
-        let guard = Guard::new(&[Token::admin(TOKEN)]);
-        let (caller, seal) = guard.caller_and_seal(TOKEN).expect("it opens");
+        let tokens = Guard::new(&[Token::admin(TOKEN)]);
+        let (caller, seal) = tokens.caller_with(TOKEN).expect("it opens");
         assert_eq!(caller.role, Role::Admin);
-        assert!(guard.caller_and_seal("0123456789abcdeF").is_none());
+        assert!(tokens.caller_with("0123456789abcdeF").is_none());
         let cookie = sessions.begin("گل", &seal, at(0));
-        assert_eq!(sessions.caller(&cookie, &guard, at(0)).and_then(|c| c.name).as_deref(), Some("گل"));
+        assert_eq!(sessions.caller(&cookie, &tokens, at(0)).and_then(|c| c.name).as_deref(), Some("گل"));
         let last = LASTS.as_secs() as i64 - 1;
-        assert!(sessions.caller(&cookie, &guard, at(last)).is_some());
-        assert!(sessions.caller(&cookie, &guard, at(last + 1)).is_none(), "over");
+        assert!(sessions.caller(&cookie, &tokens, at(last)).is_some());
+        assert!(sessions.caller(&cookie, &tokens, at(last + 1)).is_none(), "over");
         assert!(
             sessions.caller(&cookie, &Guard::new(&[Token::admin("another token here")]), at(0)).is_none(),
             "taken back"
         );
-        assert!(Sessions::new(Links::new([8; 32])).caller(&cookie, &guard, at(0)).is_none(), "another service's");
-        assert_eq!(sessions.caller(&sessions.begin("", &seal, at(0)), &guard, at(0)).and_then(|c| c.name), None);
+        assert!(Sessions::new(Links::new([8; 32])).caller(&cookie, &tokens, at(0)).is_none(), "another service's");
+        assert_eq!(sessions.caller(&sessions.begin("", &seal, at(0)), &tokens, at(0)).and_then(|c| c.name), None);
     }
 
     #[test]
     fn nothing_about_a_session_can_be_changed() {
         let sessions = Sessions::new(Links::new([7; 32]));
-        let guard = Guard::new(&[Token::admin(TOKEN)]);
-        let (_, seal) = guard.caller_and_seal(TOKEN).expect("it opens");
+        let tokens = Guard::new(&[Token::admin(TOKEN)]);
+        let (_, seal) = tokens.caller_with(TOKEN).expect("it opens");
         let cookie = sessions.begin("gul", &seal, at(0));
         for i in 0..cookie.len() {
             let mut other = cookie.clone().into_bytes();
             other[i] = if other[i] == b'0' { b'1' } else { b'0' };
             let other = String::from_utf8(other).expect("ASCII");
-            assert!(sessions.caller(&other, &guard, at(0)).is_none(), "letter {i}");
+            assert!(sessions.caller(&other, &tokens, at(0)).is_none(), "letter {i}");
         }
         for other in ["", ".", "a.b", &cookie[1..], &format!("{cookie}00"), &"x".repeat(5_000)] {
-            assert!(sessions.caller(other, &guard, at(0)).is_none(), "{other}");
+            assert!(sessions.caller(other, &tokens, at(0)).is_none(), "{other}");
         }
     }
 

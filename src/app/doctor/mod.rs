@@ -1,29 +1,37 @@
 //! Looks at what the service needs and says, for each thing that is wrong, what to do. Changes nothing, and sends nothing but
 //! the test mail that it is asked for.
 
-use std::net::{SocketAddr, ToSocketAddrs};
+mod certificate;
+mod doors;
+mod hour;
+mod units;
+
+use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 
+use serde::Serialize;
+
 use crate::config::service::{MailTransport, ServiceConfig};
-use crate::io::store::{MailOutcome, StoreReader};
+use crate::domain::Unit;
+use crate::io::store::{MailOutcome, StoreError, StoreReader};
+use crate::render::table::{self, Look};
 
 use super::arguments::DoctorArgs;
-use super::clock;
 use super::daemon::{
-    broken_alertmanager_settings, broken_links_key, broken_mail_settings, examine_influx, read_passwords,
+    broken_alertmanager_settings, broken_links_key, broken_mail_settings, examine_influx, examine_mail_server,
     send_test_mail,
 };
 use super::serve::gather;
+
+pub use units::unwatched;
 
 /// Longer than any healthy server on the same network takes to accept.
 const REACH_WITHIN: Duration = Duration::from_secs(5);
 /// Less than this and a week's journal of a large fleet may not fit.
 const DISK_LOW_BYTES: u64 = 1 << 30;
-/// Before this program was written: the clock has lost its battery.
-const CLOCK_MIN: &str = "2026-01-01T00:00:00Z";
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
 pub enum State {
     Good,
     /// Works, but look at it.
@@ -31,7 +39,7 @@ pub enum State {
     Bad,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Finding {
     pub state: State,
     pub what: String,
@@ -45,23 +53,31 @@ fn finding(state: State, what: &str, text: impl Into<String>) -> Finding {
 
 /// Everything, in the order in which a service needs it.
 pub async fn examine(args: &DoctorArgs) -> Vec<Finding> {
-    let mut out = vec![clock_finding()];
-    let config = match gather(&args.serve) {
-        Ok(parts) => {
-            let rules = format!("{} rules, {} incidents", parts.rules.rules.len(), parts.rules.incidents.len());
-            out.push(finding(State::Good, "settings and rules", rules));
-            match &parts.fleet {
-                Some(units) => out.push(finding(State::Good, "fleet file", format!("{} units", units.len()))),
-                None => out.push(finding(State::Good, "fleet file", "none named: the store's units are used")),
-            }
-            parts.config
-        }
+    let mut out = hour::findings();
+    let parts = match gather(&args.serve) {
+        Ok(parts) => parts,
         // The rest would be looked at by settings that are not the operator's.
         Err(e) => {
             out.push(finding(State::Bad, "settings, rules, fleet", e.to_string()));
             return out;
         }
     };
+    let (config, rules) = (parts.config, parts.rules);
+    let counted = format!("{} rules, {} incidents", rules.rules.len(), rules.incidents.len());
+    out.push(finding(State::Good, "settings and rules", counted));
+    let units = parts.fleet.or_else(|| fleet_of_store(&config.data));
+    out.push(match (&config.fleet, &units) {
+        (Some(_), Some(units)) => finding(State::Good, "fleet file", format!("{} units", units.len())),
+        (_, Some(units)) if !units.is_empty() => {
+            finding(State::Good, "fleet", format!("{} units, from the last import", units.len()))
+        }
+        (_, _) => finding(
+            State::Doubtful,
+            "fleet",
+            "no units yet: fill in fleet.csv, and when the service runs: buttonwatch fleet import fleet.csv",
+        ),
+    });
+    out.extend(units::findings(&config, &rules, units.as_deref().unwrap_or_default()));
     let is_running = service_answers(&args.server).await;
     out.push(match is_running {
         true => finding(State::Good, "service", format!("answers at {}", args.server)),
@@ -71,46 +87,31 @@ pub async fn examine(args: &DoctorArgs) -> Vec<Finding> {
             format!("nothing answers at {}: start it with `buttonwatch serve`", args.server),
         ),
     });
+    if is_running {
+        out.extend(hour::of_server("the service", format!("{}/healthz", args.server.trim_end_matches('/'))).await);
+    }
     out.extend(data_findings(&config.data, is_running));
     out.extend(broken_links_key(&config).map(|why| finding(State::Bad, "crews' links", why)));
     out.push(disk_finding(&config.data));
     if !is_running {
         out.push(port_finding("http port", config.http.listen));
-        if let (None, Some(gateway)) = (&config.external, &config.gateway) {
+        if let Some(gateway) = &config.gateway {
             out.push(port_finding("units' port", gateway.listen));
         }
         if let Some(bus) = config.bus {
             out.push(port_finding("bus port", bus));
         }
     }
-    if let Some(path) = config.gateway.as_ref().and_then(|g| g.passwords.as_ref()) {
-        out.push(match read_passwords(path) {
-            Ok(p) => finding(State::Good, "units' passwords", format!("{} units", p.len())),
-            Err(e) => finding(State::Bad, "units' passwords", e.to_string()),
-        });
-    }
-    if let Some(broker) = &config.external {
-        out.push(reach("external broker", &broker.host, broker.port, "is it running, and is the port open?").await);
-    }
+    out.extend(doors::findings(&config, args.serve.token.as_deref(), is_running).await);
     out.extend(examine_influx(&config).await.map(|influx| match influx {
         Ok(text) => finding(State::Good, "InfluxDB", text),
         Err(text) => finding(State::Bad, "InfluxDB", text),
     }));
+    if let Some(influx) = &config.influx {
+        out.extend(hour::of_server("InfluxDB", format!("{}/health", influx.url)).await);
+    }
     out.extend(broken_alertmanager_settings(&config).map(|why| finding(State::Bad, "Alertmanager", why)));
-    out.extend(broken_mail_settings(&config).map(|why| finding(State::Bad, "mails", why)));
-    out.push(match &config.mail.transport {
-        MailTransport::Smtp(smtp) => {
-            reach("mail server", &smtp.host, smtp.port, "check mail.smtp.host and port, and the firewall").await
-        }
-        MailTransport::Folder(_) => {
-            let folder = config.mail_folder().map(|f| f.display().to_string()).unwrap_or_default();
-            finding(
-                State::Doubtful,
-                "mail",
-                format!("no SMTP server is set: mails are written to {folder}, nobody gets them"),
-            )
-        }
-    });
+    out.extend(mail_findings(&config).await);
     if let Some(to) = &args.test_mail {
         out.push(test_mail(&config, to.as_deref()).await);
     }
@@ -137,13 +138,29 @@ async fn test_mail(config: &ServiceConfig, to: Option<&str>) -> Finding {
     }
 }
 
-fn clock_finding() -> Finding {
-    let now = clock::now();
-    let earliest = crate::domain::Timestamp::parse(CLOCK_MIN).expect("a fixed, valid date");
-    if now < earliest {
-        return finding(State::Bad, "clock", format!("it says {now}: set it, and switch NTP on"));
+async fn mail_findings(config: &ServiceConfig) -> Vec<Finding> {
+    if let Some(why) = broken_mail_settings(config) {
+        return vec![finding(State::Bad, "mails", why)];
     }
-    finding(State::Good, "clock", now.to_string())
+    vec![match &config.mail.transport {
+        MailTransport::Smtp(smtp) => match examine_mail_server(config).await {
+            Ok(()) => {
+                let login = if smtp.login.is_some() { ", and takes our login" } else { "" };
+                finding(State::Good, "mail server", format!("{}:{} answers{login}", smtp.host, smtp.port))
+            }
+            Err(why) => finding(State::Bad, "mail server", why),
+        },
+        MailTransport::Folder(_) => {
+            let folder = config.mail_folder().map(|f| f.display().to_string()).unwrap_or_default();
+            let text = format!("no SMTP server is set: mails are written to {folder}, nobody gets them");
+            finding(State::Doubtful, "mail", text)
+        }
+    }]
+}
+
+/// What the last import left. None: there is no store that can be read.
+fn fleet_of_store(data: &Path) -> Option<Vec<Unit>> {
+    StoreReader::open(data).ok()?.fleet().ok()
 }
 
 async fn service_answers(server: &str) -> bool {
@@ -171,6 +188,8 @@ fn data_findings(dir: &Path, is_running: bool) -> Vec<Finding> {
     }
     out.push(match StoreReader::open(dir).and_then(|store| store.check()) {
         Ok(()) => finding(State::Good, "store", "whole"),
+        Err(StoreError::Missing { .. }) => finding(State::Good, "store", "not there yet: `serve` makes it"),
+        Err(e @ StoreError::Older { .. }) => finding(State::Doubtful, "store", e.to_string()),
         Err(e) => finding(State::Bad, "store", e.to_string()),
     });
     out
@@ -199,25 +218,8 @@ fn port_finding(what: &str, address: SocketAddr) -> Finding {
     }
 }
 
-async fn reach(what: &str, host: &str, port: u16, remedy: &str) -> Finding {
-    let (host_owned, name) = (host.to_owned(), format!("{host}:{port}"));
-    let look_up =
-        tokio::task::spawn_blocking(move || (host_owned.as_str(), port).to_socket_addrs().map(Iterator::collect));
-    let addresses: Vec<SocketAddr> = match look_up.await {
-        Ok(Ok(addresses)) => addresses,
-        Ok(Err(e)) => return finding(State::Bad, what, format!("{name}: {e}; check the name")),
-        Err(e) => return finding(State::Bad, what, format!("{name}: {e}")),
-    };
-    let connect = tokio::net::TcpStream::connect(addresses.as_slice());
-    match tokio::time::timeout(REACH_WITHIN, connect).await {
-        Ok(Ok(_)) => finding(State::Good, what, format!("{name} takes connections")),
-        Ok(Err(e)) => finding(State::Bad, what, format!("{name}: {e}; {remedy}")),
-        Err(_) => finding(State::Bad, what, format!("{name} does not answer within 5 s; {remedy}")),
-    }
-}
-
-/// One line a finding; longer ones go on below, under the same column.
-pub fn render(findings: &[Finding]) -> String {
+/// Each finding under its mark, in columns.
+pub fn render(findings: &[Finding], look: &Look) -> String {
     let width = findings.iter().map(|f| f.what.len()).max().unwrap_or(0);
     let mut out = String::new();
     for f in findings {
@@ -226,10 +228,13 @@ pub fn render(findings: &[Finding]) -> String {
             State::Doubtful => "look ",
             State::Bad => "WRONG",
         };
-        let mut lines = f.text.lines();
-        out.push_str(&format!("{mark}  {:width$}  {}\n", f.what, lines.next().unwrap_or_default()));
-        for line in lines {
-            out.push_str(&format!("{:5}  {:width$}  {line}\n", "", ""));
+        let mut lead = format!("{mark}  {:width$}  ", f.what);
+        for text in f.text.lines() {
+            for line in table::wrapped(&lead, text, look) {
+                out.push_str(line.trim_end());
+                out.push('\n');
+            }
+            lead = " ".repeat(lead.len());
         }
     }
     let bad = findings.iter().filter(|f| f.state == State::Bad).count();
@@ -248,10 +253,13 @@ mod tests {
 
     #[test]
     fn findings_stand_in_columns_and_the_end_says_what_to_do() {
-        let text = render(&[
-            finding(State::Good, "clock", "2026-11-21T09:00:00.000Z"),
-            finding(State::Bad, "settings", "a.toml:1: first\na.toml:2: second"),
-        ]);
+        let text = render(
+            &[
+                finding(State::Good, "clock", "2026-11-21T09:00:00.000Z"),
+                finding(State::Bad, "settings", "a.toml:1: first\na.toml:2: second"),
+            ],
+            &Look::plain(Default::default()),
+        );
         assert_eq!(
             text,
             "ok     clock     2026-11-21T09:00:00.000Z\nWRONG  settings  a.toml:1: first\n                 \

@@ -1,0 +1,269 @@
+//! One unit's card: can it summon help, why not, what its figures say, what is being done, who shares its circuits.
+
+use std::collections::BTreeMap;
+
+use crate::domain::metric::plain_number;
+use crate::domain::view::{ReadingView, SeriesView, SiblingView, TestView, UnitCard};
+use crate::domain::{GroupKind, Metric, Readiness, SeriesName};
+
+use super::Look;
+use super::cell::{Pad, Paint, lay, width};
+use super::command::{outcome_paint, outcome_text};
+use super::fleet::readiness_paint;
+use super::order::order_grid;
+use super::page::Page;
+use super::when::{age, age_short, in_local_time, local_and_age};
+
+/// One unit on one screen: can it summon help, why not, what its figures say, what is being done, who shares its
+/// circuits.
+///
+/// `days`: the last day of some series; those of `DAY_SERIES`, when they are there.
+pub fn unit_card(card: &UnitCard, days: &[SeriesView], look: &Look) -> String {
+    let row = &card.row;
+    let mut page = Page::new(look);
+    page.title(&format!("{}  {}", row.unit, row.name), row.readiness.as_str(), readiness_paint(row.readiness));
+    page.text(&in_local_time(look, &row.reason));
+    page.line(String::new());
+    page.field("Since", &row.since.map(|at| local_and_age(look, at)).unwrap_or_default());
+    let heard = match row.last_heard {
+        None => "never".to_owned(),
+        Some(at) => local_and_age(look, at),
+    };
+    let silent = match card.silent_at {
+        Some(at) if at > look.now => format!("; silent {} if nothing comes", age(look.now, at)),
+        Some(_) | None => String::new(),
+    };
+    page.field("Heard", &(heard + &silent));
+    page.field("Site", &joined(&[row.site.as_str(), row.site_type.as_str(), row.city.as_str()]));
+    page.field("Address", &card.address);
+    page.field("Contact", &card.contact);
+    page.field("Crew", row.crew.as_str());
+    let uplink = row.uplink.as_ref().map(|u| format!("uplink {u}")).unwrap_or_default();
+    let feeder = row.feeder.as_ref().map(|f| format!("feeder {f}")).unwrap_or_default();
+    page.field("Circuits", &joined(&[&uplink, &feeder]));
+    page.field("Device", &device(card));
+    last_day(&mut page, card, days);
+    let elsewhere = |r: &&ReadingView| !days.iter().any(|d| d.metric.to_string() == r.metric);
+    readings(&mut page, &card.readings.iter().filter(elsewhere).collect::<Vec<_>>());
+    tests(&mut page, &card.tests);
+    if !card.alerts.is_empty() {
+        page.section("ALERTS");
+        for alert in &card.alerts {
+            let order = alert.order.map(|o| format!(" ({o})")).unwrap_or_default();
+            let reason = in_local_time(look, &alert.reason);
+            page.hang("-", 1, &format!("{} {} {}: {reason}{order}", alert.severity, alert.state, alert.rule));
+        }
+    }
+    if !card.orders.is_empty() {
+        page.section("ORDERS");
+        let lines = order_grid(&card.orders, look).indented(2).lines(look);
+        page.lines(lines.into_iter().skip(1));
+    }
+    siblings(&mut page, card);
+    page.end()
+}
+
+fn joined(parts: &[&str]) -> String {
+    parts.iter().copied().filter(|p| !p.is_empty()).collect::<Vec<_>>().join(", ")
+}
+
+fn device(card: &UnitCard) -> String {
+    let firmware = card.firmware.as_ref().map(|f| format!("firmware {f}")).unwrap_or_default();
+    let hardware = card.hardware.as_ref().map(|h| format!("hardware {h}")).unwrap_or_default();
+    let boot = card.boot.map(|b| format!("start no. {b}")).unwrap_or_default();
+    let loss = card
+        .loss_pct
+        .map(|l| format!("{} % of messages lost", crate::domain::metric::plain_number(l)))
+        .unwrap_or_default();
+    joined(&[&card.row.model, &firmware, &hardware, &boot, &loss])
+}
+
+/// Two beside each other where the window allows it.
+fn side_by_side(page: &mut Page<'_>, cells: &[String], cell_columns: usize) {
+    let across = (page.look.width.saturating_sub(2) / (cell_columns + 2)).max(1);
+    let down = cells.len().div_ceil(across);
+    for line in 0..down {
+        let mut text = String::from(" ");
+        for cell in cells.iter().skip(line).step_by(down.max(1)) {
+            text.push(' ');
+            text.push_str(cell);
+            text.push(' ');
+        }
+        page.line(text);
+    }
+}
+
+/// The readings whose last day says most about a unit, in the order of its card. Its heartbeats come before them.
+pub const DAY_SERIES: &[Metric] =
+    &[Metric::BatteryVoltage, Metric::MainsPresent, Metric::LinkRssi, Metric::EnclosureTemperature];
+
+/// `limit 11.6, 12`
+fn limits_text(limits: &[f64]) -> String {
+    match limits {
+        [] => String::new(),
+        some => format!("limit {}", some.iter().map(|l| plain_number(*l)).collect::<Vec<_>>().join(", ")),
+    }
+}
+
+const DAY_HOURS: i64 = 24;
+
+/// A letter an hour, the newest at the right; a space: no reading. Between the lowest and the highest of the day, so that
+/// a change shows; a day without a change is a line in the middle.
+fn sparkline(series: &SeriesView) -> String {
+    const LEVELS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
+    let value = |p: &crate::domain::SeriesPoint| if series.metric.is_count() { f64::from(p.count) } else { p.mean };
+    let newest = crate::domain::series::hour_of(series.to).0;
+    let mut hours = [None; DAY_HOURS as usize];
+    for point in &series.points {
+        let age = newest - crate::domain::series::hour_of(point.hour).0;
+        if (0..DAY_HOURS).contains(&age) {
+            hours[(DAY_HOURS - 1 - age) as usize] = Some(value(point));
+        }
+    }
+    // The hour that goes on has fewer heartbeats, which means nothing.
+    if series.metric.is_count() {
+        hours[DAY_HOURS as usize - 1] = None;
+    }
+    let known = || hours.iter().flatten().copied();
+    let (low, high) = (known().fold(f64::INFINITY, f64::min), known().fold(f64::NEG_INFINITY, f64::max));
+    let level = |value: f64| match high - low {
+        span if span > 0.0 => ((value - low) / span * 7.0).round() as usize,
+        _ => 3,
+    };
+    hours.iter().map(|hour| hour.map_or(' ', |value| LEVELS[level(value).min(7)])).collect()
+}
+
+fn last_day(page: &mut Page<'_>, card: &UnitCard, days: &[SeriesView]) {
+    if days.is_empty() {
+        return;
+    }
+    page.section("LAST DAY, BY THE HOUR");
+    let look = page.look;
+    let names = days.iter().map(|d| width(&d.metric.to_string())).max().unwrap_or(0).min(22);
+    let figure = |day: &SeriesView| {
+        let reading = card.readings.iter().find(|r| r.metric == day.metric.to_string());
+        let text = match (reading, &day.metric) {
+            (Some(reading), _) => reading.text.clone(),
+            (None, SeriesName::Heartbeats) => {
+                let beats: u64 = day.points.iter().map(|p| u64::from(p.count)).sum();
+                format!("{beats} a day")
+            }
+            (None, SeriesName::Metric(_) | SeriesName::Vendor(_)) => String::new(),
+        };
+        let age = reading.map(|r| age_short(look.now, r.at)).unwrap_or_default();
+        (text, age, reading.map(|r| limits_text(&r.limits)).unwrap_or_default())
+    };
+    let figures: Vec<_> = days.iter().map(figure).collect();
+    let texts = figures.iter().map(|(text, _, _)| width(text)).max().unwrap_or(0).min(14);
+    let ages = figures.iter().map(|(_, age, _)| width(age)).max().unwrap_or(0);
+    for (day, (text, age, limits)) in days.iter().zip(figures) {
+        let name = lay(&day.metric.to_string(), Paint::Plain, names, Pad::Right, look);
+        let text = lay(&text, Paint::Strong, texts, Pad::Left, look);
+        let age = lay(&age, Paint::Faint, ages, Pad::Left, look);
+        // On a narrow screen what is right goes, one after the other.
+        let spark = sparkline(day);
+        let mut line = format!("  {name} {text} {age}");
+        let mut used = 4 + names + texts + ages;
+        if used + 2 + DAY_HOURS as usize <= look.width {
+            line.push_str(&format!("  {spark}"));
+            used += 2 + DAY_HOURS as usize;
+        }
+        let room = look.width.saturating_sub(used + 2);
+        if room >= 8 && !limits.is_empty() {
+            line.push_str(&format!("  {}", lay(&limits, Paint::Faint, room, Pad::None, look)));
+        }
+        page.line(line);
+    }
+}
+
+/// Those with limits come first, and in columns of their own: the others are shorter, and more of them fit beside each other.
+fn readings(page: &mut Page<'_>, readings: &[&ReadingView]) {
+    if readings.is_empty() {
+        return;
+    }
+    page.section("READINGS");
+    let (limited, free): (Vec<&ReadingView>, Vec<&ReadingView>) =
+        readings.iter().copied().partition(|r| !r.limits.is_empty());
+    for group in [limited, free] {
+        reading_columns(page, &group);
+    }
+}
+
+fn reading_columns(page: &mut Page<'_>, readings: &[&ReadingView]) {
+    let look = page.look;
+    let widest = |texts: &mut dyn Iterator<Item = usize>, most: usize| texts.max().unwrap_or(0).min(most);
+    let names = widest(&mut readings.iter().map(|r| width(&r.metric)), 22);
+    let figures = widest(&mut readings.iter().map(|r| width(&r.text)), 12);
+    let ages = widest(&mut readings.iter().map(|r| width(&age_short(look.now, r.at))), 8);
+    let limits = widest(&mut readings.iter().map(|r| width(&limits_text(&r.limits))), 20);
+    // Two for the margin, one between: what is left is theirs, and half of a limit misleads.
+    let room = look.width.saturating_sub(names + figures + ages + 6);
+    let limits = if limits <= room { limits } else { 0 };
+    let line = |r: &&ReadingView| {
+        let name = lay(&r.metric, Paint::Plain, names, Pad::Right, look);
+        let figure = lay(&r.text, Paint::Strong, figures, Pad::Left, look);
+        let age = lay(&age_short(look.now, r.at), Paint::Faint, ages, Pad::Left, look);
+        match limits {
+            0 => format!("{name} {figure} {age}"),
+            n => format!("{name} {figure} {age} {}", lay(&limits_text(&r.limits), Paint::Faint, n, Pad::Right, look)),
+        }
+    };
+    let wide = names + figures + ages + 2 + if limits == 0 { 0 } else { limits + 1 };
+    side_by_side(page, &readings.iter().map(line).collect::<Vec<_>>(), wide);
+}
+
+fn tests(page: &mut Page<'_>, tests: &[TestView]) {
+    if tests.is_empty() {
+        return;
+    }
+    page.section("TESTS");
+    let look = page.look;
+    let said = outcome_text;
+    let names = tests.iter().map(|t| t.component.as_str().len()).max().unwrap_or(0);
+    let results = tests.iter().map(|t| width(&said(t))).max().unwrap_or(0).min(20);
+    let ages = tests.iter().map(|t| width(&age_short(look.now, t.at))).max().unwrap_or(0);
+    let cells: Vec<String> = tests
+        .iter()
+        .map(|t| {
+            let paint = outcome_paint(t.result);
+            let name = lay(t.component.as_str(), Paint::Plain, names, Pad::Right, look);
+            let result = lay(&said(t), paint, results, Pad::Right, look);
+            let age = lay(&age_short(look.now, t.at), Paint::Faint, ages, Pad::Left, look);
+            format!("{name} {result} {age}")
+        })
+        .collect();
+    side_by_side(page, &cells, names + results + ages + 2);
+}
+
+/// By circuit: how many are ready, and which are not. That answers "is it only this one?".
+fn siblings(page: &mut Page<'_>, card: &UnitCard) {
+    let mut circuits: BTreeMap<GroupKind, Vec<&SiblingView>> = BTreeMap::new();
+    for sibling in &card.siblings {
+        circuits.entry(sibling.shares).or_default().push(sibling);
+    }
+    if circuits.is_empty() {
+        return;
+    }
+    page.section("ON THE SAME CIRCUITS");
+    for (kind, units) in circuits {
+        let name = match kind {
+            GroupKind::Uplink => card.row.uplink.as_ref().map(|u| u.as_str()).unwrap_or_default(),
+            GroupKind::Feeder => card.row.feeder.as_ref().map(|f| f.as_str()).unwrap_or_default(),
+            GroupKind::Site => card.row.site.as_str(),
+            GroupKind::City => card.row.city.as_str(),
+            GroupKind::Fleet => "",
+        };
+        let ready = units.iter().filter(|s| s.readiness == Readiness::Ready).count();
+        let others: Vec<String> = units
+            .iter()
+            .filter(|s| s.readiness != Readiness::Ready)
+            .map(|s| format!("{} {}", s.unit, s.readiness))
+            .collect();
+        let mut text = format!("{kind} {name}: {ready} of {} ready", units.len());
+        if !others.is_empty() {
+            text.push_str("; ");
+            text.push_str(&others.join(", "));
+        }
+        page.hang("-", 1, &text);
+    }
+}
