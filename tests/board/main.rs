@@ -10,6 +10,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::time::Duration;
 
+use buttonwatch::domain::message::Do;
 use buttonwatch::domain::overview::Changed;
 use buttonwatch::domain::view::{Ask, AskError};
 use buttonwatch::domain::{MaintenanceScope, OrderId, OrderMove, Role, Token, UnitId};
@@ -274,6 +275,27 @@ fn maintenance_is_set_for_a_unit_or_its_site() {
     assert_eq!(old.status, 409);
     let odd = browser.post("/units/PSH-001/maintenance", &format!("token={token}&seen=&for=99h&by=Gul"));
     assert_eq!(odd.status, 422);
+}
+
+#[test]
+fn a_unit_is_asked_once_for_each_press_of_a_button() {
+    let fake = Fake::new();
+    let (_running, browser) = served(&fake);
+    let page = browser.get("/units/PSH-001");
+    assert!(page.body.contains("data-do=\"selftest\"") && page.body.contains("data-command=\"selftest\""));
+    let form = |seen: &str, what: &str| format!("token={}&seen={seen}&do={what}&by=Gul", page.hidden("token"));
+    let sent = browser.post("/units/PSH-001/command", &form("cmd-1", "locate"));
+    assert_eq!(
+        (sent.status, sent.header("location")),
+        (303, vec!["/units/PSH-001?said=done-command"]),
+        "{}",
+        sent.body
+    );
+    assert!(matches!(fake.last_ask(), Some(Ask::Command { act: Do::Locate, .. })), "{:?}", fake.last_ask());
+    fake.asked.lock().unwrap().clear();
+    assert_eq!(browser.post("/units/PSH-001/command", &form("cmd-0", "locate")).status, 409);
+    assert_eq!(browser.post("/units/PSH-001/command", &form("cmd-1", "explode")).status, 422);
+    assert!(!fake.asked.lock().unwrap().iter().any(|ask| matches!(ask, Ask::Command { .. })));
 }
 
 #[test]

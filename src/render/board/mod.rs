@@ -30,7 +30,7 @@ use crate::render::mail::escaped;
 
 pub use pages::{
     Alerts, AskedAlerts, AskedOrders, AskedUnits, Home, Incidents, Kept, OnePage, OrderPage, Orders, Problem, Rules,
-    Said, SignIn, Trouble, UnitPage, Units, condition,
+    Said, SignIn, Trouble, UnitPage, Units, condition, newest_command,
 };
 pub use reader::{Reader, has_chart, link};
 pub use words::{Language, Words, WordsProblem};
@@ -210,6 +210,7 @@ impl Board {
 struct Drawn {
     template: &'static str,
     values: Value,
+    /// `soon` among it: something is on its way, and the page looks again by itself.
     /// What it shows, so that a change of anything else does not disturb it: `unit:PSH-001 order:WO-000042`, or `all`.
     /// Empty: nothing of it changes by itself.
     live: String,

@@ -170,6 +170,12 @@ fn all_pages(language: &str, name: &str) -> Vec<(&'static str, String)> {
     };
     let mistakes = vec![format!("there is no field {name}")];
     let kept = || Kept { by: name.to_owned(), note: name.to_owned() };
+    let commands: Vec<crate::domain::on_demand::CommandView> = vec![read(json!({
+        "id": "cmd-1", "unit": "PSH-001", "do": "selftest", "components": [], "by": name,
+        "asked_at": "2026-11-21T09:20:00.000Z", "expires_at": "2026-11-21T10:20:00.000Z", "state": "waiting",
+        "finished": false, "sent_at": null, "replied_at": null, "finished_at": null, "says": "PSH-001 is away",
+        "error": null, "results": [],
+    }))];
     let unit_page = || UnitPage {
         card: &card,
         explained: Some(&explained),
@@ -177,7 +183,7 @@ fn all_pages(language: &str, name: &str) -> Vec<(&'static str, String)> {
         series: &series,
         days: 1,
         metric: None,
-        once: None,
+        commands: &commands,
     };
     let views = [
         ("home", View::Home(Home { overview: &overview, incidents: &incidents, part: &Part::default() })),

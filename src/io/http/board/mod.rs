@@ -115,6 +115,7 @@ pub(super) fn router(hall: &Hall) -> Router {
         .route("/", get(pages::home))
         .route("/units", get(lists::units))
         .route("/units/{unit}", get(pages::unit))
+        .route("/units/{unit}/command", post(forms::command))
         .route("/units/{unit}/maintenance", post(forms::maintenance))
         .route("/orders", get(lists::orders))
         .route("/orders/{order}", get(pages::order).post(forms::order))
