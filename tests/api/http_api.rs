@@ -715,6 +715,9 @@ fn when_it_stops_requests_under_way_end_and_the_port_is_free() {
             String::new()
         }
         fn link_used(&self, _: buttonwatch::domain::view::LinkUse) {}
+        fn changes(&self) -> tokio::sync::broadcast::Receiver<Arc<buttonwatch::domain::overview::Changed>> {
+            tokio::sync::broadcast::channel(1).1
+        }
         fn ready(&self) -> Result<(), Vec<String>> {
             Ok(())
         }

@@ -9,7 +9,9 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use buttonwatch::domain::overview::Changed;
+use buttonwatch::domain::overview::{
+    Bounds, Changed, CityCount, Counts, Overview, Part, Place, ROWS_MAX, RulesView, gather, is_overdue,
+};
 use buttonwatch::domain::query::{Field, Fields, Page, Query, Value as Said};
 use buttonwatch::domain::report::{Report, ReportPeriod, ReportSpan};
 use buttonwatch::domain::view::{Answer, Ask, AskError, ImportPlan, LinkUse, OrderView, UnitCard, UnitRow};
@@ -170,7 +172,8 @@ impl Fake {
                     .collect(),
             ),
             // The board's own questions: its tests bring a service that knows a fleet.
-            Ask::Overview(_) | Ask::Rules => return Err(AskError::Unavailable("no fleet here".to_owned())),
+            Ask::Overview(part) => Answer::Overview(Box::new(overview(&self.units, &part))),
+            Ask::Rules => Answer::Rules(Box::new(rules())),
             Ask::Outlook => Answer::Outlook(Box::new(read(json!({
                 "selftest_valid_s": 129_600.0, "drills": [], "forecasts": [forecast()],
             })))),
@@ -478,4 +481,60 @@ fn card(unit_id: &UnitId) -> UnitCard {
     });
     row.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
     read(row)
+}
+
+/// As the engine would tell it, worked out from the rows.
+fn overview(units: &[UnitRow], part: &Part) -> Overview {
+    let is_in = |u: &&UnitRow| {
+        part.city.as_ref().is_none_or(|c| u.city == *c)
+            && part.within.is_none_or(|w| u.position.is_some_and(|at| w.contains(at)))
+    };
+    let shown: Vec<&UnitRow> = units.iter().filter(is_in).collect();
+    let mut counts = Counts::default();
+    let mut cities: std::collections::BTreeMap<_, Counts> = std::collections::BTreeMap::new();
+    shown.iter().for_each(|u| counts.add(u.readiness, 1));
+    units.iter().for_each(|u| cities.entry(u.city.clone()).or_default().add(u.readiness, 1));
+    let place = |u: &&UnitRow| {
+        let position = u.position?;
+        let mut counts = Counts::default();
+        counts.add(u.readiness, 1);
+        let (site, city, unit) = (u.site.to_string(), Some(u.city.clone()), Some(u.unit.clone()));
+        Some(Place { site, sites: 1, city, unit, position, bounds: Bounds::of(position), counts })
+    };
+    let is_broken = |u: &&&UnitRow| ["not-ready", "silent", "impaired"].contains(&u.readiness.as_str());
+    let few = |rows: &mut dyn Iterator<Item = &UnitRow>| rows.take(ROWS_MAX).cloned().collect::<Vec<_>>();
+    let mut crews: Vec<_> = units.iter().map(|u| u.crew.clone()).collect();
+    crews.sort();
+    crews.dedup();
+    Overview {
+        hearing: true,
+        counts,
+        cities: cities.into_iter().map(|(city, counts)| CityCount { city, counts }).collect(),
+        crews,
+        places: gather(shown.iter().filter_map(place).collect()),
+        unplaced: shown.iter().filter(|u| u.position.is_none()).count(),
+        unplaced_units: few(&mut shown.iter().filter(|u| u.position.is_none()).copied()),
+        broken: shown.iter().filter(is_broken).count(),
+        broken_units: few(&mut shown.iter().filter(is_broken).copied()),
+        changed_units: few(&mut shown.iter().copied()),
+        open_alerts: 1,
+        open_orders: 1,
+        overdue_orders: usize::from(is_overdue(order("opened").due_at, ago(0))),
+        open_incidents: 1,
+    }
+}
+
+fn rules() -> RulesView {
+    read(json!({
+        "rules": [{
+            "rule": "unit-silent", "component": "uplink", "severity": "critical", "summary": "no heartbeat for {for}",
+            "asks": "no heartbeat for 3 intervals", "for_s": 0.0, "clear_for_s": 60.0, "readiness": "not-ready",
+            "priority": "P1", "action": "Check power at the pole", "is_selective": false, "overrides": 1,
+            "pending": 0, "firing": 1, "inhibited": 0,
+        }],
+        "incidents": [{
+            "rule": "uplink-down", "group_by": "uplink", "of": ["unit-silent"], "inhibits": ["unit-silent"],
+            "at_least": 2, "share_pct": 60.0, "priority": "P1", "open": 1,
+        }],
+    }))
 }

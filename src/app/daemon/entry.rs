@@ -14,6 +14,7 @@ use crate::io::gateway::{GatewayConfig, GatewayHandle, Identity, TlsFiles};
 use crate::io::http::Links;
 use crate::io::influx::InfluxConfig;
 use crate::io::mqtt::{ExternalConfig, ExternalIdentity, ExternalTls};
+use crate::render::board::Words;
 use crate::wire::signature::{Signing, parse_keys};
 
 use super::ServeError;
@@ -141,6 +142,33 @@ type Stamp = Option<(Option<std::time::SystemTime>, u64)>;
 
 fn stamp(path: &Path) -> Stamp {
     fs::metadata(path).ok().map(|m| (m.modified().ok(), m.len()))
+}
+
+/// The board's words: ours and those of `[http] translations`. Err: the folder cannot be read, or every mistake of its files.
+pub(super) fn words(folder: Option<&Path>) -> Result<Words, ServeError> {
+    let Some(folder) = folder else { return Ok(Words::default()) };
+    let unreadable = |what: &Path, e: std::io::Error| {
+        ServeError(format!("{}: {e}; translations of [http] names a folder of files such as ps.ftl", what.display()))
+    };
+    let mut own = Vec::new();
+    for entry in fs::read_dir(folder).map_err(|e| unreadable(folder, e))? {
+        let path = entry.map_err(|e| unreadable(folder, e))?.path();
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        // Notes beside the files, and what an editor leaves behind.
+        if path.extension().is_none_or(|ending| ending != "ftl") || name.starts_with('.') {
+            continue;
+        }
+        own.push((name, fs::read_to_string(&path).map_err(|e| unreadable(&path, e))?));
+    }
+    own.sort();
+    let words = Words::check(&own).map_err(|problems| {
+        let told: Vec<String> = problems.iter().map(|p| format!("{}/{p}", folder.display())).collect();
+        ServeError(told.join("\n"))
+    })?;
+    for (code, missing) in words.gaps() {
+        tracing::info!("the board says {missing} things in English where {code} has no words for them");
+    }
+    Ok(words)
 }
 
 pub(super) fn external_config(config: &ServiceConfig, broker: &Broker) -> Result<ExternalConfig, ServeError> {

@@ -607,13 +607,12 @@ fn changed_by(effects: &[Effect], moves: bool) -> Changed {
     let mut changed = if moves { Changed::everything() } else { Changed::default() };
     for effect in effects {
         match &effect.kind {
-            EffectKind::Readiness { unit, .. } | EffectKind::Alert { unit, .. } => changed.unit(unit),
+            EffectKind::Readiness { unit, .. } | EffectKind::Alert { unit, .. } | EffectKind::Command { unit, .. } => {
+                changed.unit(unit)
+            }
             EffectKind::Incident { kind, name, .. } => changed.incident(*kind, name),
             EffectKind::Order(order) | EffectKind::OrderUpdated(order) => changed.order(order.id),
-            EffectKind::Mail(_)
-            | EffectKind::Command { .. }
-            | EffectKind::Reading { .. }
-            | EffectKind::Refused { .. } => {}
+            EffectKind::Mail(_) | EffectKind::Reading { .. } | EffectKind::Refused { .. } => {}
         }
     }
     changed

@@ -58,7 +58,6 @@ use crate::io::http::{BoardSettings, CrewDoor, Http, Links, Service};
 use crate::io::influx::{Influx, InfluxConfig, InfluxReader};
 use crate::io::mqtt::External;
 use crate::io::store::{Loaded, MailOutcome, Store, StoreOptions, StoreReader};
-use crate::render::board::Words;
 use crate::render::mail::Mail;
 use crate::wire::decode::Decoder;
 use crate::wire::recording::{Reader, What};
@@ -537,7 +536,8 @@ pub async fn start(parts: Parts) -> Result<Running, ServeError> {
         zone_of: Box::new(move |crew| zones.time_zone_of(&Recipient::Crew(crew.clone()))),
         now: clock::now,
     };
-    let board = BoardSettings { words: Words::default(), zone: config.time_zone };
+    let words = entry::words(config.http.translations.as_deref())?;
+    let board = BoardSettings { words, zone: config.time_zone };
     let service = Arc::new(handle.clone());
     let http = Http::start(config.http.listen, service, http_tokens, crew, board).await.map_err(ServeError::of)?;
 

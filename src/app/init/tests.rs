@@ -57,6 +57,7 @@ fn meant(answers: &Answers, place: &Path) -> ServiceConfig {
                 WebAnswer::Proxy { public_url, .. } => Some(public_url.clone()),
                 WebAnswer::Here(_) | WebAnswer::Network { .. } => None,
             },
+            translations: None,
             tokens: match &answers.web {
                 WebAnswer::Network { .. } => vec![HttpToken {
                     name: "operator".to_owned(),

@@ -308,7 +308,7 @@ fn bus(root: &Block<'_>, default: Option<SocketAddr>) -> Option<SocketAddr> {
 
 fn http(root: &Block<'_>, defaults: Http) -> Http {
     let Some(block) = section(root, "http") else { return defaults };
-    block.only_keys(&["listen", "public_url", "open", "token"], |key| match key {
+    block.only_keys(&["listen", "public_url", "open", "token", "translations"], |key| match key {
         "tokens" | "roles" => Some("write [[http.token]] blocks with name, role and file".to_owned()),
         "port" | "host" => Some("write listen = \"address:port\"".to_owned()),
         _ => None,
@@ -334,7 +334,8 @@ fn http(root: &Block<'_>, defaults: Http) -> Http {
         }
         fine.then(|| text.to_owned())
     });
-    Http { listen, public_url, tokens }
+    let translations = path(&block, "translations");
+    Http { listen, public_url, tokens, translations }
 }
 
 fn http_tokens(block: &Block<'_>) -> Vec<HttpToken> {

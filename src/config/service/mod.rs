@@ -123,6 +123,8 @@ pub struct Http {
     pub public_url: Option<String>,
     /// Beside the one of `BUTTONWATCH_TOKEN`, which is an admin's.
     pub tokens: Vec<HttpToken>,
+    /// Holds the board's words in further languages, `ps.ftl`. None: English and Urdu.
+    pub translations: Option<PathBuf>,
 }
 
 /// `[[http.token]]`: the token is the first line of the file.
@@ -249,7 +251,7 @@ impl Default for ServiceConfig {
             gateway: Some(Gateway::default()),
             external: None,
             bus: Some(loopback(1884)),
-            http: Http { listen: loopback(8680), public_url: None, tokens: Vec::new() },
+            http: Http { listen: loopback(8680), public_url: None, tokens: Vec::new(), translations: None },
             mail: Mail::default(),
             notices: NoticePlan::default(),
             crews: BTreeMap::new(),

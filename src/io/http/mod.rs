@@ -34,12 +34,10 @@ use tokio::task::JoinHandle;
 use crate::domain::Token;
 use crate::domain::overview::Changed;
 use crate::domain::view::{Answer, Ask, AskError, LinkUse};
-
 use crate::render::board::Words;
 
 pub use api::{AcceptBody, MaintenanceBody, RebaselineBody, RefusedMails, RetryMailsBody, SetMailBody, SetOrderBody};
 use board::BoardDoor;
-use board::sessions::Sessions;
 pub use body::CSV_BYTES_MAX;
 pub use commands::CommandBody;
 pub use crew::CrewDoor;
@@ -47,6 +45,7 @@ pub use links::{BadLink, Links};
 pub use list::LIMIT_MAX;
 pub use problem::Problem;
 
+use board::sessions::Sessions;
 use guard::{Guard, TOKEN_LENGTH_MIN};
 
 /// The API's description, OpenAPI 3.1; as `GET /api/v1/openapi.json`.

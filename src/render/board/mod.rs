@@ -11,6 +11,8 @@ mod charts;
 mod map;
 mod pages;
 mod reader;
+#[cfg(test)]
+mod tests;
 pub mod words;
 
 use std::fmt;
@@ -20,14 +22,15 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use minijinja::value::Value;
-use minijinja::{AutoEscape, Environment, Error, UndefinedBehavior, context};
+use minijinja::{AutoEscape, Environment, Error, ErrorKind, UndefinedBehavior, context};
 
 use crate::domain::access::{Caller, Role};
 use crate::domain::component::words;
+use crate::render::mail::escaped;
 
 pub use pages::{
     Alerts, AskedAlerts, AskedOrders, AskedUnits, Home, Incidents, Kept, OnePage, OrderPage, Orders, Problem, Rules,
-    Said, SignIn, Trouble, UnitPage, Units, condition,
+    Said, SignIn, Trouble, UnitPage, Units, condition, newest_command,
 };
 pub use reader::{Reader, has_chart, link};
 pub use words::{Language, Words, WordsProblem};
@@ -136,6 +139,14 @@ impl Board {
         let mut env = Environment::new();
         env.set_undefined_behavior(UndefinedBehavior::SemiStrict);
         env.set_auto_escape_callback(|_| AutoEscape::Html);
+        // As the mails escape: a slash stays a slash, so that addresses can be read.
+        env.set_formatter(|out, _, value| {
+            if value.is_undefined() {
+                return Err(Error::new(ErrorKind::UndefinedError, "no such value"));
+            }
+            let text = if value.is_none() { String::new() } else { value.to_string() };
+            out.write_str(&if value.is_safe() { text } else { escaped(&text) }).map_err(Error::from)
+        });
         for (name, text) in TEMPLATES {
             env.add_template(name, text)
                 .unwrap_or_else(|e| unreachable!("the templates that we carry have no mistakes: {name}: {e:#}"));
@@ -199,6 +210,7 @@ impl Board {
 struct Drawn {
     template: &'static str,
     values: Value,
+    /// `soon` among it: something is on its way, and the page looks again by itself.
     /// What it shows, so that a change of anything else does not disturb it: `unit:PSH-001 order:WO-000042`, or `all`.
     /// Empty: nothing of it changes by itself.
     live: String,

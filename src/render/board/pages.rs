@@ -4,6 +4,7 @@ use minijinja::context;
 use minijinja::value::{Serde, Value};
 
 use crate::domain::explain::{Explained, Standing};
+use crate::domain::on_demand::CommandView;
 use crate::domain::overview::{Counts, Overview, Part, RulesView, WORST_FIRST, is_overdue};
 use crate::domain::view::{AlertRow, IncidentRow, OrderView, ReadingView, SeriesView, UnitCard, UnitHistory, UnitRow};
 use crate::domain::{AlertState, City, CrewId, GroupKind, OrderMove, OrderState, Outcome, Readiness, Severity, UnitId};
@@ -15,6 +16,7 @@ use super::{Drawn, View, charts, map};
 /// An incident's units, an uplink's siblings: more than a page can show of them.
 const CHIPS_MAX: usize = 60;
 const STRETCHES_MAX: usize = 100;
+const COMMANDS_MAX: usize = 5;
 const INCIDENTS_ON_THE_BOARD: usize = 8;
 
 /// `/`
@@ -79,8 +81,8 @@ pub struct UnitPage<'a> {
     pub days: u32,
     /// One chart was asked for by name.
     pub metric: Option<&'a str>,
-    /// Makes a command's form good for once. None: units cannot be asked.
-    pub once: Option<String>,
+    /// What was asked of it lately.
+    pub commands: &'a [CommandView],
 }
 
 /// `/orders`
@@ -406,11 +408,12 @@ impl UnitPage<'_> {
             position => position.map(|(lat, lon)| format!("{lat:.5}, {lon:.5}")),
             near_href => position.map(near),
             maintenance_seen => maintenance.map(|at| at.to_string()).unwrap_or_default(),
-            may_command => self.once.is_some(),
-            once => self.once.as_deref(),
+            commands => newest_first(self.commands).into_iter().take(COMMANDS_MAX).map(data).collect::<Vec<_>>(),
+            command_seen => newest_command(self.commands),
         };
         let orders = card.orders.iter().map(|o| format!(" order:{}", o.order)).take(open.len().max(1));
-        let live = format!("unit:{unit}{}", orders.collect::<String>());
+        let waits = if self.commands.iter().any(|c| !c.finished) { " soon" } else { "" };
+        let live = format!("unit:{unit}{}{waits}", orders.collect::<String>());
         let say = format!("{unit}: {}", reader.say(&format!("readiness-{}", card.row.readiness)));
         Drawn { template: "unit.html", values, live, say }
     }
@@ -439,6 +442,17 @@ impl UnitPage<'_> {
         let href = has_chart(&reading.metric).then_some(href);
         context! { limits, is_beyond, href, ..data(reading) }
     }
+}
+
+fn newest_first(commands: &[CommandView]) -> Vec<&CommandView> {
+    let mut all: Vec<&CommandView> = commands.iter().collect();
+    all.sort_by_key(|c| std::cmp::Reverse(c.asked_at));
+    all
+}
+
+/// What a form about a unit's commands was made after; empty: none was given.
+pub fn newest_command(commands: &[CommandView]) -> &str {
+    newest_first(commands).first().map_or("", |c| c.id.as_str())
 }
 
 /// Some hundred metres around it.

@@ -9,9 +9,10 @@ use axum::http::{StatusCode, header};
 use axum::response::Response;
 
 use crate::domain::access::Role;
+use crate::domain::message::Do;
 use crate::domain::view::{Answer, Ask};
 use crate::domain::{MaintenanceScope, OrderMove};
-use crate::render::board::{Kept, Look, SignIn, Trouble, View};
+use crate::render::board::{Kept, Look, SignIn, Trouble, View, newest_command};
 
 use super::pages::{order_id, unit_id};
 use super::sessions::LASTS;
@@ -75,6 +76,40 @@ pub async fn order(State(hall): State<Hall>, visit: Visit, Path(order): Path<Str
                 let now = hall.order(id).await.unwrap_or(before);
                 let said = flash(true, "nothing-changed", &detail);
                 Ok(hall.order_page(&visit, &now, StatusCode::CONFLICT, said, kept()).await)
+            }
+            Err(refusal) => Err(refusal),
+        }
+    };
+    hall.or_refuse(&visit, page.await)
+}
+
+pub async fn command(State(hall): State<Hall>, visit: Visit, Path(unit): Path<String>, form: Bytes) -> Response {
+    let page = async {
+        let form = Form::of(&form);
+        let unit = unit_id(&unit)?;
+        let act: Do = form
+            .field("do")
+            .parse()
+            .map_err(|_| Refusal::new(Trouble::Invalid, "What was sent is not what the buttons of this page send."))?;
+        check_role(&visit, if act == Do::Reboot { Role::Admin } else { Role::Crew })?;
+        let before = match hall.ask(Ask::Commands(unit.clone())).await? {
+            Answer::Commands(commands) => commands,
+            _ => return Err(other_answer()),
+        };
+        // Sent a second time: the unit was asked already.
+        if form.field("seen") != newest_command(&before) {
+            let said = flash(true, "changed-meanwhile", "");
+            return hall.unit_page(&visit, unit, StatusCode::CONFLICT, said).await;
+        }
+        let Some(by) = form.by(&visit) else {
+            let said = flash(true, "name-wanted", "");
+            return hall.unit_page(&visit, unit, StatusCode::UNPROCESSABLE_ENTITY, said).await;
+        };
+        let ask = Ask::Command { unit: unit.clone(), act, components: Vec::new(), within: None, by };
+        match hall.ask(ask).await {
+            Ok(_) => Ok(see_other(&format!("/units/{unit}?said=done-command"))),
+            Err(Refusal { trouble: Trouble::Conflict, detail }) => {
+                hall.unit_page(&visit, unit, StatusCode::CONFLICT, flash(true, "nothing-changed", &detail)).await
             }
             Err(refusal) => Err(refusal),
         }

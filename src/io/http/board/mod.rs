@@ -26,10 +26,9 @@ use axum::routing::{get, post};
 use chrono_tz::Tz;
 use tokio::sync::watch;
 
-use crate::domain::access::Caller;
 use crate::domain::overview::{Overview, Part};
 use crate::domain::view::{Answer, Ask, AskError};
-use crate::domain::{City, CrewId, Timestamp};
+use crate::domain::{Caller, City, CrewId, Timestamp};
 use crate::render::board::{Board, Flash, Frame, Look, Problem as ProblemPage, Reader, Trouble, View, Words};
 
 use super::guard::{Guard, check_host, check_origin, content_type};
@@ -116,6 +115,7 @@ pub(super) fn router(hall: &Hall) -> Router {
         .route("/", get(pages::home))
         .route("/units", get(lists::units))
         .route("/units/{unit}", get(pages::unit))
+        .route("/units/{unit}/command", post(forms::command))
         .route("/units/{unit}/maintenance", post(forms::maintenance))
         .route("/orders", get(lists::orders))
         .route("/orders/{order}", get(pages::order).post(forms::order))

@@ -115,6 +115,10 @@ impl Rooms {
             Ok(Answer::History(history)) => Some(history),
             Ok(_) | Err(_) => None,
         };
+        let commands = match self.ask(Ask::Commands(unit.clone())).await {
+            Ok(Answer::Commands(commands)) => commands,
+            Ok(_) | Err(_) => Vec::new(),
+        };
         let days = if visit.field("days") == "7" { 7 } else { 1 };
         let asked = visit.field("metric");
         let mut series: Vec<SeriesView> = Vec::new();
@@ -131,7 +135,7 @@ impl Rooms {
             series: &series,
             days,
             metric: (!asked.is_empty()).then_some(asked),
-            once: None,
+            commands: &commands,
         };
         Ok(self.page(visit, status, &View::Unit(Box::new(view)), flash))
     }

@@ -2,7 +2,7 @@
 // its <main> put in place of the old one. Without this script the pages work all the same.
 "use strict";
 (() => {
-  const POLL = 20000, AGES = 60000, NOT_SOONER = 1500, FOUND_SHOWN = 4000;
+  const POLL = 20000, SOON = 4000, AGES = 60000, NOT_SOONER = 1500, FOUND_SHOWN = 4000;
   const body = document.body, lost = document.getElementById("lost"), said = document.getElementById("said");
   const main = () => document.getElementById("main");
   let source = null, poll = 0, timer = 0, last = Date.now(), under_way = false, again = false, is_lost = false;
@@ -158,6 +158,8 @@
   if (body.dataset.events) {
     // Ages grow by themselves.
     setInterval(() => { if (!document.hidden && Date.now() - last > AGES - 1000) look(); }, AGES);
+    // A command is on its way: how far it is, no commit tells.
+    setInterval(() => { if (!document.hidden && main().dataset.live.split(" ").includes("soon")) look(); }, SOON);
     listen();
   }
 

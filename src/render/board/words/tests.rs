@@ -85,6 +85,8 @@ fn every_word_that_the_house_can_say_has_words() {
     use crate::domain::{
         AlertState, Component, GroupKind, OrderMove, OrderState, Outcome, Priority, Readiness, Severity,
         explain::{Says, Standing},
+        message::Do,
+        on_demand::CommandState,
     };
     fn all<T: std::fmt::Display>(prefix: &str, words: &[T]) -> Vec<String> {
         words.iter().map(|w| format!("{prefix}-{w}")).collect()
@@ -101,6 +103,8 @@ fn every_word_that_the_house_can_say_has_words() {
     keys.extend(all("standing", Standing::ALL));
     keys.extend(all("says", Says::ALL));
     keys.extend(all("outcome", Outcome::ALL));
+    keys.extend(all("command", CommandState::ALL));
+    keys.extend(all("asked", Do::ALL));
     keys.extend((1..=12).map(|m| format!("month-{m}")));
     let words = Words::default();
     for language in words.all() {
