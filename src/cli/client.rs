@@ -36,6 +36,14 @@ pub struct Answered<T> {
     pub now: Timestamp,
 }
 
+struct Paged<T> {
+    page: Answered<T>,
+    /// The next page's address.
+    next: Option<String>,
+    /// How many rows there are on all pages.
+    total: Option<usize>,
+}
+
 impl Client {
     /// Err: `server` is not a URL that can be asked.
     pub fn new(server: &str, token: Option<String>) -> Result<Self, Failure> {
@@ -101,7 +109,7 @@ impl Client {
         let mut next = format!("/api/v1/{path}?{query}");
         let mut rows = Vec::new();
         loop {
-            let (page, link, _) = self.get_page::<Vec<T>>(&next)?;
+            let Paged { page, next: link, .. } = self.get_page::<Vec<T>>(&next)?;
             let now = page.now;
             rows.extend(page.value);
             match link {
@@ -118,16 +126,12 @@ impl Client {
         query: &[(&str, &str)],
     ) -> Result<(Answered<Vec<T>>, usize), Failure> {
         let query = form_urlencoded::Serializer::new(String::new()).extend_pairs(query).finish();
-        let (page, _, total) = self.get_page::<Vec<T>>(&format!("/api/v1/{path}?{query}"))?;
+        let Paged { page, total, .. } = self.get_page::<Vec<T>>(&format!("/api/v1/{path}?{query}"))?;
         let total = total.unwrap_or(page.value.len());
         Ok((page, total))
     }
 
-    /// With the next page's address, and how many rows there are on all.
-    fn get_page<T: DeserializeOwned>(
-        &self,
-        path: &str,
-    ) -> Result<(Answered<T>, Option<String>, Option<usize>), Failure> {
+    fn get_page<T: DeserializeOwned>(&self, path: &str) -> Result<Paged<T>, Failure> {
         let mut request = self.agent.get(format!("{}{path}", self.server)).header(header::ACCEPT, "application/json");
         if let Some(token) = &self.token {
             request = request.header(header::AUTHORIZATION, format!("Bearer {token}"));
@@ -139,7 +143,7 @@ impl Client {
         let total = total.and_then(|v| v.to_str().ok()).and_then(|v| v.parse().ok());
         // Only below the same server: nobody else gets the token.
         let next = next.filter(|n| n.starts_with("/api/v1/")).map(str::to_owned);
-        Ok((self.read(response)?, next, total))
+        Ok(Paged { page: self.read(response)?, next, total })
     }
 
     pub fn post_json<T: DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> Result<Answered<T>, Failure> {

@@ -697,9 +697,6 @@ fn when_it_stops_requests_under_way_end_and_the_port_is_free() {
     let gate = Arc::new(tokio::sync::Notify::new());
     struct Slow(std::sync::mpsc::Sender<()>, Arc<tokio::sync::Notify>);
     impl Service for Slow {
-        fn changes(&self) -> tokio::sync::broadcast::Receiver<Arc<buttonwatch::domain::overview::Changed>> {
-            tokio::sync::broadcast::channel(1).1
-        }
         fn ask(
             &self,
             _: Ask,

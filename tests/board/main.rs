@@ -1,7 +1,6 @@
 //! The board over real sockets, against a service with made-up answers: every page, every form, who is let in, what a browser
 //! is told, and how large it gets. As a browser without scripts sees it, but for the events.
 
-#[allow(dead_code, reason = "each test program uses a part of it")]
 #[path = "../fake_service/mod.rs"]
 mod fake_service;
 

@@ -3,7 +3,6 @@
 mod crash;
 mod crew_pages;
 mod delivery;
-#[allow(dead_code, reason = "each test program uses a part of it")]
 #[path = "../fake_service/mod.rs"]
 mod fake_service;
 #[allow(dead_code, reason = "each test program uses a part of it")]
@@ -13,7 +12,6 @@ mod postfix;
 #[path = "../service/process.rs"]
 mod process;
 mod server;
-#[allow(dead_code, reason = "each test program uses a part of it")]
 #[path = "../servers/smtp_faults.rs"]
 mod smtp_faults;
 mod week;

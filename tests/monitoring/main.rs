@@ -5,10 +5,8 @@
 mod alertmanager;
 mod dashboards;
 mod deploy;
-#[allow(dead_code, reason = "each test program uses a part of it")]
 #[path = "../servers/influxdb.rs"]
 mod influxdb;
-#[allow(dead_code, reason = "each test program uses a part of it")]
 #[path = "../servers/mosquitto.rs"]
 mod mosquitto;
 #[allow(dead_code, reason = "each test program uses a part of it")]

@@ -3,6 +3,5 @@
 mod bus;
 mod external;
 mod gateway;
-#[allow(dead_code, reason = "each test program uses a part of it")]
 #[path = "../servers/mosquitto.rs"]
 mod mosquitto;

@@ -232,7 +232,7 @@ fn a_command_waits_for_its_unit_over_a_restart_and_is_sent_once() {
     assert_eq!(service.json(&path)["state"], "waiting");
     let unit = HandMade::start(gateway.port(), "PSH-001", 7, Manner::Obeys);
     wait_until("it is accepted", || service.json(&path)["state"] == "accepted");
-    assert_eq!(unit.commands(), [id.clone()]);
+    assert_eq!(unit.commands(), std::slice::from_ref(&id));
     drop(unit);
     let unit = HandMade::start(gateway.port(), "PSH-001", 8, Manner::Obeys);
     unit.wait_until_subscribed();

@@ -272,10 +272,12 @@ impl State {
                 let kept = typing.text.trim_end().rfind(' ').map_or(0, |at| at + 1);
                 typing.text.truncate(kept);
             }
-            KeyCode::Char(c) if !key.modifiers.contains(KeyModifiers::CONTROL) && !c.is_control() => {
-                if typing.text.chars().count() < FILTER_CHARS_MAX {
-                    typing.text.push(c);
-                }
+            KeyCode::Char(c)
+                if !key.modifiers.contains(KeyModifiers::CONTROL)
+                    && !c.is_control()
+                    && typing.text.chars().count() < FILTER_CHARS_MAX =>
+            {
+                typing.text.push(c);
             }
             _ => {}
         }
