@@ -60,9 +60,9 @@ pub fn svg(overview: &Overview, part: &Part, reader: &Reader) -> String {
     };
     let projection = Projection::fitted(bounds);
     let mut out = String::with_capacity(overview.places.len() * 320 + 2_000);
-    let _ = write!(
+    let _ = writeln!(
         out,
-        "<svg class=\"map\" viewBox=\"0 0 {WIDTH} {HEIGHT}\" role=\"group\" aria-label=\"{}\">\n",
+        "<svg class=\"map\" viewBox=\"0 0 {WIDTH} {HEIGHT}\" role=\"group\" aria-label=\"{}\">",
         escaped(&reader.say("map-label"))
     );
     net(&mut out);
@@ -228,10 +228,10 @@ fn scale_bar(out: &mut String, projection: &Projection, reader: &Reader) {
         false => reader.count("m", (km * 1_000.0).round() as usize),
     };
     let (left, y, length) = (10.0, HEIGHT - 10.0, km * pixels_a_km);
-    let _ = write!(
+    let _ = writeln!(
         out,
         "<g aria-hidden=\"true\"><path class=\"bar\" d=\"M{left} {0}v4h{length:.1}v-4\"/><text class=\"label start\" x=\"{left}\" \
-         y=\"{1}\">{2}</text></g>\n",
+         y=\"{1}\">{2}</text></g>",
         y - 4.0,
         y - 8.0,
         escaped(&text)

@@ -20,6 +20,10 @@ const MINUTE: u64 = 60;
 const HOUR: u64 = 3_600;
 const DAY: u64 = 86_400;
 
+/// How a template's text or time is written for a reader, as HTML.
+type OfText = fn(&Reader, &str) -> String;
+type OfTime = fn(&Reader, Timestamp) -> String;
+
 #[derive(Clone)]
 pub struct Reader {
     pub language: Arc<Language>,
@@ -160,7 +164,7 @@ impl Reader {
         env.add_function("id", move |text: Value| {
             html(format!("<bdi dir=\"ltr\" class=\"id\">{}</bdi>", escaped(&text.to_string())))
         });
-        let text_functions: [(&'static str, fn(&Reader, &str) -> String); 9] = [
+        let text_functions: [(&'static str, OfText); 9] = [
             ("reason", |r, text| r.reason(text)),
             ("badge", |r, word| r.badge(word)),
             ("state", |r, word| r.labelled("state", "state", word)),
@@ -175,7 +179,7 @@ impl Reader {
             let reader = Arc::clone(&me);
             env.add_function(name, move |text: Option<String>| html(write(&reader, &text.unwrap_or_default())));
         }
-        let time_functions: [(&'static str, fn(&Reader, Timestamp) -> String); 3] =
+        let time_functions: [(&'static str, OfTime); 3] =
             [("when", Reader::when), ("ago", Reader::ago), ("due", Reader::due)];
         for (name, write) in time_functions {
             let reader = Arc::clone(&me);

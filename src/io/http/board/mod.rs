@@ -142,7 +142,7 @@ async fn receive(State(hall): State<Hall>, request: Request, next: Next) -> Resp
     let visit = hall.visit(&parts.uri, &parts.headers);
     let read = body::read(body, FORM_BYTES_MAX).await;
     let admitted = match read {
-        Err(_) => Err(hall.refuse(&visit, &Refusal::new(Trouble::TooLarge, ""))),
+        Err(_) => Err(Box::new(hall.refuse(&visit, &Refusal::new(Trouble::TooLarge, "")))),
         Ok(bytes) => hall.admit(&parts.method, &parts.uri, &parts.headers, &visit, &bytes).map(|()| bytes),
     };
     let mut response = match admitted {
@@ -150,7 +150,7 @@ async fn receive(State(hall): State<Hall>, request: Request, next: Next) -> Resp
             parts.extensions.insert(visit.clone());
             next.run(Request::from_parts(parts, Body::from(bytes))).await
         }
-        Err(instead) => instead,
+        Err(instead) => *instead,
     };
     // A language that was asked for by the address stays.
     if !visit.field("lang").is_empty() && visit.path != "/look" {
@@ -247,8 +247,8 @@ impl Rooms {
         headers: &HeaderMap,
         visit: &Visit,
         form: &Bytes,
-    ) -> Result<(), Response> {
-        let refuse = |trouble: Trouble, detail: &str| Err(self.refuse(visit, &Refusal::new(trouble, detail)));
+    ) -> Result<(), Box<Response>> {
+        let refuse = |trouble: Trouble, detail: &str| Err(Box::new(self.refuse(visit, &Refusal::new(trouble, detail))));
         if !self.guard.wants_token()
             && let Err(problem) = check_host(uri, headers)
         {
@@ -256,12 +256,12 @@ impl Rooms {
         }
         let is_open = matches!(visit.path.as_str(), "/sign-in" | "/look") || visit.path.starts_with("/assets/");
         if visit.caller.is_none() && !is_open {
-            return Err(match visit.path.as_str() {
+            return Err(Box::new(match visit.path.as_str() {
                 "/events" => (StatusCode::UNAUTHORIZED, "Sign in first.\n").into_response(),
                 _ if *method == Method::GET => to_sign_in(visit),
                 // What the form wanted is lost, but nothing was done.
                 _ => see_other("/sign-in"),
-            });
+            }));
         }
         if *method == Method::GET || *method == Method::HEAD {
             return Ok(());
@@ -276,7 +276,7 @@ impl Rooms {
         if given.is_some_and(|(_, token)| self.sessions.is_form_token(&visit.bound_to, &token)) {
             return Ok(());
         }
-        Err(self.refuse_with(visit, &Refusal::new(Trouble::Foreign, ""), flash(true, "form-old", "")))
+        Err(Box::new(self.refuse_with(visit, &Refusal::new(Trouble::Foreign, ""), flash(true, "form-old", ""))))
     }
 
     /// A task of its own: an instruction is carried out whole though the browser hangs up, and a mistake stays in there.

@@ -46,7 +46,7 @@ impl Sessions {
         let until = (now + LASTS).as_millis().div_euclid(1_000);
         let said = Said { by: by.to_owned(), seal: hex::encode(seal), until };
         let body = URL_SAFE_NO_PAD.encode(serde_json::to_vec(&said).expect("words and a number become JSON"));
-        let code = hex::encode(&self.code("session", &body));
+        let code = hex::encode(self.code("session", &body));
         format!("{body}.{code}")
     }
 
@@ -71,7 +71,7 @@ impl Sessions {
     /// Stands in every form of a page. `of`: the cookie of whoever reads it; none: nobody is signed in. A foreign page
     /// cannot read it.
     pub fn form_token(&self, of: &str) -> String {
-        hex::encode(&self.code("form", of))
+        hex::encode(self.code("form", of))
     }
 
     pub fn is_form_token(&self, of: &str, given: &str) -> bool {
