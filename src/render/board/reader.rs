@@ -20,6 +20,10 @@ const MINUTE: u64 = 60;
 const HOUR: u64 = 3_600;
 const DAY: u64 = 86_400;
 
+/// How a template's text or time is written for a reader, as HTML.
+type OfText = fn(&Reader, &str) -> String;
+type OfTime = fn(&Reader, Timestamp) -> String;
+
 #[derive(Clone)]
 pub struct Reader {
     pub language: Arc<Language>,
@@ -160,8 +164,6 @@ impl Reader {
         env.add_function("id", move |text: Value| {
             html(format!("<bdi dir=\"ltr\" class=\"id\">{}</bdi>", escaped(&text.to_string())))
         });
-        type OfText = fn(&Reader, &str) -> String;
-        type OfTime = fn(&Reader, Timestamp) -> String;
         let text_functions: [(&'static str, OfText); 9] = [
             ("reason", |r, text| r.reason(text)),
             ("badge", |r, word| r.badge(word)),

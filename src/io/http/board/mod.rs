@@ -276,8 +276,7 @@ impl Rooms {
         if given.is_some_and(|(_, token)| self.sessions.is_form_token(&visit.bound_to, &token)) {
             return Ok(());
         }
-        let old = flash(true, "form-old", "");
-        Err(Box::new(self.refuse_with(visit, &Refusal::new(Trouble::Foreign, ""), old)))
+        Err(Box::new(self.refuse_with(visit, &Refusal::new(Trouble::Foreign, ""), flash(true, "form-old", ""))))
     }
 
     /// A task of its own: an instruction is carried out whole though the browser hangs up, and a mistake stays in there.
