@@ -426,7 +426,7 @@ fn what_is_wrong_with_a_request_is_said_with_a_remedy_and_never_asked() {
     let json = "application/json";
     let good = r#"{"set":"repaired","by":"x"}"#;
     let cases: &[(&str, &str, &str, &str, u16, &str)] = &[
-        ("GET", "/", "", "", 404, "/api/v1"),
+        ("GET", "/nowhere", "", "", 404, "/api/v1"),
         ("GET", "/api/v1", "", "", 404, "/api/v1"),
         ("GET", "/api/v1/unit", "", "", 404, "units"),
         ("GET", "/api/v1/units/", "", "", 404, "units"),
@@ -621,7 +621,7 @@ fn with_a_token_only_its_bearer_may_ask() {
     for path in ["/healthz", "/readyz"] {
         assert_eq!(get(running.at, path).status, 200, "{path} is for load balancers");
     }
-    for path in ["/metrics", "/api/v1/units", "/", "/api/v1/orders/42"] {
+    for path in ["/metrics", "/api/v1/units", "/nowhere", "/api/v1/orders/42"] {
         let reply = get(running.at, path);
         assert_eq!(reply.status, 401, "{path}");
         assert_eq!(reply.header("www-authenticate"), Some("Bearer"));
@@ -772,7 +772,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
 
     #[test]
-    fn whatever_is_sent_the_answer_is_json_or_a_problem(
+    fn whatever_is_sent_the_answer_is_json_a_problem_or_a_page(
         method in "GET|POST|PUT|HEAD|[A-Z]{1,8}",
         path in "/(api/v1/)?(orders|units|fleet|maintenance|quarantine|x)?(/[!-~]{0,12})?(\\?[!-~]{0,12})?",
         content_type in "application/json|text/csv|text/plain",
@@ -785,6 +785,9 @@ proptest! {
         prop_assert!(reply.status < 500, "{} {}", method, path);
         if method == "HEAD" || (reply.body.is_empty() && reply.status == 400) {
             // No body by definition; and a request line that is not HTTP never gets as far as us.
+        } else if reply.header("content-type").is_some_and(|t| t.starts_with("text/html")) {
+            // The board's own paths answer in pages, and those of the API never.
+            prop_assert!(!path.starts_with("/api/"), "{} {}", method, path);
         } else if reply.status >= 400 {
             reply.problem();
         } else {

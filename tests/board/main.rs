@@ -366,7 +366,7 @@ fn a_hundred_thousand_units_make_no_larger_pages() {
         let mut row = unit(&format!("PB-{i:06}"), "Ghanta Ghar, clock tower – گھنٹہ گھر", words[i % 5], "tests passed");
         row.site = serde_json::from_value(serde_json::json!(format!("Site {}", i / 2))).unwrap();
         row.city = serde_json::from_value(serde_json::json!(format!("City {}", i % 40))).unwrap();
-        row.position = (i % 50 != 0).then(|| (31.0 + (i / 317) as f64 * 0.009, 70.0 + (i % 317) as f64 * 0.011));
+        row.position = (i % 50 != 0).then_some((31.0 + (i / 317) as f64 * 0.009, 70.0 + (i % 317) as f64 * 0.011));
         row
     });
     let fake = Fake::with_units(units.collect());
