@@ -145,7 +145,7 @@ fn stamp(path: &Path) -> Stamp {
 }
 
 /// The board's words: ours and those of `[http] translations`. Err: the folder cannot be read, or every mistake of its files.
-pub(super) fn words(folder: Option<&Path>) -> Result<Words, ServeError> {
+pub fn words(folder: Option<&Path>) -> Result<Words, ServeError> {
     let Some(folder) = folder else { return Ok(Words::default()) };
     let unreadable = |what: &Path, e: std::io::Error| {
         ServeError(format!("{}: {e}; translations of [http] names a folder of files such as ps.ftl", what.display()))

@@ -134,7 +134,7 @@ pub async fn examine_influx(config: &ServiceConfig) -> Option<Result<String, Str
 }
 
 pub use answers::plan_import;
-pub use entry::{LINKS_KEY, http_tokens, read_passwords, read_secret};
+pub use entry::{LINKS_KEY, http_tokens, read_passwords, read_secret, words};
 pub(crate) use reports::EDITION_FILE;
 
 /// Chunks between the ways in and the judge. Full: the sockets wait.

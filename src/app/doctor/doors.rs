@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use crate::app::clock;
-use crate::app::daemon::{http_tokens, knock_at_broker, read_passwords};
+use crate::app::daemon::{http_tokens, knock_at_broker, read_passwords, words};
 use crate::config::service::{ServiceConfig, TlsServer};
 use crate::io::gateway::{TlsFiles, check_tls};
 
@@ -45,6 +45,12 @@ pub(super) async fn findings(config: &ServiceConfig, token: Option<&str>, is_run
         Ok(tokens) => web(config, !tokens.is_empty() || is_running),
         Err(e) => finding(State::Bad, "web page", e.to_string()),
     });
+    if let Some(folder) = &config.http.translations {
+        out.push(match words(Some(folder)) {
+            Ok(_) => finding(State::Good, "translations", folder.display().to_string()),
+            Err(e) => finding(State::Bad, "translations", e.to_string()),
+        });
+    }
     out
 }
 

@@ -4,7 +4,6 @@ use std::convert::Infallible;
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
-use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::rejection::PathRejection;
 use axum::extract::{FromRequestParts, OriginalUri, Path, Request, State};
@@ -13,6 +12,7 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use axum::{Extension, Router};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -21,13 +21,13 @@ use crate::domain::report::ReportSpan;
 use crate::domain::series::NoSeries;
 use crate::domain::view::{Answer, Ask, MailMove};
 use crate::domain::{
-    City, Component, CrewId, InvalidId, MaintenanceScope, MessageId, OrderId, OrderMove, SeriesName, SiteId, Timestamp,
-    UnitId,
+    Caller, City, Component, CrewId, InvalidId, MaintenanceScope, MessageId, OrderId, OrderMove, Role, SeriesName,
+    SiteId, Timestamp, UnitId,
 };
 
 use super::Service;
 use super::body::{self, CSV_BYTES_MAX, JSON_BYTES_MAX};
-use super::endpoint::route;
+use super::endpoint::{not_for, route};
 use super::guard::{Guard, content_type};
 use super::list::{self, check_list, check_readings, render_page};
 use super::problem::{Header, Kind, Problem};
@@ -426,6 +426,7 @@ pub struct SetOrderBody {
 
 pub(super) async fn set_order(
     State(api): State<Api>,
+    Extension(caller): Extension<Caller>,
     path: OnePath,
     uri: Uri,
     request: Instruction,
@@ -433,6 +434,10 @@ pub(super) async fn set_order(
     Question::of(&uri)?.end(&[])?;
     let order = id(path, OrderId::parse, ORDERS)?;
     let body: SetOrderBody = request.json(r#"{"set":"acknowledged","by":"name","note":"optional"}"#)?;
+    // A crew says what it did; that a fault need not be repaired is not a crew's to say.
+    if body.set == OrderMove::Cancelled && caller.role < Role::Admin {
+        return Err(not_for(caller.role, Role::Admin));
+    }
     let (by, note) = (name(&body.by)?, note(body.note)?);
     Ok(ask(api, Ask::SetOrder { order, to: body.set, by, note }, ORDERS).await)
 }
