@@ -126,9 +126,11 @@ fn whole(f: &Figures) -> Option<(u8, [i64; 3], i64)> {
             (scaled.abs() < EXACT && scaled / scale == value).then_some(scaled as i64)
         };
         let figures = [one(f.min)?, one(f.max)?, one(f.last)?];
-        // A sum of decimals is a decimal, but for what adding them up in binary has put at its end.
+        // A sum of decimals is a decimal, but for what adding them up in binary has put at its end: no more than this, or
+        // the readings between have more places than these three.
+        const BINARY_DUST: f64 = 5e-7;
         let sum = (f.sum * scale).round();
-        let is_near = (sum - f.sum * scale).abs() <= 1e-3 && sum.abs() < EXACT;
+        let is_near = (sum / scale - f.sum).abs() <= BINARY_DUST && sum.abs() < EXACT;
         is_near.then_some((places, figures, sum as i64))
     })
 }
@@ -289,6 +291,19 @@ mod tests {
         assert_eq!(unpack(&other), Err("format 9 is not known".to_owned()));
         let huge = [&[FORMAT][..], &u32::MAX.to_le_bytes()].concat();
         assert!(unpack(&huge).is_err());
+    }
+
+    /// The smallest, largest and last have no decimals, and one between them has three.
+    #[test]
+    fn a_sum_keeps_the_decimals_of_every_reading_in_it() {
+        let mut figures = Figures::one(-4.0, 0);
+        for value in [0.001, 7.0, 3.0] {
+            figures.add(&Figures::one(value, 1));
+        }
+        let mut all: BTreeMap<u8, Rollup> = BTreeMap::new();
+        all.entry(7).or_default().add(SeriesName::Heartbeats, &figures);
+        let got = *there_and_back(&all)[&7].get(&SeriesName::Heartbeats).expect("is there");
+        assert!((got.sum - 6.001).abs() < 1e-6, "{}", got.sum);
     }
 
     proptest! {
