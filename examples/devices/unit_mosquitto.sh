@@ -37,8 +37,8 @@ send() { # kind, more fields as JSON, more options
 }
 
 self_test() { # trigger, the command's id if there is one
-    send selftest "${2:+\"id\":\"$2\",}\"trigger\":\"$1\",\"results\":{\"camera\":{\"result\":\"$(camera)\",\"sharpness\":400},
-        \"microphone\":{\"result\":\"pass\"},\"speaker\":{\"result\":\"pass\"},\"button\":{\"result\":\"pass\",\"stuck\":false},
+    send selftest "${2:+\"id\":\"$2\",}\"trigger\":\"$1\",\"results\":{\"camera\":{\"result\":\"$(camera)\",\"sharpness\":400},\
+        \"microphone\":{\"result\":\"pass\"},\"speaker\":{\"result\":\"pass\"},\"button\":{\"result\":\"pass\",\"stuck\":false},\
         \"stream\":{\"result\":\"pass\"},\"battery\":{\"result\":\"pass\"}}"
 }
 

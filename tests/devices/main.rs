@@ -33,8 +33,9 @@ fn has_paho() -> bool {
 }
 
 fn has_tools() -> bool {
-    has("mosquitto_pub", &["--version"], "apt-get install mosquitto mosquitto-clients")
-        || has("mosquitto_pub", &["--help"], "apt-get install mosquitto mosquitto-clients")
+    // Asked for its help or its version, it tells that and fails.
+    let how = "apt-get install mosquitto mosquitto-clients";
+    has("sh", &["-c", "command -v mosquitto_pub && command -v mosquitto_sub"], how)
 }
 
 #[test]

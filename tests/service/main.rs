@@ -11,7 +11,6 @@ mod first_hours;
 mod mosquitto;
 mod process;
 mod record;
-mod store;
 
 use std::path::Path;
 

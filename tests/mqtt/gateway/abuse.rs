@@ -232,7 +232,7 @@ fn with_open_files(limit: u32, test: &str) -> Command {
 #[tokio::test]
 async fn a_thousand_half_open_connections_stop_no_one() {
     // Both ends of 1,000 connections: more than the usual 1,024 open files.
-    let output = output_of(with_open_files(4096, "abuse::inner_thousand_half_open")).await;
+    let output = output_of(with_open_files(4096, "gateway::abuse::inner_thousand_half_open")).await;
     let said = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success() && said.contains("1 passed"), "{said}");
 }
@@ -261,7 +261,8 @@ async fn inner_thousand_half_open() {
 
 #[tokio::test]
 async fn running_out_of_open_files_costs_no_unit_its_connection_and_passes() {
-    let (_gateway, mut lines) = Program::start(&mut with_open_files(80, "abuse::inner_gateway_with_few_files"));
+    let (_gateway, mut lines) =
+        Program::start(&mut with_open_files(80, "gateway::abuse::inner_gateway_with_few_files"));
     let port: u16 = soon("its port", async {
         loop {
             let line = lines.recv().await.expect("the inner gateway prints its port");

@@ -857,7 +857,7 @@ proptest! {
     }
 }
 
-/// Not a gate: `cargo test --release --test service store -- --ignored --nocapture` prints what this disk gives.
+/// Not a gate: `cargo test --release --test store -- --ignored --nocapture` prints what this disk gives.
 #[test]
 #[ignore = "prints figures"]
 fn figures_of_commits_and_checkpoints() {
