@@ -167,6 +167,7 @@ impl Engine {
     }
 
     fn take_selftest(&mut self, now: Timestamp, unit: UnitIx, selftest: Selftest, taken: Taken) {
+        let taken = self.after_question(unit, selftest.id.as_deref(), taken);
         for result in selftest.results {
             let component = result.component;
             let state = &mut self.units[unit.index()];

@@ -15,6 +15,7 @@ use crate::domain::{
     RuleId, SiteId, Subject, Timestamp, UnitId, UnitIx,
 };
 
+use super::clock::Taken;
 use super::compiled::{IncidentIx, RuleIx};
 use super::dispatch::{News, Told};
 use super::incident::OpenIncident;
@@ -582,16 +583,23 @@ impl Engine {
         let record = &self.orders[&id];
         let Subject::Unit { component, .. } = &record.order.subject else { return };
         let components = if is_tested(*component) { vec![*component] } else { Vec::new() };
-        let command = Command {
-            id: format!("{id}-{}", record.order.history.len()),
-            act: Do::Selftest,
-            components,
-            expires: at + COMMAND_EXPIRES_AFTER,
-        };
+        let command =
+            Command { id: question(&record.order), act: Do::Selftest, components, expires: at + COMMAND_EXPIRES_AFTER };
         for unit in self.ordered_units(id) {
             let unit = self.fleet.unit(unit).unit.clone();
             self.emit(at, EffectKind::Command { unit, command: command.clone() });
         }
+    }
+
+    /// What answers the question after a repair is no older than the repair, whatever the unit's clock says.
+    pub(super) fn after_question(&self, unit: UnitIx, answers: Option<&str>, taken: Taken) -> Taken {
+        let Some(answers) = answers else { return taken };
+        let asked = self.orders_of(unit).into_iter().filter_map(|id| {
+            let record = &self.orders[&id];
+            let asks = record.order.state == OrderState::Repaired && question(&record.order) == answers;
+            record.life.repaired_at.filter(|_| asks)
+        });
+        Taken { at: asked.fold(taken.at, Timestamp::max), ..taken }
     }
 
     /// 9, or one step towards 5: a test of this component came in. What was tested before the repair says nothing of it.
@@ -710,7 +718,7 @@ impl Engine {
         for unit in self.ordered_units(id) {
             match self.units[unit.index()].measured.test(*component) {
                 None => {}
-                Some(t) if t.last_pass.is_some_and(|p| p > repaired) && t.result == Outcome::Pass => {
+                Some(t) if t.last_pass.is_some_and(|p| p >= repaired) && t.result == Outcome::Pass => {
                     passed = vec![*component];
                 }
                 Some(_) => return None,
@@ -780,6 +788,11 @@ impl Engine {
 }
 
 /// What a self-test can prove. The rest is proved by its alerts staying resolved.
+/// The id of the command that asks for a test after the repair: each repair of an order has its own.
+fn question(order: &Order) -> String {
+    format!("{}-{}", order.id, order.history.len())
+}
+
 fn is_tested(component: Component) -> bool {
     Component::TESTED.contains(&component)
 }

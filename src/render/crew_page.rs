@@ -207,7 +207,7 @@ pub(super) fn test_after<'a>(
     card: Option<&'a UnitCard>,
     repaired: Timestamp,
 ) -> Option<&'a TestView> {
-    card?.tests.iter().find(|t| Some(t.component) == order.component && t.at > repaired)
+    card?.tests.iter().find(|t| Some(t.component) == order.component && t.at >= repaired)
 }
 
 fn after_repair(

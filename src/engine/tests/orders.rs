@@ -57,6 +57,43 @@ fn a_test_that_fails_after_the_repair_keeps_it_open() {
 }
 
 #[test]
+fn a_test_in_the_very_moment_of_the_repair_counts() {
+    let mut r = failed_camera();
+    r.set(220, 1, OrderMove::Repaired);
+    r.test(220, "A1", Component::Camera, Outcome::Pass);
+    keep_alive(&mut r, 240, 3 * HOUR);
+    assert!(r.said("order 1").contains("camera P2 saddar closed"));
+}
+
+#[test]
+fn the_answer_to_a_repair_counts_though_the_units_clock_is_behind() {
+    let mut r = failed_camera();
+    r.set(220, 1, OrderMove::Repaired);
+    // By the unit's clock both were tested before the repair. The second answers what was asked after it.
+    r.answer(225, 185, "A1", "cmd-1", Component::Camera, Outcome::Pass);
+    r.answer(230, 190, "A1", "WO-000001-2", Component::Camera, Outcome::Pass);
+    keep_alive(&mut r, 240, 3 * HOUR);
+    let closed = 225 + 2 * HOUR;
+    assert!(r.said("order 1").contains(&format!("{closed}s order 1 A1 camera P2 saddar closed")));
+
+    let mut r = failed_camera();
+    r.set(220, 1, OrderMove::Repaired);
+    r.answer(230, 190, "A1", "WO-000001-2", Component::Camera, Outcome::Fail);
+    assert!(r.said("order 1").contains("230s order 1 A1 camera P2 saddar reopened"));
+}
+
+#[test]
+fn what_was_tested_before_the_repair_says_nothing_of_it() {
+    for command in ["cmd-1", "WO-000001-1", "WO-000002-2"] {
+        let mut r = failed_camera();
+        r.set(220, 1, OrderMove::Repaired);
+        r.answer(225, 215, "A1", command, Component::Camera, Outcome::Pass);
+        keep_alive(&mut r, 240, 3 * HOUR);
+        assert!(!r.said("order 1").contains("closed"), "{command}");
+    }
+}
+
+#[test]
 fn a_relapse_within_seven_days_reopens_the_same_order_and_counts() {
     let mut r = failed_camera();
     r.set(220, 1, OrderMove::Repaired);

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use crate::domain::event::{Action, Event, Hearing};
-use crate::domain::message::{Body, Heartbeat, Message, Outcome, Power, Press, PressKind, Selftest, TestResult};
+use crate::domain::message::{
+    Body, Heartbeat, Message, Outcome, Power, Press, PressKind, Selftest, TestResult, Trigger,
+};
 use crate::domain::rule::{
     Condition, CountedEvent, IncidentRule, MetricRef, OrderPlan, OverdueEvent, OverdueFrom, ReadinessEffect, Rule,
     RuleSet, Selection, Side,
@@ -189,6 +191,12 @@ impl Rig {
     pub fn test(&mut self, at: i64, unit: &str, component: Component, result: Outcome) {
         let results = vec![TestResult { component, result, code: None, mode: None, figures: vec![] }];
         self.say(at, unit, Body::Selftest(Selftest { id: None, trigger: None, results }));
+    }
+    /// What a unit whose clock shows `ts` answers a command.
+    pub fn answer(&mut self, at: i64, ts: i64, unit: &str, command: &str, component: Component, result: Outcome) {
+        let results = vec![TestResult { component, result, code: None, mode: None, figures: vec![] }];
+        let (id, trigger) = (Some(command.into()), Some(Trigger::Command));
+        self.say_at(at, ts, unit, Body::Selftest(Selftest { id, trigger, results }));
     }
     pub fn press(&mut self, at: i64, unit: &str, kind: PressKind) {
         self.say(at, unit, Body::Press(Press { kind, held_ms: None, ack: Some(true), ack_ms: None }));
