@@ -128,7 +128,7 @@ fn a_crew_goes_from_the_map_to_the_closed_order_in_a_real_browser() {
         .output()
         .expect("node runs");
     let said = format!("{}{}", String::from_utf8_lossy(&told.stdout), String::from_utf8_lossy(&told.stderr));
-    assert!(told.status.success(), "{said}");
+    assert!(told.status.success(), "{said}\nthe orders: {:#}", service.json("/api/v1/orders"));
     println!("{said}");
     for unit in &units {
         assert_eq!(unit.tests_asked(), u32::from(unit.is_faulty), "each repair is tested once");
