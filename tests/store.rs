@@ -325,15 +325,21 @@ fn the_same_decision_twice_is_one_mail_even_after_it_was_sent() {
     assert_eq!(store.notice(&second.message_id).expect("reads"), Some(second.clone()));
 }
 
+/// Decided at 10 s.
+fn waiting_mail(store: &mut Store) -> Notice {
+    let mail = notice("wo-000001.1", 10);
+    let mut batch = Batch::new(at(10));
+    batch.notices.push(&mail);
+    store.commit(batch).expect("commits");
+    mail
+}
+
 #[test]
 fn a_failed_mail_waits_for_its_time_and_a_refused_one_for_the_operator() {
     let dir = folder();
     let mut store = open(dir.path());
-    let mail = notice("wo-000001.1", 10);
+    let mail = waiting_mail(&mut store);
     let id = &mail.message_id;
-    let mut batch = Batch::new(at(10));
-    batch.notices.push(&mail);
-    store.commit(batch).expect("commits");
     assert_eq!(store.outbox_next_try().expect("reads"), Some(at(10)));
     store.outbox_mark_failed(id, at(11), "451 try later", Some(at(71))).expect("marks");
     assert!(store.outbox_due(at(70), 10).expect("reads").is_empty());
@@ -387,11 +393,8 @@ fn a_mail_that_some_have_is_tried_again_for_the_others_alone() {
     use AddressState::{Delivered, Refused, Waiting};
     let dir = folder();
     let mut store = open(dir.path());
-    let mail = notice("wo-000001.1", 10);
+    let mail = waiting_mail(&mut store);
     let id = &mail.message_id;
-    let mut batch = Batch::new(at(10));
-    batch.notices.push(&mail);
-    store.commit(batch).expect("commits");
     let due = store.outbox_due(at(10), 1).expect("reads").remove(0);
     assert_eq!((due.addresses.len(), due.since), (0, at(10)));
 
