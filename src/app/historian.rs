@@ -169,6 +169,7 @@ impl Historian {
         for (mut status, (_, at, readiness, reason)) in statuses.into_iter().zip(changes) {
             status.row.readiness = *readiness;
             status.row.reason = reason.to_string();
+            status.row.because = None;
             status.row.since = Some(*at);
             points::status(&status, *at, &mut self.points);
         }
@@ -197,6 +198,7 @@ impl Historian {
             since,
             units: units.clone(),
             reason: reason.to_string(),
+            because: None,
             order: order.map(|o| o.id),
         };
         points::incident(&row, effect.at, &mut self.points);

@@ -58,7 +58,9 @@ pub fn fleet_list(client: &Client, screen: &Screen, listing: &Listing) -> Done {
     let readings = list::readings(&columns);
     let more: Vec<(&str, &str)> = readings.iter().map(|names| ("readings", names.as_str())).collect();
     let fetch = || listed::<UnitField, UnitRow>(client, "units", listing, &more);
-    list::show(screen, &listing.shown, &columns, fetch, table::unit_list)
+    // Without a filter, no row means no fleet.
+    let table = if listing.filters.is_empty() { table::all_units } else { table::unit_list };
+    list::show(screen, &listing.shown, &columns, fetch, table)
 }
 
 pub fn fleet_show(client: &Client, screen: &Screen, unit: &UnitId) -> Done {

@@ -11,6 +11,7 @@ use super::component::words;
 use super::fleet::Unit;
 use super::ids::{DiagnosisId, OrderId, RuleId, UnitId};
 use super::metric::plain_number;
+use super::reason::Reason;
 use super::rule::{Condition, Distance, ForecastLimit, MetricRef, OverdueFrom, Selection, Side};
 use super::severity::Severity;
 use super::time::{Timestamp, span_text};
@@ -50,6 +51,9 @@ pub struct RuleState {
     /// Since when it is in this state.
     pub since: Option<Timestamp>,
     pub reason: Option<String>,
+    /// `reason` in its parts, for a page in another language. None: it came as a sentence.
+    #[serde(skip)]
+    pub because: Option<Reason>,
     pub flapping: bool,
     /// The incident that holds its order back: `uplink fibre-a`.
     pub held_by: Option<String>,

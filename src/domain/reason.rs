@@ -11,7 +11,7 @@ use super::ids::{DiagnosisId, GroupName, RuleId, UnitId};
 use super::message::{CameraMode, Kind, Outcome};
 use super::metric::plain_number;
 use super::rule::{CountedEvent, OverdueEvent, Side};
-use super::time::{Timestamp, span_text};
+use super::time::{SpanText, Timestamp};
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -26,6 +26,7 @@ pub enum Reason {
         silence: Duration,
     },
     FirstHeard,
+    NeverHeard,
     NeverPassed {
         missing: Vec<Component>,
     },
@@ -48,7 +49,9 @@ pub enum Reason {
     },
     AlertsFiring {
         rules: Vec<RuleId>,
-        first: String,
+        /// Of the first rule.
+        #[serde(deserialize_with = "reason_or_text")]
+        first: Box<Reason>,
     },
     AllClear,
     MaintenanceUntil {
@@ -216,9 +219,29 @@ pub enum Reason {
     },
 }
 
-fn list(components: &[Component]) -> String {
-    let names: Vec<&str> = components.iter().map(|c| c.as_str()).collect();
-    names.join(", ")
+/// Stores of before have a sentence here.
+fn reason_or_text<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Box<Reason>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Kept {
+        Reason(Box<Reason>),
+        Text(String),
+    }
+    Ok(match Kept::deserialize(from)? {
+        Kept::Reason(reason) => reason,
+        Kept::Text(note) => Box::new(Reason::Said { note }),
+    })
+}
+
+struct List<'a>(&'a [Component]);
+
+impl fmt::Display for List<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (i, component) in self.0.iter().enumerate() {
+            write!(f, "{}{component}", if i == 0 { "" } else { ", " })?;
+        }
+        Ok(())
+    }
 }
 
 fn with_unit(value: f64, unit: &str) -> String {
@@ -242,17 +265,18 @@ impl fmt::Display for Reason {
                     Kind::Status => "no status",
                     Kind::Reply => "no reply",
                 };
-                write!(f, "{what} for {}, last at {last}", span_text(*silence))
+                write!(f, "{what} for {}, last at {last}", SpanText(*silence))
             }
-            Reason::HeardAgain { silence } => write!(f, "heard again after {}", span_text(*silence)),
+            Reason::HeardAgain { silence } => write!(f, "heard again after {}", SpanText(*silence)),
             Reason::FirstHeard => write!(f, "heard for the first time"),
+            Reason::NeverHeard => write!(f, "has never been heard"),
             Reason::NeverPassed { missing } if missing.is_empty() => {
                 write!(f, "has never passed a self-test")
             }
-            Reason::NeverPassed { missing } => write!(f, "has not yet passed: {}", list(missing)),
-            Reason::TestsPassed { components } => write!(f, "tests passed: {}", list(components)),
+            Reason::NeverPassed { missing } => write!(f, "has not yet passed: {}", List(missing)),
+            Reason::TestsPassed { components } => write!(f, "tests passed: {}", List(components)),
             Reason::TestsOverdue { last, allowed } => {
-                write!(f, "last self-test at {last}, more than {} ago", span_text(*allowed))
+                write!(f, "last self-test at {last}, more than {} ago", SpanText(*allowed))
             }
             Reason::Deaf { since } => write!(f, "the monitor has heard nothing since {since}"),
             Reason::DeafAndNotHeardSince { last } => {
@@ -262,7 +286,7 @@ impl fmt::Display for Reason {
                 write!(f, "{silent} of {of} units fell silent at once: more likely the monitor is deaf")
             }
             Reason::AlertsFiring { rules, first } => match rules.len() {
-                0 | 1 => f.write_str(first),
+                0 | 1 => write!(f, "{first}"),
                 n => write!(f, "{first}; and {} more", n - 1),
             },
             Reason::AllClear => write!(f, "all alerts resolved, tests passed"),
@@ -296,7 +320,7 @@ impl fmt::Display for Reason {
             }
             Reason::Changing { metric, change, unit, side, limit, per } => {
                 let (change, limit) = (with_unit(*change, unit), with_unit(*limit, unit));
-                write!(f, "{metric} changes by {change} within {}, {side} {limit}", span_text(*per))
+                write!(f, "{metric} changes by {change} within {}, {side} {limit}", SpanText(*per))
             }
             Reason::Foreseen { metric, level, unit, side, limit, at, earliest, latest, confidence } => {
                 let (level, limit) = (with_unit(*level, unit), with_unit(*limit, unit));
@@ -316,8 +340,8 @@ impl fmt::Display for Reason {
                 }
                 Ok(())
             }
-            Reason::HeldFor { span, what } => write!(f, "{what}, for {}", span_text(*span)),
-            Reason::ClearFor { span, what } => write!(f, "{what}, for {}", span_text(*span)),
+            Reason::HeldFor { span, what } => write!(f, "{what}, for {}", SpanText(*span)),
+            Reason::ClearFor { span, what } => write!(f, "{what}, for {}", SpanText(*span)),
             Reason::BackBeforeFiring { what } => write!(f, "did not last: {what}"),
             Reason::Tested { test, result, code, consecutive } => {
                 let said = match result {
@@ -332,21 +356,21 @@ impl fmt::Display for Reason {
                 }
                 Ok(())
             }
-            Reason::Counted { event, count: 1, within } => write!(f, "{event} within {}", span_text(*within)),
+            Reason::Counted { event, count: 1, within } => write!(f, "{event} within {}", SpanText(*within)),
             Reason::Counted { event, count, within } => {
-                write!(f, "{event} {count} times within {}", span_text(*within))
+                write!(f, "{event} {count} times within {}", SpanText(*within))
             }
-            Reason::CountedFewer { event, count: 0, within } => write!(f, "no {event} within {}", span_text(*within)),
+            Reason::CountedFewer { event, count: 0, within } => write!(f, "no {event} within {}", SpanText(*within)),
             Reason::CountedFewer { event, count, within } => {
-                write!(f, "{event} only {count} times within {}", span_text(*within))
+                write!(f, "{event} only {count} times within {}", SpanText(*within))
             }
             Reason::Overdue { event, last, every } => match last {
-                Some(last) => write!(f, "no {event} for {}, last at {last}", span_text(*every)),
-                None => write!(f, "no {event} within {} of coming into service", span_text(*every)),
+                Some(last) => write!(f, "no {event} for {}, last at {last}", SpanText(*every)),
+                None => write!(f, "no {event} within {} of coming into service", SpanText(*every)),
             },
             Reason::DoneAgain { event } => write!(f, "{event} done"),
             Reason::Flapping { times, within, what } => {
-                write!(f, "{what}; flapping: {times} times within {}", span_text(*within))
+                write!(f, "{what}; flapping: {times} times within {}", SpanText(*within))
             }
             Reason::InhibitedBy { kind, name } => write!(f, "part of the {kind} incident at {name}"),
             Reason::RuleGone => write!(f, "the rule is no longer in alerts.toml"),
@@ -360,7 +384,7 @@ impl fmt::Display for Reason {
             }
             Reason::IncidentWidened { kind, name } => write!(f, "taken over by the {kind} incident at {name}"),
             Reason::FiredFor { after, what } if after.is_zero() => write!(f, "{what}"),
-            Reason::FiredFor { after, what } => write!(f, "{what}; alert firing for {}", span_text(*after)),
+            Reason::FiredFor { after, what } => write!(f, "{what}; alert firing for {}", SpanText(*after)),
             Reason::IncidentOrdered { kind, name, units } => {
                 write!(f, "{units} units share the {kind} {name}")
             }
@@ -369,21 +393,46 @@ impl fmt::Display for Reason {
             Reason::Said { note } => f.write_str(note),
             Reason::ClearedByItself { what } => write!(f, "cleared by itself: {what}"),
             Reason::Verified { tests, held } if tests.is_empty() => {
-                write!(f, "alerts stayed resolved for {} after the repair", span_text(*held))
+                write!(f, "alerts stayed resolved for {} after the repair", SpanText(*held))
             }
             Reason::Verified { tests, held } => {
-                write!(f, "passed after the repair: {}; alerts stayed resolved for {}", list(tests), span_text(*held))
+                write!(f, "passed after the repair: {}; alerts stayed resolved for {}", List(tests), SpanText(*held))
             }
             Reason::TestFailedAfterRepair { test, code } => {
                 write!(f, "{test} test failed after the repair{}", code_text(code))
             }
             Reason::StillFiringAfterRepair { rule } => write!(f, "{rule} fired again after the repair"),
             Reason::Relapsed { after, what } => {
-                write!(f, "came back {} after it was closed: {what}", span_text(*after))
+                write!(f, "came back {} after it was closed: {what}", SpanText(*after))
             }
             Reason::Joined { rule, what } => write!(f, "{rule} joined: {what}"),
             Reason::Diagnosed { diagnosis, what } => write!(f, "{what}; {diagnosis}"),
             Reason::MaintenanceEnded { what, .. } => write!(f, "still wrong after maintenance: {what}"),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_fires_comes_back_from_the_store_in_its_parts_and_from_an_older_one_as_its_sentence() {
+        let failed = Reason::Tested {
+            test: Component::Camera,
+            result: Outcome::Fail,
+            code: Some("blocked".to_owned()),
+            consecutive: 3,
+        };
+        let rules = vec![RuleId::parse("camera-dead").expect("a rule"), RuleId::parse("battery-low").expect("a rule")];
+        for first in [failed, Reason::AllClear, Reason::Together { reasons: vec![Reason::RuleGone] }] {
+            let firing = Reason::AlertsFiring { rules: rules.clone(), first: Box::new(first) };
+            let kept = serde_json::to_string(&firing).expect("it is written");
+            assert_eq!(serde_json::from_str::<Reason>(&kept).expect("it is read"), firing);
+        }
+        let older =
+            r#"{"alerts-firing":{"rules":["camera-dead","battery-low"],"first":"camera test failed (blocked)"}}"#;
+        let older: Reason = serde_json::from_str(older).expect("it is read");
+        assert_eq!(older.to_string(), "camera test failed (blocked); and 1 more");
     }
 }

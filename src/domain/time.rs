@@ -121,19 +121,27 @@ impl<'de> Deserialize<'de> for Timestamp {
 /// assert_eq!(span_text(Duration::from_secs(26 * 3600)), "1 d 2 h");
 /// ```
 pub fn span_text(span: Duration) -> String {
-    let s = span.as_secs();
-    if s == 0 {
-        return format!("{} ms", span.as_millis());
+    SpanText(span).to_string()
+}
+
+/// [`span_text`] as a part of a longer text.
+pub struct SpanText(pub Duration);
+
+impl fmt::Display for SpanText {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let s = self.0.as_secs();
+        if s == 0 {
+            return write!(f, "{} ms", self.0.as_millis());
+        }
+        let parts = [(s / 86_400, "d"), (s / 3_600 % 24, "h"), (s / 60 % 60, "min"), (s % 60, "s")];
+        let first = parts.iter().position(|(n, _)| *n > 0).unwrap_or(3);
+        let mut between = "";
+        for (n, word) in parts[first..].iter().take(2).filter(|(n, _)| *n > 0) {
+            write!(f, "{between}{n} {word}")?;
+            between = " ";
+        }
+        Ok(())
     }
-    let parts = [(s / 86_400, "d"), (s / 3_600 % 24, "h"), (s / 60 % 60, "min"), (s % 60, "s")];
-    let first = parts.iter().position(|(n, _)| *n > 0).expect("a span of a second or more has a part above zero");
-    parts[first..]
-        .iter()
-        .take(2)
-        .filter(|(n, _)| *n > 0)
-        .map(|(n, word)| format!("{n} {word}"))
-        .collect::<Vec<_>>()
-        .join(" ")
 }
 
 #[cfg(test)]

@@ -25,6 +25,7 @@ use super::overview::{Overview, Part, RulesView};
 use super::public_report::PublicReport;
 use super::query::{AlertField, IncidentField, OrderField, Page, Query, UnitField};
 use super::readiness::Readiness;
+use super::reason::Reason;
 use super::report::{Report, ReportSpan};
 use super::series::{SeriesLimit, SeriesName, SeriesPoint};
 use super::severity::{Priority, Severity};
@@ -236,6 +237,9 @@ pub struct UnitRow {
     pub position: Option<(f64, f64)>,
     pub readiness: Readiness,
     pub reason: String,
+    /// `reason` in its parts, for a page in another language. None: it came as a sentence.
+    #[serde(skip)]
+    pub because: Option<Reason>,
     /// When readiness became what it is.
     pub since: Option<Timestamp>,
     pub last_heard: Option<Timestamp>,
@@ -387,6 +391,9 @@ pub struct AlertRow {
     pub flapping: bool,
     pub since: Timestamp,
     pub reason: String,
+    /// As in [`UnitRow`].
+    #[serde(skip)]
+    pub because: Option<Reason>,
     pub order: Option<OrderId>,
 }
 
@@ -398,6 +405,9 @@ pub struct IncidentRow {
     pub since: Timestamp,
     pub units: Vec<UnitId>,
     pub reason: String,
+    /// As in [`UnitRow`].
+    #[serde(skip)]
+    pub because: Option<Reason>,
     pub order: Option<OrderId>,
 }
 
@@ -515,18 +525,21 @@ pub struct IncidentName {
     pub name: GroupName,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ChangeView {
     pub at: Timestamp,
     pub state: OrderState,
     /// `buttonwatch`, or the person.
     pub by: String,
     pub why: String,
+    /// As in [`UnitRow`].
+    #[serde(skip)]
+    pub because: Option<Reason>,
 }
 
 impl From<&Change> for ChangeView {
     fn from(c: &Change) -> Self {
-        ChangeView { at: c.at, state: c.state, by: c.by.clone(), why: c.why.to_string() }
+        ChangeView { at: c.at, state: c.state, by: c.by.clone(), why: c.why.to_string(), because: Some(c.why.clone()) }
     }
 }
 

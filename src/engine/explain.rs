@@ -11,7 +11,7 @@ use crate::domain::{Component, Metric, Timestamp, UnitId, UnitIx, span_text};
 
 use super::compiled::{Leaf, RuleIx, silence_span};
 use super::sign::{Verdict, growth};
-use super::unit_state::{Phase, Presence};
+use super::unit_state::Phase;
 use super::{Engine, HearingState};
 
 /// Self-tests are daily (DESIGN §5), as `presence` has it.
@@ -35,10 +35,7 @@ impl Engine {
             unit: id.clone(),
             at: self.now,
             readiness: state.readiness,
-            reason: match state.presence {
-                Presence::Never => "has never been heard".to_owned(),
-                Presence::Present | Presence::Silent | Presence::Unknown => self.readiness_reason(unit).to_string(),
-            },
+            reason: self.unit_reason(unit).to_string(),
             hearing: self.is_hearing(),
             maintenance_until: self.in_maintenance(unit),
             rules: self.explain(unit),
@@ -84,6 +81,7 @@ impl Engine {
             clear_for_s: clear_for.as_secs_f64(),
             since: alert.map(|a| a.since),
             reason: alert.map(|a| a.reason.to_string()),
+            because: alert.map(|a| a.reason.clone()),
             flapping: alert.is_some_and(|a| a.flapping),
             held_by,
             due: alert.and_then(|a| a.deadline),

@@ -87,7 +87,7 @@ impl UnitLens<'_> {
             UnitColumn::Lat => Value::number(unit.position.map(|(lat, _)| lat)),
             UnitColumn::Lon => Value::number(unit.position.map(|(_, lon)| lon)),
             UnitColumn::Readiness => Value::text(s.readiness.as_str()),
-            UnitColumn::Reason => Value::Text(Cow::Owned(self.engine.unit_reason(self.ix))),
+            UnitColumn::Reason => Value::Text(Cow::Owned(self.engine.unit_reason(self.ix).to_string())),
             UnitColumn::Since => Value::time(s.readiness_since),
             UnitColumn::Silent => match s.last_heard {
                 Some(at) => Value::Span(self.now.as_millis() - at.as_millis()),

@@ -99,7 +99,7 @@ impl Engine {
             .map(|a| a.rule)
             .collect();
         rules.sort_unstable();
-        let first = state.alert(*rules.first()?)?.reason.to_string();
+        let first = Box::new(state.alert(*rules.first()?)?.reason.clone());
         Some(Reason::AlertsFiring { rules: rules.iter().map(|r| self.rules.rule(*r).id.clone()).collect(), first })
     }
 

@@ -33,6 +33,7 @@ impl Engine {
     pub(super) fn unit_row(&self, unit: UnitIx, open_orders: usize) -> UnitRow {
         let row = self.fleet.unit(unit);
         let s = &self.units[unit.index()];
+        let because = self.unit_reason(unit);
         UnitRow {
             unit: row.unit.clone(),
             name: row.name.to_string(),
@@ -45,7 +46,8 @@ impl Engine {
             model: row.model.to_string(),
             position: row.position,
             readiness: s.readiness,
-            reason: self.unit_reason(unit),
+            reason: because.to_string(),
+            because: Some(because),
             since: s.readiness_since,
             last_heard: s.last_heard,
             open_alerts: s.alerts.iter().filter(|a| a.is_active()).count(),
@@ -54,10 +56,10 @@ impl Engine {
         }
     }
 
-    pub(super) fn unit_reason(&self, unit: UnitIx) -> String {
+    pub(super) fn unit_reason(&self, unit: UnitIx) -> Reason {
         match (self.units[unit.index()].presence, self.readiness_reason(unit)) {
-            (Presence::Never, Reason::NeverPassed { .. }) => "has never been heard".to_owned(),
-            (_, reason) => reason.to_string(),
+            (Presence::Never, Reason::NeverPassed { .. }) => Reason::NeverHeard,
+            (_, reason) => reason,
         }
     }
 
@@ -175,6 +177,7 @@ impl Engine {
             flapping: alert.flapping,
             since: alert.fired_at.unwrap_or(alert.since),
             reason: alert.reason.to_string(),
+            because: Some(alert.reason.clone()),
             order: alert.order,
         }
     }
@@ -192,6 +195,7 @@ impl Engine {
                     since: open.since,
                     units: self.ids(&open.units),
                     reason: open.reason.to_string(),
+                    because: Some(open.reason.clone()),
                     order: open.order,
                 })
             })

@@ -252,6 +252,18 @@ fn who_has_a_list_already_is_told_so_in_a_few_bytes() {
     }
     let changed = ask(&[("If-None-Match", "\"other\"")]);
     assert_eq!((changed.status, &changed.body), (200, &first.body));
+    for list in
+        ["alerts", "incidents", "orders", "quarantine", "refusals", "outbox", "availability", "units/PSH-001/commands"]
+    {
+        let path = format!("/api/v1/{list}");
+        let first = get(running.at, &path);
+        let rows = first.json().as_array().map(|rows| rows.len().to_string());
+        assert_eq!((first.status, first.header("x-total-count")), (200, rows.as_deref()), "{list}");
+        assert!(first.header("etag").is_some(), "{list}");
+        // The rows of this service grow older: no tag comes twice.
+        let again = send(running.at, "GET", &path, &[("If-None-Match", "*")], b"");
+        assert_eq!((again.status, again.body.len()), (304, 0), "{list}");
+    }
 }
 
 #[test]

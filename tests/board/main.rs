@@ -193,6 +193,16 @@ fn what_is_wrong_is_said_on_a_page_to_people_and_as_a_problem_to_programs() {
     let wrong = browser.get("/units?filter=batery.voltage%3C11");
     assert_eq!(wrong.status, 422);
     assert!(wrong.body.contains("battery.voltage") && wrong.body.contains("data-unit=\"PSH-001\""), "{}", wrong.body);
+    for (path, near) in [("/orders", "priority"), ("/alerts", "severity"), ("/incidents", "size")] {
+        let wrong = browser.get(&format!("{path}?filter={}%3D1", &near[1..]));
+        assert_eq!(wrong.status, 422, "{path}");
+        let typed = format!("value=\"{}=1\"", &near[1..]);
+        assert!(wrong.body.contains(near) && wrong.body.contains(&typed), "{path}: {}", wrong.body);
+        assert_eq!(
+            browser.get(&format!("{path}?filter=crew%3Dsaddar")).status,
+            if path == "/incidents" { 422 } else { 200 }
+        );
+    }
     let method = browser.send("DELETE", "/units", "");
     assert!(method.status >= 400 && method.body.contains("</html>"), "{}", method.status);
     *fake.refuse_with.lock().unwrap() = Some(AskError::Unavailable("The service is stopping.".to_owned()));
@@ -344,6 +354,8 @@ fn whoever_is_not_signed_in_is_asked_to_and_roles_say_what_may_be_done() {
     assert!(page.body.contains("data-do=\"repaired\"") && !page.body.contains("data-do=\"cancelled\""));
     assert_eq!(crew.post("/orders/42", &form(&page, "cancelled")).status, 403, "only an admin cancels");
     assert_eq!(viewer.post("/orders/42", &form(&page, "repaired")).status, 403, "another's form");
+    assert!(!crew.get("/units/PSH-001").body.contains("data-do=\"reboot\""));
+    assert_eq!(crew.post("/units/PSH-001/command", &form(&page, "reboot")).status, 403, "only an admin restarts");
     assert_eq!(crew.post("/orders/42", &form(&page, "repaired")).status, 303);
     assert!(matches!(fake.asked.lock().unwrap().iter().find(|a| matches!(a, Ask::SetOrder { .. })),
         Some(Ask::SetOrder { by, .. }) if by == "Gul (saddar)"));
@@ -351,6 +363,7 @@ fn whoever_is_not_signed_in_is_asked_to_and_roles_say_what_may_be_done() {
     let admin = signed_in(&browser, ADMIN, "");
     let page = admin.get("/orders/42");
     assert_eq!(admin.post("/orders/42", &form(&page, "cancelled")).status, 303);
+    assert!(admin.get("/units/PSH-001").body.contains("data-do=\"reboot\""));
     let out = admin.post("/sign-out", &format!("token={}", page.hidden("token")));
     assert!(out.status == 303 && out.header("set-cookie")[0].contains("Max-Age=0"), "{}", out.head);
     assert_eq!(browser.with("Authorization", &format!("Bearer {VIEWER}")).get("/").status, 200, "a program may look");

@@ -46,7 +46,8 @@ async function until_state(page, state, js, where) {
     await page.waitForTimeout(500);
     await page.reload();
   }
-  check(false, `${where}: the order did not become ${state}`);
+  const is = await page.locator("article").getAttribute("data-state");
+  check(false, `${where}: the order did not become ${state}, it is ${is}`);
 }
 
 async function story(browser, { unit, width, js, lang }) {
@@ -86,6 +87,8 @@ async function story(browser, { unit, width, js, lang }) {
     await page.locator(`#units [data-unit="${unit}"] a.row-main`).click();
     await page.waitForURL(`**/units/${unit}`);
     await fits(page, `${where}: unit`);
+    const why = await page.locator("main p.why").innerText();
+    check(/[\u0600-\u06ff]/.test(why) === (lang === "ur"), `${where}: why is said in another language: ${why}`);
     await shoot(page, `unit-${width}-${lang}-${js ? "js" : "plain"}`);
 
     await page.locator('main a[href^="/orders/WO-"]').first().click();
@@ -142,10 +145,13 @@ async function weigh(browser) {
   const context = await browser.newContext();
   const page = await context.newPage();
   const parts = [];
-  page.on("requestfinished", (request) => {
-    if (!request.url().endsWith("/events")) parts.push(request.response().then((answer) => answer.body()));
-  });
+  const weighed = (request) => {
+    if (!new URL(request.url()).pathname.endsWith("/events")) parts.push(request.response().then((answer) => answer.body()));
+  };
+  page.on("requestfinished", weighed);
   await page.goto(`${base}/`, { waitUntil: "load" });
+  // What comes later, such as the end of the live connection when the page closes, is no part of the first page.
+  page.off("requestfinished", weighed);
   const bytes = (await Promise.all(parts)).reduce((sum, part) => sum + part.length, 0);
   const took = await page.evaluate(() => performance.getEntriesByType("navigation")[0].responseEnd);
   console.log(`the first page: ${(bytes / 1024).toFixed(0)} KiB, its HTML there after ${took.toFixed(0)} ms`);

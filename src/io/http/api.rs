@@ -29,7 +29,7 @@ use super::Service;
 use super::body::{self, CSV_BYTES_MAX, JSON_BYTES_MAX};
 use super::endpoint::{not_for, route};
 use super::guard::{Guard, content_type};
-use super::list::{self, check_list, check_readings, render_page};
+use super::list::{self, check_list, check_readings, render_page, render_whole};
 use super::problem::{Header, Kind, Problem};
 use super::question::Question;
 use super::{openapi, paths};
@@ -164,7 +164,7 @@ pub(super) async fn ask(api: Api, ask: Ask, where_to_look: &'static str) -> Resp
 
 /// The address and the head of a request for a list.
 pub(super) struct Asked {
-    uri: Uri,
+    pub(super) uri: Uri,
     headers: HeaderMap,
 }
 
@@ -178,15 +178,20 @@ impl<S: Send + Sync> FromRequestParts<S> for Asked {
     }
 }
 
-async fn ask_list(api: Api, ask: Ask, asked: &Asked) -> Response {
+pub(super) async fn ask_list(api: Api, ask: Ask, where_to_look: &'static str, asked: &Asked) -> Response {
     let page = |answer: &Answer| match answer {
         Answer::Units(page) => render_page(page, &asked.uri, &asked.headers),
         Answer::Alerts(page) => render_page(page, &asked.uri, &asked.headers),
         Answer::Incidents(page) => render_page(page, &asked.uri, &asked.headers),
         Answer::Orders(page) => render_page(page, &asked.uri, &asked.headers),
+        Answer::Availability(rows) => render_whole(rows, &asked.headers),
+        Answer::Quarantine(rows) => render_whole(rows, &asked.headers),
+        Answer::Refusals(rows) => render_whole(rows, &asked.headers),
+        Answer::Outbox(rows) => render_whole(rows, &asked.headers),
+        Answer::Commands(rows) => render_whole(rows, &asked.headers),
         other => answer_json(other),
     };
-    match answer(api, ask, PATHS).await {
+    match answer(api, ask, where_to_look).await {
         Ok(answer) => page(&answer),
         Err(problem) => problem.into_response(),
     }
@@ -255,7 +260,7 @@ pub(super) async fn units(State(api): State<Api>, asked: Asked) -> Result<Respon
     let mut query = check_list(&mut question)?;
     query.also = check_readings(&mut question)?;
     question.end(&[&list::PARAMETERS[..], &["readings"]].concat())?;
-    Ok(ask_list(api, Ask::Units(query), &asked).await)
+    Ok(ask_list(api, Ask::Units(query), PATHS, &asked).await)
 }
 pub(super) async fn unit(State(api): State<Api>, path: OnePath, uri: Uri) -> Result<Response, Problem> {
     Question::of(&uri)?.end(&[])?;
@@ -274,19 +279,11 @@ pub(super) async fn history(State(api): State<Api>, path: OnePath, uri: Uri) -> 
     let unit = id(path, UnitId::parse, UNITS)?;
     Ok(ask(api, Ask::History { unit, since }, UNITS).await)
 }
-pub(super) async fn series(
-    State(api): State<Api>,
-    path: Result<Path<(String, String)>, PathRejection>,
-    uri: Uri,
-) -> Result<Response, Problem> {
+pub(super) async fn series(State(api): State<Api>, path: TwoPaths, uri: Uri) -> Result<Response, Problem> {
     let mut query = Question::of(&uri)?;
     let since = query.time("since")?;
     query.end(&["since"])?;
-    let (unit, metric) = match path {
-        Ok(Path((unit, metric))) => (Ok(Path(unit)), metric),
-        Err(rejection) => (Err(rejection), String::new()),
-    };
-    let unit = id(unit, UnitId::parse, UNITS)?;
+    let (unit, metric) = unit_and(path)?;
     let metric = metric.parse().map_err(|why| no_series(&metric, &why))?;
     Ok(ask(api, Ask::Series { unit, metric, since }, UNITS).await)
 }
@@ -299,11 +296,11 @@ fn no_series(text: &str, why: &NoSeries) -> Problem {
     };
     Problem::new(Kind::NotFound, format!("There are no readings of {}: {why}.", quoted(text)), remedy)
 }
-pub(super) async fn availability(State(api): State<Api>, uri: Uri) -> Result<Response, Problem> {
-    let mut query = Question::of(&uri)?;
+pub(super) async fn availability(State(api): State<Api>, asked: Asked) -> Result<Response, Problem> {
+    let mut query = Question::of(&asked.uri)?;
     let since = query.time("since")?;
     query.end(&["since"])?;
-    Ok(ask(api, Ask::Availability { since }, PATHS).await)
+    Ok(ask_list(api, Ask::Availability { since }, PATHS, &asked).await)
 }
 pub(super) async fn outlook(State(api): State<Api>, uri: Uri) -> Result<Response, Problem> {
     Question::of(&uri)?.end(&[])?;
@@ -330,37 +327,37 @@ pub(super) async fn alerts(State(api): State<Api>, asked: Asked) -> Result<Respo
     let mut question = Question::of(&asked.uri)?;
     let query = check_list(&mut question)?;
     question.end(&list::PARAMETERS)?;
-    Ok(ask_list(api, Ask::Alerts(query), &asked).await)
+    Ok(ask_list(api, Ask::Alerts(query), PATHS, &asked).await)
 }
 pub(super) async fn incidents(State(api): State<Api>, asked: Asked) -> Result<Response, Problem> {
     let mut question = Question::of(&asked.uri)?;
     let query = check_list(&mut question)?;
     question.end(&list::PARAMETERS)?;
-    Ok(ask_list(api, Ask::Incidents(query), &asked).await)
+    Ok(ask_list(api, Ask::Incidents(query), PATHS, &asked).await)
 }
 pub(super) async fn orders(State(api): State<Api>, asked: Asked) -> Result<Response, Problem> {
     let mut question = Question::of(&asked.uri)?;
     let closed_too = question.flag("closed")?;
     let query = check_list(&mut question)?;
     question.end(&[&list::PARAMETERS[..], &["closed"]].concat())?;
-    Ok(ask_list(api, Ask::Orders { closed_too, query }, &asked).await)
+    Ok(ask_list(api, Ask::Orders { closed_too, query }, PATHS, &asked).await)
 }
 pub(super) async fn order(State(api): State<Api>, path: OnePath, uri: Uri) -> Result<Response, Problem> {
     Question::of(&uri)?.end(&[])?;
     let order = id(path, OrderId::parse, ORDERS)?;
     Ok(ask(api, Ask::Order(order), ORDERS).await)
 }
-pub(super) async fn quarantine(State(api): State<Api>, uri: Uri) -> Result<Response, Problem> {
-    Question::of(&uri)?.end(&[])?;
-    Ok(ask(api, Ask::Quarantine, QUARANTINED).await)
+pub(super) async fn quarantine(State(api): State<Api>, asked: Asked) -> Result<Response, Problem> {
+    Question::of(&asked.uri)?.end(&[])?;
+    Ok(ask_list(api, Ask::Quarantine, QUARANTINED, &asked).await)
 }
-pub(super) async fn refusals(State(api): State<Api>, uri: Uri) -> Result<Response, Problem> {
-    Question::of(&uri)?.end(&[])?;
-    Ok(ask(api, Ask::Refusals, PATHS).await)
+pub(super) async fn refusals(State(api): State<Api>, asked: Asked) -> Result<Response, Problem> {
+    Question::of(&asked.uri)?.end(&[])?;
+    Ok(ask_list(api, Ask::Refusals, PATHS, &asked).await)
 }
-pub(super) async fn outbox(State(api): State<Api>, uri: Uri) -> Result<Response, Problem> {
-    Question::of(&uri)?.end(&[])?;
-    Ok(ask(api, Ask::Outbox, PATHS).await)
+pub(super) async fn outbox(State(api): State<Api>, asked: Asked) -> Result<Response, Problem> {
+    Question::of(&asked.uri)?.end(&[])?;
+    Ok(ask_list(api, Ask::Outbox, PATHS, &asked).await)
 }
 
 pub(super) async fn mail(State(api): State<Api>, path: OnePath, uri: Uri) -> Result<Response, Problem> {
@@ -549,6 +546,16 @@ pub(super) async fn import_fleet(State(api): State<Api>, uri: Uri, request: Inst
 }
 
 pub(super) type OnePath = Result<Path<String>, PathRejection>;
+pub(super) type TwoPaths = Result<Path<(String, String)>, PathRejection>;
+
+/// `{unit}/…/{what}`
+pub(super) fn unit_and(path: TwoPaths) -> Result<(UnitId, String), Problem> {
+    let (unit, what) = match path {
+        Ok(Path((unit, what))) => (Ok(Path(unit)), what),
+        Err(rejection) => (Err(rejection), String::new()),
+    };
+    Ok((id(unit, UnitId::parse, UNITS)?, what))
+}
 
 pub(super) fn id<T>(
     path: OnePath,

@@ -4,8 +4,7 @@
 use std::time::Duration;
 
 use axum::Extension;
-use axum::extract::rejection::PathRejection;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::{StatusCode, Uri};
 use axum::response::Response;
 use schemars::JsonSchema;
@@ -15,7 +14,9 @@ use crate::domain::message::Do;
 use crate::domain::view::Ask;
 use crate::domain::{Caller, Component, Role, UnitId};
 
-use super::api::{Api, Instruction, NAME_CHARS_MAX, NAME_PATTERN, OnePath, UNITS, ask, id, name};
+use super::api::{
+    Api, Asked, Instruction, NAME_CHARS_MAX, NAME_PATTERN, OnePath, TwoPaths, UNITS, ask, ask_list, id, name, unit_and,
+};
 use super::endpoint::not_for;
 use super::problem::Problem;
 use super::question::Question;
@@ -63,22 +64,14 @@ pub(super) async fn command(
     Ok(response)
 }
 
-pub(super) async fn commands(State(api): State<Api>, path: OnePath, uri: Uri) -> Result<Response, Problem> {
-    Question::of(&uri)?.end(&[])?;
+pub(super) async fn commands(State(api): State<Api>, path: OnePath, asked: Asked) -> Result<Response, Problem> {
+    Question::of(&asked.uri)?.end(&[])?;
     let unit = id(path, UnitId::parse, UNITS)?;
-    Ok(ask(api, Ask::Commands(unit), UNITS).await)
+    Ok(ask_list(api, Ask::Commands(unit), UNITS, &asked).await)
 }
 
-pub(super) async fn state(
-    State(api): State<Api>,
-    path: Result<Path<(String, String)>, PathRejection>,
-    uri: Uri,
-) -> Result<Response, Problem> {
+pub(super) async fn state(State(api): State<Api>, path: TwoPaths, uri: Uri) -> Result<Response, Problem> {
     Question::of(&uri)?.end(&[])?;
-    let (unit, command) = match path {
-        Ok(Path((unit, command))) => (Ok(Path(unit)), command),
-        Err(rejection) => (Err(rejection), String::new()),
-    };
-    let unit = id(unit, UnitId::parse, UNITS)?;
+    let (unit, command) = unit_and(path)?;
     Ok(ask(api, Ask::CommandState { unit, command }, COMMANDS).await)
 }

@@ -63,6 +63,8 @@ pub enum Answers {
     Json(Describe),
     /// A page of these.
     List(Describe),
+    /// All of these at once.
+    Whole(Describe),
     Csv,
 }
 
@@ -97,6 +99,12 @@ impl Endpoint {
     pub fn lists<T: JsonSchema>(mut self) -> Self {
         self.answers = Answers::List(|g| g.subschema_for::<T>());
         self.parameters.extend(super::list::described());
+        self
+    }
+
+    /// A list that is never long enough for pages.
+    pub fn lists_all<T: JsonSchema>(mut self) -> Self {
+        self.answers = Answers::Whole(|g| g.subschema_for::<T>());
         self
     }
 

@@ -114,7 +114,17 @@ fn next_page(uri: &Uri, next: &Cursor) -> String {
 
 /// A page as a JSON array; where the next one is stands in the head. 304 when the asker has it already.
 pub fn render_page<T: Serialize>(page: &Page<T>, uri: &Uri, asked_with: &HeaderMap) -> Response {
-    let body = serde_json::to_vec(&page.items).expect("rows are strings, numbers and lists of them");
+    let next = page.next.as_ref().map(|next| next_page(uri, next));
+    render_rows(&page.items, page.total, next.as_deref(), asked_with)
+}
+
+/// All rows, without pages.
+pub fn render_whole<T: Serialize>(rows: &[T], asked_with: &HeaderMap) -> Response {
+    render_rows(rows, rows.len(), None, asked_with)
+}
+
+fn render_rows<T: Serialize>(rows: &[T], total: usize, next: Option<&str>, asked_with: &HeaderMap) -> Response {
+    let body = serde_json::to_vec(rows).expect("rows are strings, numbers and lists of them");
     let mut headers = HeaderMap::new();
     let tag = format!("\"{}\"", hex::encode(&Sha256::digest(&body)[..16]));
     let has_it = asked_with.get_all(header::IF_NONE_MATCH).iter().filter_map(|v| v.to_str().ok()).any(|tags| {
@@ -125,9 +135,9 @@ pub fn render_page<T: Serialize>(page: &Page<T>, uri: &Uri, asked_with: &HeaderM
     headers.insert(header::ETAG, HeaderValue::try_from(tag).expect(ascii));
     // May be kept, but must be asked about each time.
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
-    headers.insert("x-total-count", HeaderValue::from(page.total));
-    if let Some(next) = &page.next {
-        let link = format!("<{}>; rel=\"next\"", next_page(uri, next));
+    headers.insert("x-total-count", HeaderValue::from(total));
+    if let Some(next) = next {
+        let link = format!("<{next}>; rel=\"next\"");
         headers.insert(header::LINK, HeaderValue::try_from(link).expect(ascii));
     }
     if has_it {

@@ -60,7 +60,7 @@ fn operation(
     parameters.extend(endpoint.parameters.iter().map(query_parameter));
     let mut responses = Map::new();
     responses.insert(endpoint.status.as_u16().to_string(), answer(&endpoint.answers, out));
-    if matches!(endpoint.answers, Answers::List(_)) {
+    if matches!(endpoint.answers, Answers::List(_) | Answers::Whole(_)) {
         responses.insert("304".to_owned(), json!({ "description": "You have it already (If-None-Match)" }));
     }
     let refused = json!({ "description": "Why not, and what to do", "content": { MEDIA_TYPE: { "schema": problem } } });
@@ -116,6 +116,14 @@ fn answer(answers: &Answers, out: &mut SchemaGenerator) -> Value {
                 "ETag": { "schema": { "type": "string" } },
                 "X-Total-Count": { "schema": { "type": "integer" }, "description": "Rows on all pages" },
                 "Link": { "schema": { "type": "string" }, "description": "The next page: <…>; rel=\"next\"" },
+            },
+            "content": { "application/json": { "schema": { "type": "array", "items": describe(out) } } },
+        }),
+        Answers::Whole(describe) => json!({
+            "description": "All rows",
+            "headers": {
+                "ETag": { "schema": { "type": "string" } },
+                "X-Total-Count": { "schema": { "type": "integer" }, "description": "Rows" },
             },
             "content": { "application/json": { "schema": { "type": "array", "items": describe(out) } } },
         }),

@@ -47,14 +47,14 @@ pub fn all() -> Vec<Endpoint> {
             .takes::<RebaselineBody>()
             .answers::<Done>(),
         look("/units/{unit}/commands", "What was asked of it lately", get(commands::commands))
-            .answers::<Vec<CommandView>>(),
+            .lists_all::<CommandView>(),
         work("/units/{unit}/commands", "Ask it for a self-test, a sign or (admin) a reboot", post(commands::command))
             .takes::<CommandBody>()
             .answers::<CommandView>()
             .only_begins(),
         look("/units/{unit}/commands/{command}", "How far a command is", get(commands::state)).answers::<CommandView>(),
         look("/availability", "For how long each unit was in which state", get(api::availability))
-            .answers::<Vec<AvailabilityRow>>()
+            .lists_all::<AvailabilityRow>()
             .with("since", Form::Time, SINCE),
         look("/outlook", "Which tests are due, and what will fail next", get(api::outlook)).answers::<Outlook>(),
         look("/report", "A period in figures", get(api::report))
@@ -78,7 +78,7 @@ pub fn all() -> Vec<Endpoint> {
             .takes::<MaintenanceBody>()
             .answers::<Done>(),
         look("/quarantine", "Units that were heard but are not in the fleet", get(api::quarantine))
-            .answers::<Vec<QuarantineRow>>(),
+            .lists_all::<QuarantineRow>(),
         manage("/quarantine/{unit}/accept", "Take one of them in", post(api::accept))
             .takes::<AcceptBody>()
             .answers::<UnitCard>(),
@@ -88,8 +88,8 @@ pub fn all() -> Vec<Endpoint> {
             .answers::<ImportPlan>()
             .with("dry_run", Form::Flag, "Only say what would change")
             .with("by", Form::Text, "Who does it"),
-        look("/refusals", "Input that was refused", get(api::refusals)).answers::<Vec<RefusalRow>>(),
-        look("/outbox", "Mails and what became of them", get(api::outbox)).answers::<Vec<OutboxRow>>(),
+        look("/refusals", "Input that was refused", get(api::refusals)).lists_all::<RefusalRow>(),
+        look("/outbox", "Mails and what became of them", get(api::outbox)).lists_all::<OutboxRow>(),
         manage("/outbox", "Try again what was refused", post(api::retry_mails))
             .takes::<RetryMailsBody>()
             .answers::<Retried>(),

@@ -308,6 +308,7 @@ impl StoreReader {
                 since: time(r, 2)?,
                 units: from_json(r, 4)?,
                 reason: r.get(5)?,
+                because: None,
                 order: None,
             })
         })

@@ -19,6 +19,7 @@ fn alert(id: &str, rule: &str, severity: Severity, state: AlertState) -> AlertRo
         flapping: false,
         since: Timestamp::parse("2026-11-21T09:01:45Z").expect("a time"),
         reason: "no heartbeat for 1 min 45 s".to_owned(),
+        because: None,
         order: OrderId::parse("WO-000042").ok(),
     }
 }
@@ -31,6 +32,7 @@ fn incident(kind: GroupKind, name: &str, units: &[&str]) -> IncidentRow {
         since: Timestamp::parse("2026-11-21T09:02:00Z").expect("a time"),
         units: units.iter().map(|u| unit(u)).collect(),
         reason: "2 of 3 units are silent".to_owned(),
+        because: None,
         order: None,
     }
 }

@@ -7,6 +7,7 @@
 //!  templates/*.html ───────────────┘
 //! ```
 
+mod because;
 mod charts;
 mod map;
 mod pages;

@@ -7,7 +7,9 @@ use crate::domain::explain::{Explained, Standing};
 use crate::domain::on_demand::CommandView;
 use crate::domain::overview::{Counts, Overview, Part, RulesView, WORST_FIRST, is_overdue};
 use crate::domain::view::{AlertRow, IncidentRow, OrderView, ReadingView, SeriesView, UnitCard, UnitHistory, UnitRow};
-use crate::domain::{AlertState, City, CrewId, GroupKind, OrderMove, OrderState, Outcome, Readiness, Severity, UnitId};
+use crate::domain::{
+    AlertState, City, CrewId, GroupKind, OrderMove, OrderState, Outcome, Readiness, Reason, Severity, UnitId,
+};
 use crate::render::crew_page;
 
 use super::reader::{Reader, has_chart, link};
@@ -126,6 +128,8 @@ pub struct Kept {
 pub struct Incidents<'a> {
     pub rows: &'a [IncidentRow],
     pub page: OnePage,
+    pub filter: &'a str,
+    pub mistakes: &'a [String],
 }
 
 /// `/alerts`
@@ -141,6 +145,7 @@ pub struct AskedAlerts {
     pub severity: String,
     pub state: String,
     pub rule: String,
+    pub filter: String,
 }
 
 /// How many rows there are in all, and where the others are.
@@ -281,7 +286,12 @@ impl Home<'_> {
         );
         let say = headline(&overview.counts, reader);
         let values = context! {
-            overview => data(overview),
+            overview => context! {
+                unplaced_units => unit_lines(&overview.unplaced_units, reader),
+                broken_units => unit_lines(&overview.broken_units, reader),
+                changed_units => unit_lines(&overview.changed_units, reader),
+                ..data(overview)
+            },
             say => say.as_str(),
             city => city,
             is_part => !self.part.is_everything(),
@@ -289,14 +299,30 @@ impl Home<'_> {
             cities => cities.collect::<Vec<_>>(),
             broken_href => broken_href,
             map => Value::from_safe_string(map::svg(overview, self.part, reader)),
-            incidents => self.incidents.iter().take(INCIDENTS_ON_THE_BOARD).map(incident).collect::<Vec<_>>(),
+            incidents => incident_lines(self.incidents.iter().take(INCIDENTS_ON_THE_BOARD), reader),
         };
         Drawn { template: "home.html", values, live: EVERYTHING.to_owned(), say }
     }
 }
 
+fn why(reader: &Reader, because: Option<&Reason>, text: &str) -> Value {
+    Value::from_safe_string(reader.why(because, text))
+}
+
+fn unit_lines(rows: &[UnitRow], reader: &Reader) -> Vec<Value> {
+    rows.iter().map(|u| context! { why => why(reader, u.because.as_ref(), &u.reason), ..data(u) }).collect()
+}
+
+fn alert_lines(rows: &[AlertRow], reader: &Reader) -> Vec<Value> {
+    rows.iter().map(|a| context! { why => why(reader, a.because.as_ref(), &a.reason), ..data(a) }).collect()
+}
+
+fn incident_lines<'a>(rows: impl Iterator<Item = &'a IncidentRow>, reader: &Reader) -> Vec<Value> {
+    rows.map(|row| incident(row, reader)).collect()
+}
+
 /// Without its units: there may be a hundred thousand.
-fn incident(row: &IncidentRow) -> Value {
+fn incident(row: &IncidentRow, reader: &Reader) -> Value {
     let name = row.name.as_str();
     let href = match row.kind {
         GroupKind::Uplink => link("/units", [("uplink", name)]),
@@ -307,7 +333,7 @@ fn incident(row: &IncidentRow) -> Value {
     };
     context! {
         kind => row.kind.as_str(), name, href, unit_count => row.units.len(), since => row.since.to_string(),
-        reason => row.reason.as_str(), order => row.order.map(|o| o.to_string()),
+        why => why(reader, row.because.as_ref(), &row.reason), order => row.order.map(|o| o.to_string()),
     }
 }
 
@@ -332,7 +358,7 @@ impl Units<'_> {
         });
         let readiness = WORST_FIRST.map(|r| context! { word => r.as_str(), is_asked => asked.readiness.contains(&r) });
         let values = context! {
-            units => data(self.rows),
+            units => unit_lines(self.rows, reader),
             total => self.total,
             asked => context! {
                 city => &*asked.city, crew => &*asked.crew, filter => shown_filter(asked), sort => &*asked.sort,
@@ -389,6 +415,8 @@ impl UnitPage<'_> {
         let maintenance = self.explained.and_then(|e| e.maintenance_until);
         let values = context! {
             unit => data(card),
+            why => why(reader, card.row.because.as_ref(), &card.row.reason),
+            alerts => alert_lines(&card.alerts, reader),
             explained => self.explained.map(data),
             orders => orders,
             readings => readings.collect::<Vec<_>>(),
@@ -396,7 +424,7 @@ impl UnitPage<'_> {
             charts => charts.collect::<Vec<_>>(),
             spans => spans.to_vec(),
             siblings => siblings(card),
-            rules => self.explained.map(rule_groups),
+            rules => self.explained.map(|explained| rule_groups(explained, reader)),
             history => self.history.map(|h| context! {
                 from => h.from.to_string(), to => h.to.to_string(), available_pct => h.available_pct,
             }),
@@ -484,7 +512,7 @@ fn siblings(card: &UnitCard) -> Vec<Value> {
         .collect()
 }
 
-fn rule_groups(explained: &Explained) -> Vec<Value> {
+fn rule_groups(explained: &Explained, reader: &Reader) -> Vec<Value> {
     let group_of = |state: Standing| match state {
         Standing::Pending | Standing::Firing | Standing::Clearing | Standing::Held => "active",
         Standing::Inactive => "quiet",
@@ -493,7 +521,13 @@ fn rule_groups(explained: &Explained) -> Vec<Value> {
     ["active", "quiet", "not-for"]
         .into_iter()
         .filter_map(|name| {
-            let rules: Vec<Value> = explained.rules.iter().filter(|r| group_of(r.state) == name).map(data).collect();
+            let of_group = explained.rules.iter().filter(|r| group_of(r.state) == name);
+            let rules: Vec<Value> = of_group
+                .map(|r| {
+                    let why = r.reason.as_ref().map(|text| why(reader, r.because.as_ref(), text));
+                    context! { why, ..data(r) }
+                })
+                .collect();
             (!rules.is_empty()).then(|| context! { name, is_open => name == "active", rules })
         })
         .collect()
@@ -566,8 +600,14 @@ impl OrderPage<'_> {
             context! { word => to.as_str(), class }
         });
         let more = view.units.len().saturating_sub(CHIPS_MAX);
+        let history = view.history.iter().map(|c| match &c.because {
+            Some(because) => context! { why => why(reader, Some(because), &c.why), ..data(c) },
+            // A person's note, as often as not.
+            None => context! { why => Value::from_safe_string(reader.written(&c.why)), ..data(c) },
+        });
         let values = context! {
             order => order(view),
+            history => history.rev().collect::<Vec<_>>(),
             card => self.card.map(data),
             moves => moves.collect::<Vec<_>>(),
             kept => context! { by => &*self.kept.by, note => &*self.kept.note },
@@ -605,9 +645,11 @@ impl OrderPage<'_> {
 impl Incidents<'_> {
     fn drawn(&self, reader: &Reader) -> Drawn {
         let values = context! {
-            incidents => self.rows.iter().map(incident).collect::<Vec<_>>(),
+            incidents => incident_lines(self.rows.iter(), reader),
             total => self.page.total,
             pages => pages(&self.page.first, &self.page.next),
+            asked => context! { filter => self.filter },
+            mistakes => self.mistakes.to_vec(),
         };
         let say = reader.count("n-open-incidents", self.page.total);
         Drawn { template: "incidents.html", values, live: EVERYTHING.to_owned(), say }
@@ -618,11 +660,12 @@ impl Alerts<'_> {
     fn drawn(&self, reader: &Reader) -> Drawn {
         let states = [AlertState::Firing, AlertState::Inhibited, AlertState::Pending];
         let values = context! {
-            alerts => data(self.rows),
+            alerts => alert_lines(self.rows, reader),
             total => self.page.total,
             pages => pages(&self.page.first, &self.page.next),
             asked => context! {
                 severity => &*self.asked.severity, state => &*self.asked.state, rule => &*self.asked.rule,
+                filter => &*self.asked.filter,
             },
             severities => names(Severity::ALL),
             states => names(&states),

@@ -56,7 +56,16 @@ impl Reader {
     /// `21 Nov 14:05`, with the year when it is another one.
     pub fn short(&self, at: Timestamp) -> String {
         let (local, today) = (at.to_utc().with_timezone(&self.zone), self.now.to_utc().with_timezone(&self.zone));
-        let key = if local.year() == today.year() { "time-short" } else { "time-other-year" };
+        self.of_calendar(if local.year() == today.year() { "time-short" } else { "time-other-year" }, at)
+    }
+
+    /// `21 Nov 2026`.
+    pub fn day(&self, at: Timestamp) -> String {
+        self.of_calendar("time-day", at)
+    }
+
+    fn of_calendar(&self, key: &str, at: Timestamp) -> String {
+        let local = at.to_utc().with_timezone(&self.zone);
         let month = self.say(&format!("month-{}", local.month()));
         self.say_with(
             key,
@@ -120,13 +129,22 @@ impl Reader {
         format!("<time datetime=\"{at}\" title=\"{}\">{}</time>", escaped(&self.short(at)), escaped(&due))
     }
 
-    /// What the service itself says is English.
+    /// What is known as an English sentence only.
     pub fn reason(&self, text: &str) -> String {
-        let text = self.local_time().localise(text);
+        let text = self.written_text(text);
         match self.language.code.as_str() {
             "en" => format!("<bdi>{}</bdi>", escaped(&text)),
             _ => format!("<bdi lang=\"en\" dir=\"ltr\">{}</bdi>", escaped(&text)),
         }
+    }
+
+    /// What a person or `alerts.toml` wrote.
+    pub fn written(&self, text: &str) -> String {
+        format!("<bdi>{}</bdi>", escaped(&self.written_text(text)))
+    }
+
+    pub fn written_text(&self, text: &str) -> String {
+        self.local_time().localise(text)
     }
 
     /// `battery.voltage` in words; what has none stays as it is.
@@ -187,8 +205,6 @@ impl Reader {
                 html(Timestamp::parse(&at).map_or_else(|| escaped(&at), |at| write(&reader, at)))
             });
         }
-        let reader = Arc::clone(&me);
-        env.add_function("local", move |text: String| reader.local_time().localise(&text));
         env.add_function("span", move |seconds: f64| {
             me.span(Duration::try_from_secs_f64(seconds.max(0.0)).unwrap_or(Duration::MAX))
         });

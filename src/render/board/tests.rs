@@ -1,8 +1,9 @@
 use serde_json::{Value as Json, json};
 
 use super::*;
-use crate::domain::Timestamp;
 use crate::domain::overview::Part;
+use crate::domain::rule::Side;
+use crate::domain::{Kind, Reason, Timestamp};
 
 fn read<T: serde::de::DeserializeOwned>(value: Json) -> T {
     serde_json::from_value(value).expect("the right shape")
@@ -52,7 +53,16 @@ fn card(name: &str) -> crate::domain::view::UnitCard {
         "siblings": [{"unit": "PSH-002", "shares": "uplink", "readiness": "ready"}],
     });
     card.as_object_mut().expect("an object").extend(more.as_object().expect("an object").clone());
-    read(card)
+    let mut card: crate::domain::view::UnitCard = read(card);
+    card.row.because = Some(silent());
+    card.alerts[0].because = Some(silent());
+    card
+}
+
+/// Inside the service a reason comes in its parts, too.
+fn silent() -> Reason {
+    let last = Timestamp::parse("2026-11-21T08:58:25.000Z").expect("a time");
+    Reason::NothingFor { kind: Kind::Heartbeat, last, silence: std::time::Duration::from_secs(95) }
 }
 
 fn frame(language: &str, role: Role) -> Frame {
@@ -105,14 +115,16 @@ fn overview(name: &str) -> crate::domain::overview::Overview {
 }
 
 fn incidents() -> Vec<crate::domain::view::IncidentRow> {
-    vec![read(json!({
+    let mut row: crate::domain::view::IncidentRow = read(json!({
         "kind": "uplink", "name": "psh-fibre-01", "state": "open", "since": "2026-11-21T09:01:00.000Z",
         "units": ["PSH-001", "PSH-002"], "reason": "2 of 2 units of this uplink are affected", "order": null,
-    }))]
+    }));
+    row.because = Some(Reason::SilentTogether { silent: 2, of: 2, group: crate::domain::GroupKind::Uplink });
+    vec![row]
 }
 
 fn explained() -> crate::domain::explain::Explained {
-    read(json!({
+    let mut explained: crate::domain::explain::Explained = read(json!({
         "unit": "PSH-001", "at": "2026-11-21T09:30:00.000Z", "readiness": "silent", "reason": "no heartbeat",
         "hearing": true, "maintenance_until": null, "diagnoses": [], "rules": [{
             "rule": "battery-low", "component": "battery", "severity": "major", "state": "firing", "not_for": null,
@@ -122,7 +134,16 @@ fn explained() -> crate::domain::explain::Explained {
             "signs": [{"asks": "battery.voltage below 11.6 V, clear above 12.6 V", "says": "holds", "due": null,
                        "figures": [{"what": "now", "text": "11.4 V"}]}],
         }],
-    }))
+    }));
+    explained.rules[0].because = Some(Reason::Beyond {
+        metric: "battery.voltage".to_owned(),
+        value: 11.4,
+        unit: "V".to_owned(),
+        side: Side::Below,
+        limit: 11.6,
+        consecutive: 1,
+    });
+    explained
 }
 
 fn history() -> crate::domain::view::UnitHistory {
@@ -151,8 +172,10 @@ fn series() -> Vec<crate::domain::view::SeriesView> {
 fn all_pages(language: &str, name: &str) -> Vec<(&'static str, String)> {
     let (overview, incidents, card, explained, history, series) =
         (overview(name), incidents(), card(name), explained(), history(), series());
-    let order: crate::domain::view::OrderView = read(order());
-    let alert = [read(alert())];
+    let mut order: crate::domain::view::OrderView = read(order());
+    order.history[0].because =
+        Some(Reason::FiredFor { after: std::time::Duration::from_secs(300), what: Box::new(silent()) });
+    let alert = [card.alerts[0].clone()];
     let rules = read(json!({
         "rules": [{
             "rule": "unit-silent", "component": "uplink", "severity": "critical", "summary": "no heartbeat for {for}",
@@ -220,7 +243,12 @@ fn all_pages(language: &str, name: &str) -> Vec<(&'static str, String)> {
         ),
         (
             "incidents",
-            View::Incidents(Incidents { rows: &incidents, page: OnePage { total: 1, ..OnePage::default() } }),
+            View::Incidents(Incidents {
+                rows: &incidents,
+                page: OnePage { total: 1, ..OnePage::default() },
+                filter: name,
+                mistakes: &mistakes,
+            }),
         ),
         (
             "alerts",

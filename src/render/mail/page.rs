@@ -680,6 +680,7 @@ fn began(why: &Reason, at: Timestamp) -> Timestamp {
         | Reason::MaintenanceEnded { what, .. } => began(what, at),
         Reason::HeardAgain { .. }
         | Reason::FirstHeard
+        | Reason::NeverHeard
         | Reason::NeverPassed { .. }
         | Reason::TestsPassed { .. }
         | Reason::TestsOverdue { .. }

@@ -27,6 +27,14 @@ fn heard(look: &Look, at: Option<Timestamp>) -> Cell {
     }
 }
 
+/// Of the whole fleet.
+pub fn all_units(rows: &[UnitRow], look: &Look) -> String {
+    match rows {
+        [] => "No units. `buttonwatch fleet import FILE` brings them in.\n".to_owned(),
+        rows => unit_list(rows, look),
+    }
+}
+
 pub fn unit_list(rows: &[UnitRow], look: &Look) -> String {
     if rows.is_empty() {
         return "No units.\n".to_owned();

@@ -31,7 +31,7 @@ pub use card::{DAY_SERIES, unit_card};
 pub use cell::{clean, fit, width};
 pub use chosen::chosen;
 pub use command::{command, commands};
-pub use fleet::{import_plan, quarantine, unit_list};
+pub use fleet::{all_units, import_plan, quarantine, unit_list};
 pub use near::{NearRow, near};
 pub use order::{order_detail, order_list};
 pub use public::{PublicLine, public_report};
@@ -40,7 +40,7 @@ pub use report::{ReportLine, report};
 pub(in crate::render) use report::{presses_told, span};
 pub use series::series;
 pub use service::{mail, metrics, outbox, refusals};
-pub use trouble::{alerts, incidents};
+pub use trouble::{alerts, counted, incidents};
 pub use when::{age, in_local_time, local_and_age};
 
 /// What the reader has before the eyes.

@@ -64,9 +64,6 @@ impl Record for NearRow {
         let own = [self.distance_m.to_string(), self.bearing_deg.to_string(), self.direction.to_owned()];
         own.into_iter().chain(self.row.values()).collect()
     }
-    fn words(field: &str) -> Option<Vec<&'static str>> {
-        UnitRow::words(field)
-    }
 }
 
 /// `840 m`, `2.4 km`, `31 km`.
@@ -82,7 +79,7 @@ fn distance_text(meters: f64) -> String {
 pub fn near(rows: &[NearRow], unplaced: usize, look: &Look) -> String {
     let mut lines = Vec::new();
     if rows.is_empty() {
-        lines.push("No unit is that near.".to_owned());
+        lines.push("No unit that fits is that near.".to_owned());
     } else {
         let mut grid = Grid::new([
             Column::whole("DISTANCE").right(),

@@ -9,9 +9,7 @@ use crate::domain::view::{
     AlertRow, AvailabilityRow, GroupAvailability, ImportPlan, IncidentRow, MailView, OrderView, OutboxRow,
     QuarantineRow, RefusalRow, StretchRow, UnitCard, UnitRow,
 };
-use crate::domain::{
-    AlertState, Component, GroupKind, IncidentState, OrderState, Priority, Readiness, SeriesPoint, Severity,
-};
+use crate::domain::{Readiness, SeriesPoint};
 
 use super::command::outcome_text;
 
@@ -278,14 +276,6 @@ impl Record for AlertRow {
             maybe(&self.order),
         ]
     }
-    fn words(field: &str) -> Option<Vec<&'static str>> {
-        match field {
-            "component" => all_words!(Component),
-            "severity" => all_words!(Severity),
-            "state" => all_words!(AlertState),
-            _ => None,
-        }
-    }
 }
 
 impl Record for IncidentRow {
@@ -300,13 +290,6 @@ impl Record for IncidentRow {
             self.reason.clone(),
             maybe(&self.order),
         ]
-    }
-    fn words(field: &str) -> Option<Vec<&'static str>> {
-        match field {
-            "kind" => all_words!(GroupKind),
-            "state" => all_words!(IncidentState),
-            _ => None,
-        }
     }
 }
 
@@ -359,14 +342,6 @@ impl Record for OrderView {
             text(self.relapses),
             text(self.flapping),
         ]
-    }
-    fn words(field: &str) -> Option<Vec<&'static str>> {
-        match field {
-            "component" => all_words!(Component),
-            "priority" => all_words!(Priority),
-            "state" => all_words!(OrderState),
-            _ => None,
-        }
     }
 }
 

@@ -34,6 +34,7 @@ fn row(unit: &str, name: &str, readiness: Readiness, reason: &str) -> UnitRow {
         position: Some((34.0086, 71.5743)),
         readiness,
         reason: reason.to_owned(),
+        because: None,
         since: Some(time("2026-11-21T09:00:05Z")),
         last_heard: Some(time("2026-11-21T08:58:25Z")),
         open_alerts: 1,
@@ -65,6 +66,7 @@ fn order() -> OrderView {
         state,
         by: by.to_owned(),
         why: why.to_owned(),
+        because: None,
     };
     OrderView {
         order: OrderId::new(42),
@@ -152,6 +154,7 @@ fn alert(unit: &str, severity: Severity, state: AlertState, flapping: bool) -> A
         flapping,
         since: time("2026-11-21T08:00:00Z"),
         reason: "battery.voltage 11.4 V is below 11.6 V, for 5 min".to_owned(),
+        because: None,
         order: Some(OrderId::new(42)),
     }
 }
@@ -294,6 +297,7 @@ fn incident() -> IncidentRow {
         since: time("2026-11-21T09:01:35Z"),
         units: vec![unit_id("PSH-010"), unit_id("PSH-011")],
         reason: "5 of 6 units of this uplink are affected".to_owned(),
+        because: None,
         order: Some(OrderId::new(43)),
     }
 }
@@ -470,6 +474,7 @@ fn pages(look: &Look) -> Vec<(&'static str, String)> {
         (
             "nothing",
             [
+                all_units(&[], look),
                 unit_list(&[], look),
                 availability("CITY", &[], MONTH, look),
                 alerts(&[], look),

@@ -134,10 +134,15 @@ pub async fn orders(State(hall): State<Hall>, visit: Visit) -> Response {
 pub async fn alerts(State(hall): State<Hall>, visit: Visit) -> Response {
     let page = async {
         let field = |name: &str| visit.field(name).to_owned();
-        let asked = AskedAlerts { severity: field("severity"), state: field("state"), rule: field("rule") };
+        let asked = AskedAlerts {
+            severity: field("severity"),
+            state: field("state"),
+            rule: field("rule"),
+            filter: field("filter"),
+        };
         let fields = ["severity", "state", "rule"].into_iter().filter_map(|f| given(f, visit.field(f)));
         let fields: Vec<String> = fields.collect();
-        let (query, mistakes) = query(&fields, visit.field("filter"), Some("-severity"), &visit);
+        let (query, mistakes) = query(&fields, &asked.filter, Some("-severity"), &visit);
         let Answer::Alerts(list) = hall.ask(Ask::Alerts(query)).await? else { return Err(other_answer()) };
         let page = one_page(&visit, &list);
         let view = View::Alerts(Alerts { rows: &list.items, page, asked: &asked, mistakes: &mistakes });
@@ -148,9 +153,11 @@ pub async fn alerts(State(hall): State<Hall>, visit: Visit) -> Response {
 
 pub async fn incidents(State(hall): State<Hall>, visit: Visit) -> Response {
     let page = async {
-        let (query, mistakes) = query(&[], visit.field("filter"), Some("-since"), &visit);
+        let filter = visit.field("filter");
+        let (query, mistakes) = query(&[], filter, Some("-since"), &visit);
         let Answer::Incidents(list) = hall.ask(Ask::Incidents(query)).await? else { return Err(other_answer()) };
-        let view = View::Incidents(Incidents { rows: &list.items, page: one_page(&visit, &list) });
+        let page = one_page(&visit, &list);
+        let view = View::Incidents(Incidents { rows: &list.items, page, filter, mistakes: &mistakes });
         Ok(hall.page(&visit, status(&mistakes), &view, None))
     };
     hall.or_refuse(&visit, page.await)

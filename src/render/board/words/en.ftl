@@ -61,6 +61,7 @@ span-minutes = { $n } min
 span-hours = { $n } h
 span-days = { $n } d
 time-short = { $day } { $month } { $time }
+time-day = { $day } { $month } { $year }
 time-other-year = { $day } { $month } { $year } { $time }
 month-1 = Jan
 month-2 = Feb
@@ -207,6 +208,7 @@ no-positions = No button has a position. Write lat and lon into fleet.csv to see
 km = { $n } km
 m = { $n } m
 open-incidents = Common causes
+no-incidents-fit = No common cause fits.
 no-incidents = No common cause is open.
 newest-changes = Newest changes
 no-changes = Nothing has changed yet.
@@ -220,6 +222,8 @@ any-crew = Any crew
 filter = Filter
 filter-help = Conditions with spaces between: silent>10m, battery.voltage<11.8, open_orders>0, name~bazaar.
 filter-help-short = Conditions with spaces between: priority=P1, component=battery, unit=PSH-001.
+filter-help-alerts = Conditions with spaces between: component=camera, since>1d, city=Peshawar, reason~battery.
+filter-help-incidents = Conditions with spaces between: kind=feeder, size>5, name~fibre, since>1h.
 filter-wrong = The filter cannot be read. Nothing is filtered out until it is mended.
 sorted-by = sorted by
 sort-name = id
@@ -265,6 +269,9 @@ command-done = done
 command-expired = nothing came
 do-selftest = Run a self-test
 do-locate = Make it blink
+do-reboot = Restart it
+do-reboot-help = While it restarts, nobody can call for help with it. That takes some minutes.
+do-reboot-now = Restart it now
 do-maintenance = Set maintenance
 maintenance-for = Maintenance for
 maintenance-end = end it now
@@ -382,6 +389,111 @@ problem-wrong-method = Nothing was done
 problem-wrong-method-help = This address is for the buttons of a page. Open the page and use them.
 problem-misdirected = This address is not served
 problem-misdirected-help = The service answers on this machine only. Use the name localhost.
+
+# Why: sentences about what was noticed. A part that stands in another sentence begins with a small letter.
+group-uplink = network circuit
+group-feeder = power feeder
+group-site = site
+group-city = city
+group-fleet = fleet
+event-boot = restart
+event-real-press = real press
+event-test-press = test press
+event-unanswered-press = unanswered press
+event-battery-empty = empty battery
+event-press-test = press test
+event-selftest = self-test
+# Between the parts of a list.
+why-comma = {", "}
+why-nothing = { $kind ->
+    [heartbeat] no heartbeat
+    [selftest] no self-test
+    [power] no power message
+    [press] no press
+    [status] no status
+   *[reply] no reply
+} for { $span }, last at { $at }
+why-heard-again = heard again after { $span }
+why-first-heard = heard for the first time
+why-never-heard = has never been heard
+why-never-passed = has never passed a self-test
+why-not-yet-passed = has not yet passed: { $tests }
+why-passed = tests passed: { $tests }
+why-tests-overdue = last self-test at { $at }, more than { $span } ago
+why-deaf = the monitor has heard nothing since { $at }
+why-deaf-last = the monitor was deaf; this button was last heard at { $at }
+why-doubt = { $n } of { $all } buttons fell silent at once: more likely the monitor is deaf
+why-and-more = { $what }; and { $n } more
+why-all-clear = all alerts resolved, tests passed
+why-maintenance = in maintenance until { $at }
+why-maintenance-over = maintenance is over
+why-beyond = { $what } { $value } is { $side ->
+    [below] below
+   *[above] above
+} { $limit }
+why-in-a-row = { $what }, { $n } times in a row
+why-within = { $what } { $value } is back { $side ->
+    [below] at or above
+   *[above] at or below
+} { $limit }
+why-baseline = { $what } { $value }{ $mode ->
+    [ir] {" "}by infrared
+   *[day] {""}
+} is { $side ->
+    [below] below
+   *[above] above
+} { $limit }; it was { $baseline } when new
+why-changing = { $what } changes by { $value } within { $span }, { $side ->
+    [below] below
+   *[above] above
+} { $limit }
+why-foreseen = { $what } { $value } will be { $side ->
+    [below] below
+   *[above] above
+} { $limit } on { $day } (between { $from } and { $until }, { $sure } % sure)
+why-not-foreseen = { $what } is no longer on its way to the limit
+why-and = { $first }; and { $next }
+why-for = { $what }, for { $span }
+why-brief = did not last: { $what }
+why-tested = { $test } test { $result ->
+    [pass] passed
+    [fail] failed
+    [inconclusive] was inconclusive
+   *[skipped] was skipped
+}
+why-code = { $what } ({ $code })
+why-counted = { $n ->
+    [1] { $event } within { $span }
+   *[other] { $event } { $n } times within { $span }
+}
+why-counted-fewer = { $n ->
+    [0] no { $event } within { $span }
+   *[other] { $event } only { $n } times within { $span }
+}
+why-overdue = no { $event } for { $span }, last at { $at }
+why-overdue-never = no { $event } within { $span } of coming into service
+why-done = { $event } done
+why-flapping = { $what }; on and off: { $n } times within { $span }
+why-inhibited = part of the { $kind } incident at { $name }
+why-rule-gone = the rule is no longer in alerts.toml
+why-unit-gone = the button is no longer in the fleet
+why-rebaselined = its commissioning values are learned anew
+why-together = { $n } of { $all } buttons of this { $kind } are affected
+why-back-together = { $n } of { $all } buttons are well again
+why-widened = taken over by the { $kind } incident at { $name }
+why-fired-for = { $what }; alert firing for { $span }
+why-incident-order = { $n } buttons share the { $kind } { $name }
+why-incident-over = the { $kind } incident at { $name } is over
+why-no-note = no note given
+why-cleared = cleared by itself: { $what }
+why-verified = passed after the repair: { $tests }; alerts stayed resolved for { $span }
+why-stayed = alerts stayed resolved for { $span } after the repair
+why-failed-after = { $test } test failed after the repair
+why-firing-after = { $rule } fired again after the repair
+why-relapsed = came back { $span } after it was closed: { $what }
+why-joined = { $rule } joined: { $what }
+why-diagnosed = { $what }; { $diagnosis }
+why-after-maintenance = still wrong after maintenance: { $what }
 
 # Readings
 metric-battery-voltage = Battery voltage

@@ -171,6 +171,11 @@ impl Language {
         self.bundles.iter().any(|b| b.has_message(key))
     }
 
+    #[cfg(test)]
+    pub fn keys(&self) -> Vec<String> {
+        entries(CARRIED[0].1).into_iter().map(|e| e.key).collect()
+    }
+
     fn has_own(&self, key: &str) -> bool {
         let own = self.bundles.iter().filter(|b| b.locales.iter().any(|l| l.to_string() == self.code));
         own.into_iter().any(|b| b.has_message(key))

@@ -87,6 +87,7 @@ fn every_word_that_the_house_can_say_has_words() {
         explain::{Says, Standing},
         message::Do,
         on_demand::CommandState,
+        rule::{CountedEvent, OverdueEvent},
     };
     fn all<T: std::fmt::Display>(prefix: &str, words: &[T]) -> Vec<String> {
         words.iter().map(|w| format!("{prefix}-{w}")).collect()
@@ -100,6 +101,9 @@ fn every_word_that_the_house_can_say_has_words() {
     keys.extend(all("do", OrderMove::ALL));
     keys.extend(all("alert", AlertState::ALL));
     keys.extend(all("kind", GroupKind::ALL));
+    keys.extend(all("group", GroupKind::ALL));
+    keys.extend(all("event", CountedEvent::ALL));
+    keys.extend(all("event", OverdueEvent::ALL));
     keys.extend(all("standing", Standing::ALL));
     keys.extend(all("says", Says::ALL));
     keys.extend(all("outcome", Outcome::ALL));
@@ -120,6 +124,12 @@ fn every_word_that_a_template_asks_for_is_there() {
     let english = words.english();
     let mut missing = Vec::new();
     for (name, text) in super::super::TEMPLATES {
+        // Handed to a line that asks for it.
+        for key in text.split('\'').filter(|piece| piece.starts_with("filter-help")) {
+            if !english.knows(key) {
+                missing.push(format!("{name}: {key}"));
+            }
+        }
         for piece in text.split("t('").skip(1) {
             let (key, rest) = piece.split_once('\'').expect("it ends");
             let is_start_of_one = rest.trim_start().starts_with('~');

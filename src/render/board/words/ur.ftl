@@ -53,6 +53,7 @@ span-minutes = { $n } منٹ
 span-hours = { $n } گھنٹے
 span-days = { $n } دن
 time-short = { $day } { $month } { $time }
+time-day = { $day } { $month } { $year }
 time-other-year = { $day } { $month } { $year } { $time }
 month-1 = جنوری
 month-2 = فروری
@@ -193,6 +194,7 @@ no-positions = کسی بٹن کا مقام معلوم نہیں۔ یہاں دیک
 km = { $n } کلومیٹر
 m = { $n } میٹر
 open-incidents = مشترکہ وجوہات
+no-incidents-fit = کوئی مشترکہ وجہ نہیں ملی۔
 no-incidents = کوئی مشترکہ وجہ نہیں۔
 newest-changes = تازہ ترین تبدیلیاں
 no-changes = ابھی تک کچھ نہیں بدلا۔
@@ -206,6 +208,8 @@ any-crew = کوئی بھی عملہ
 filter = فلٹر
 filter-help = شرطیں لکھیں اور درمیان میں خالی جگہ چھوڑیں: silent>10m, battery.voltage<11.8, open_orders>0, name~bazaar
 filter-help-short = شرطیں لکھیں اور درمیان میں خالی جگہ چھوڑیں: priority=P1, component=battery, unit=PSH-001
+filter-help-alerts = شرطیں لکھیں اور درمیان میں خالی جگہ چھوڑیں: component=camera, since>1d, city=Peshawar, reason~battery
+filter-help-incidents = شرطیں لکھیں اور درمیان میں خالی جگہ چھوڑیں: kind=feeder, size>5, name~fibre, since>1h
 filter-wrong = فلٹر سمجھ میں نہیں آیا۔ درست کرنے تک کچھ چھانٹا نہیں جائے گا۔
 sorted-by = ترتیب:
 sort-name = شناخت
@@ -248,6 +252,9 @@ command-done = ہو گیا
 command-expired = کوئی جواب نہیں آیا
 do-selftest = خود ٹیسٹ چلائیں
 do-locate = بتی جلا کر دکھائیں
+do-reboot = دوبارہ چلائیں
+do-reboot-help = دوبارہ چلنے کے دوران اس سے مدد نہیں بلائی جا سکتی۔ اس میں چند منٹ لگتے ہیں۔
+do-reboot-now = ابھی دوبارہ چلائیں
 do-maintenance = زیرِ مرمت رکھیں
 maintenance-for = زیرِ مرمت کی مدت
 maintenance-end = ابھی ختم کریں
@@ -362,6 +369,110 @@ problem-wrong-method = کچھ نہیں ہوا
 problem-wrong-method-help = یہ پتا صفحے کے بٹنوں کے لیے ہے۔ صفحہ کھولیں اور اس کے بٹن استعمال کریں۔
 problem-misdirected = یہ پتا یہاں نہیں چلتا
 problem-misdirected-help = سروس صرف اسی مشین پر جواب دیتی ہے۔ localhost استعمال کریں۔
+
+# وجہ: جو دیکھا گیا اس کے جملے
+group-uplink = نیٹ ورک سرکٹ
+group-feeder = بجلی کے فیڈر
+group-site = جگہ
+group-city = شہر
+group-fleet = پورے نظام
+event-boot = دوبارہ چلنا
+event-real-press = مدد کے لیے بٹن دبنا
+event-test-press = آزمائش کے لیے بٹن دبنا
+event-unanswered-press = بٹن دبنے پر جواب نہ ملنا
+event-battery-empty = بیٹری خالی ہونا
+event-press-test = بٹن دبا کر ٹیسٹ
+event-selftest = خود ٹیسٹ
+why-comma = {"، "}
+why-nothing = { $span } سے { $kind ->
+    [heartbeat] کوئی پیغام نہیں آیا
+    [selftest] خود ٹیسٹ کا نتیجہ نہیں آیا
+    [power] بجلی کا حال نہیں آیا
+    [press] بٹن نہیں دبایا گیا
+    [status] حالت کا پیغام نہیں آیا
+   *[reply] کوئی جواب نہیں آیا
+}، آخری بار { $at }
+why-heard-again = { $span } بعد دوبارہ پیغام آیا
+why-first-heard = پہلی بار پیغام آیا
+why-never-heard = اس سے کبھی کوئی پیغام نہیں آیا
+why-never-passed = اس نے کبھی خود ٹیسٹ پاس نہیں کیا
+why-not-yet-passed = ابھی تک پاس نہیں کیے: { $tests }
+why-passed = ٹیسٹ پاس: { $tests }
+why-tests-overdue = آخری خود ٹیسٹ { $at } پر ہوا، { $span } سے زیادہ پہلے
+why-deaf = سروس نے { $at } سے کچھ نہیں سنا
+why-deaf-last = سروس سن نہیں سکتی تھی؛ اس بٹن کا آخری پیغام { $at } پر آیا
+why-doubt = { $all } میں سے { $n } بٹن ایک ساتھ خاموش ہوئے: غالباً سروس خود سن نہیں رہی
+why-and-more = { $what }؛ اور { $n } مزید
+why-all-clear = تمام انتباہات ختم، ٹیسٹ پاس
+why-maintenance = { $at } تک زیرِ مرمت
+why-maintenance-over = مرمت کا وقت ختم
+why-beyond = { $what } { $value } ہے، حد { $limit } سے { $side ->
+    [below] کم
+   *[above] زیادہ
+}
+why-in-a-row = { $what }، لگاتار { $n } بار
+why-within = { $what } { $value } ہے، دوبارہ حد { $limit } { $side ->
+    [below] پر یا اس سے اوپر
+   *[above] پر یا اس سے نیچے
+}
+why-baseline = { $what } { $value }{ $mode ->
+    [ir] {" "}(انفراریڈ)
+   *[day] {""}
+} ہے، حد { $limit } سے { $side ->
+    [below] کم
+   *[above] زیادہ
+}؛ نیا ہونے پر { $baseline } تھا
+why-changing = { $what } { $span } میں { $value } بدلتا ہے، حد { $limit } سے { $side ->
+    [below] نیچے
+   *[above] زیادہ
+}
+why-foreseen = { $what } { $value }، اندازہ ہے کہ { $day } کو حد { $limit } سے { $side ->
+    [below] کم
+   *[above] زیادہ
+} ہو گا ({ $from } اور { $until } کے درمیان، یقین { $sure } %)
+why-not-foreseen = { $what } اب حد کی طرف نہیں جا رہا
+why-and = { $first }؛ اور { $next }
+why-for = { $what }، { $span } سے
+why-brief = زیادہ دیر نہیں رہا: { $what }
+why-tested = { $test }: ٹیسٹ { $result ->
+    [pass] کامیاب
+    [fail] ناکام
+    [inconclusive] بے نتیجہ
+   *[skipped] نہیں ہوا
+}
+why-code = { $what } ({ $code })
+why-counted = { $n ->
+    [1] { $span } میں ایک بار: { $event }
+   *[other] { $span } میں { $n } بار: { $event }
+}
+why-counted-fewer = { $n ->
+    [0] { $span } میں ایک بار بھی نہیں: { $event }
+   *[other] { $span } میں صرف { $n } بار: { $event }
+}
+why-overdue = { $span } سے نہیں ہوا: { $event }، آخری بار { $at }
+why-overdue-never = کام شروع ہونے کے { $span } بعد تک نہیں ہوا: { $event }
+why-done = ہو گیا: { $event }
+why-flapping = { $what }؛ بار بار آتا جاتا ہے: { $span } میں { $n } بار
+why-inhibited = { $kind } { $name } کے مشترکہ واقعے کا حصہ
+why-rule-gone = یہ اصول اب alerts.toml میں نہیں
+why-unit-gone = یہ بٹن اب نظام میں نہیں
+why-rebaselined = اس کی ابتدائی پیمائشیں نئے سرے سے لی جا رہی ہیں
+why-together = اس { $kind } کے { $all } میں سے { $n } بٹن متاثر ہیں
+why-back-together = { $all } میں سے { $n } بٹن دوبارہ ٹھیک ہیں
+why-widened = اب { $kind } { $name } کے مشترکہ واقعے میں شامل
+why-fired-for = { $what }؛ انتباہ { $span } سے جاری
+why-incident-order = { $n } بٹن ایک ہی { $kind } { $name } پر ہیں
+why-incident-over = { $kind } { $name } کا مشترکہ واقعہ ختم
+why-no-note = کوئی نوٹ نہیں
+why-cleared = خود ہی ٹھیک ہو گیا: { $what }
+why-verified = مرمت کے بعد پاس: { $tests }؛ { $span } تک کوئی انتباہ نہیں آیا
+why-stayed = مرمت کے بعد { $span } تک کوئی انتباہ نہیں آیا
+why-failed-after = مرمت کے بعد ٹیسٹ ناکام: { $test }
+why-firing-after = مرمت کے بعد { $rule } دوبارہ جاری
+why-relapsed = بند ہونے کے { $span } بعد واپس آیا: { $what }
+why-joined = { $rule } بھی شامل ہوا: { $what }
+why-diagnosed = { $what }؛ { $diagnosis }
+why-after-maintenance = مرمت کے بعد بھی خراب: { $what }
 
 # پیمائشیں
 metric-battery-voltage = بیٹری کا وولٹیج
