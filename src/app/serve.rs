@@ -15,6 +15,9 @@ use super::daemon::{Parts, ServeError, UnitsEntry, start};
 /// Runs until SIGINT or SIGTERM. Err: what could not be had at the start, or why it ended.
 pub async fn serve(args: ServeArgs) -> Result<(), ServeError> {
     let parts = gather(&args)?;
+    if let Some(text) = overlooked(&args) {
+        tracing::warn!("{text}");
+    }
     if parts.fleet.is_none() {
         tracing::info!("no fleet file was named: the units of the store are used");
     }
@@ -61,6 +64,12 @@ pub async fn told_to_stop() {
         // No handler can be had: the default action of the signals still ends the process.
         Err(_) => std::future::pending().await,
     }
+}
+
+/// Settings that lie where the program was started and were not named: easily thought to be read.
+pub fn overlooked(args: &ServeArgs) -> Option<String> {
+    let lies_here = args.config.is_none() && Path::new("buttonwatch.toml").is_file();
+    lies_here.then(|| "buttonwatch.toml in this folder is not read: say --config buttonwatch.toml".to_owned())
 }
 
 /// Reads and checks every file. Err: all problems of all files at once.

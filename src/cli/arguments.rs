@@ -157,7 +157,7 @@ pub struct Demo {
 
 #[derive(Debug, Args)]
 pub struct Serve {
-    /// buttonwatch.toml
+    /// buttonwatch.toml [default: every setting's own default]
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
     /// fleet.csv

@@ -22,7 +22,7 @@ use super::daemon::{
     broken_alertmanager_settings, broken_links_key, broken_mail_settings, examine_influx, examine_mail_server,
     send_test_mail,
 };
-use super::serve::gather;
+use super::serve::{gather, overlooked};
 
 pub use units::unwatched;
 
@@ -62,14 +62,15 @@ pub async fn examine(args: &DoctorArgs) -> Vec<Finding> {
             return out;
         }
     };
+    out.extend(overlooked(&args.serve).map(|text| finding(State::Doubtful, "settings", text)));
     let (config, rules) = (parts.config, parts.rules);
     let counted = format!("{} rules, {} incidents", rules.rules.len(), rules.incidents.len());
     out.push(finding(State::Good, "settings and rules", counted));
     let units = parts.fleet.or_else(|| fleet_of_store(&config.data));
     out.push(match (&config.fleet, &units) {
-        (Some(_), Some(units)) => finding(State::Good, "fleet file", format!("{} units", units.len())),
+        (Some(_), Some(units)) => finding(State::Good, "fleet file", table::counted(units.len(), "unit")),
         (_, Some(units)) if !units.is_empty() => {
-            finding(State::Good, "fleet", format!("{} units, from the last import", units.len()))
+            finding(State::Good, "fleet", format!("{}, from the last import", table::counted(units.len(), "unit")))
         }
         (_, _) => finding(
             State::Doubtful,

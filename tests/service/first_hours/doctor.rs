@@ -81,6 +81,27 @@ fn the_first_start_is_no_fault() {
 }
 
 /// A service with these sections, looked at.
+#[test]
+fn settings_that_lie_here_and_were_not_named_are_pointed_at() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("buttonwatch.toml"), "data = \"elsewhere\"\n").unwrap();
+    let args = [
+        "doctor",
+        "--http",
+        "127.0.0.1:0",
+        "--listen",
+        "127.0.0.1:0",
+        "--bus",
+        "off",
+        "--server",
+        "http://127.0.0.1:9",
+    ];
+    let unnamed = run(dir.path(), &args).out;
+    assert!(unnamed.contains("look   settings") && unnamed.contains("is not read"), "{unnamed}");
+    let named = run(dir.path(), &[args.as_slice(), &["--config", "buttonwatch.toml"]].concat()).out;
+    assert!(!named.contains("look   settings"), "{named}");
+}
+
 fn looked_at(dir: &std::path::Path, sections: &str) -> String {
     let text = format!("[http]\nlisten = \"127.0.0.1:0\"\n[bus]\nlisten = \"off\"\n{sections}");
     std::fs::write(dir.join("looked-at.toml"), text).expect("writable");
