@@ -531,6 +531,7 @@ fn orders_readiness_commands_quarantine_refusals_and_fleet_come_back_as_they_wen
     assert_eq!(reader.orders_of_unit(&psh).expect("reads").len(), 2);
     let history = reader.readiness_history(&psh, at(2)).expect("reads");
     assert_eq!((history[0].from, history[0].to), (Readiness::Ready, Readiness::Silent));
+    assert_eq!((&history[0].reason, &history[0].because), (&Reason::AllClear.to_string(), &Some(Reason::AllClear)));
     assert!(reader.readiness_history(&psh, at(3)).expect("reads").is_empty());
     assert_eq!(reader.readiness_before(&psh, at(3)).expect("reads"), history.last().cloned());
     assert_eq!(reader.readiness_before(&psh, at(2)).expect("reads"), None);

@@ -59,7 +59,8 @@ pub fn run(arguments: impl IntoIterator<Item = impl Into<OsString> + Clone>) -> 
         Ok(()) => Exit::Fine.into(),
         Err(failure) => {
             if !failure.text.is_empty() {
-                let _ = writeln!(std::io::stderr(), "error: {}", harmless(&failure.text));
+                let text = format!("error: {}", harmless(&failure.text));
+                let _ = writeln!(std::io::stderr(), "{}", laid_out(&text, screen::width_of_errors()));
             }
             failure.exit.into()
         }
@@ -69,6 +70,23 @@ pub fn run(arguments: impl IntoIterator<Item = impl Into<OsString> + Clone>) -> 
 /// An error may quote what a stranger wrote; a terminal must not obey it.
 fn harmless(text: &str) -> String {
     text.lines().map(table::clean).collect::<Vec<_>>().join("\n")
+}
+
+/// Lines that are longer than the terminal are broken between words; `width` None: a file, which gets them as they are.
+fn laid_out(text: &str, width: Option<usize>) -> String {
+    let Some(width) = width else { return text.to_owned() };
+    let mut lines = Vec::new();
+    for line in text.lines() {
+        if table::width(line) <= width {
+            lines.push(line.to_owned());
+            continue;
+        }
+        let indent = " ".repeat(line.len() - line.trim_start().len());
+        let parts = table::wrap(line, width.saturating_sub(indent.len() + 2));
+        let deeper = |n: usize| if n == 0 { "" } else { "  " };
+        lines.extend(parts.iter().enumerate().map(|(n, part)| format!("{indent}{}{part}", deeper(n))));
+    }
+    lines.join("\n")
 }
 
 fn carry_out(cli: Cli) -> Result<(), Failure> {
@@ -185,4 +203,17 @@ fn replay_args(args: Replay, output: Option<Output>) -> Result<ReplayArgs, Failu
 fn simulate_args(args: Simulate) -> SimulateArgs {
     let Simulate { fleet, broker, speed, scenario, seed, run_for } = args;
     SimulateArgs { fleet, broker, speed, scenario, seed, run_for }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::laid_out;
+
+    #[test]
+    fn a_long_error_is_broken_between_words_on_a_terminal_and_stays_one_line_in_a_file() {
+        let text = "error: the fields are: unit, name, site, readiness\n  line 3: short\n  line 4: it says far too much for one line";
+        assert_eq!(laid_out(text, None), text);
+        let wanted = "error: the fields are: unit, name,\n  site, readiness\n  line 3: short\n  line 4: it says far too much for\n    one line";
+        assert_eq!(laid_out(text, Some(36)), wanted);
+    }
 }

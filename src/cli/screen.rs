@@ -16,6 +16,12 @@ const WIDTH_DEFAULT: usize = 80;
 /// A list wider than this is harder to read, not easier.
 const WIDTH_MAX: usize = 200;
 
+/// None: standard error is no terminal.
+pub fn width_of_errors() -> Option<usize> {
+    let size = terminal_size::terminal_size_of(io::stderr())?;
+    Some(usize::from(size.0.0).clamp(20, WIDTH_MAX))
+}
+
 pub struct Screen {
     pub output: Output,
     pub zone: Tz,

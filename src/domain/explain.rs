@@ -10,9 +10,10 @@ use serde::{Deserialize, Serialize};
 use super::component::words;
 use super::fleet::Unit;
 use super::ids::{DiagnosisId, OrderId, RuleId, UnitId};
+use super::message::{CameraMode, Outcome};
 use super::metric::plain_number;
 use super::reason::Reason;
-use super::rule::{Condition, Distance, ForecastLimit, MetricRef, OverdueFrom, Selection, Side};
+use super::rule::{Condition, Distance, ForecastLimit, MetricRef, OverdueFrom, Selection};
 use super::severity::Severity;
 use super::time::{Timestamp, span_text};
 use super::{Component, Readiness};
@@ -107,6 +108,9 @@ words!(
 pub struct SignView {
     /// `battery.voltage below 11.6 V, clear above 12.6 V`
     pub asks: String,
+    /// `asks` in its parts, for a page in another language. None: it came as a sentence.
+    #[serde(skip)]
+    pub sign: Option<Condition>,
     pub says: Says,
     pub figures: Vec<Figure>,
     /// When it holds, if nothing more is heard and nothing changes.
@@ -118,11 +122,79 @@ pub struct Figure {
     /// `now`, `baseline`, `in a row`, `trend`, …
     pub what: String,
     pub text: String,
+    /// `text` in its parts, for a page in another language. None: it came as a text.
+    #[serde(skip)]
+    pub told: Option<Told>,
 }
 
 impl Figure {
-    pub fn new(what: &str, text: impl Into<String>) -> Self {
-        Figure { what: what.to_owned(), text: text.into() }
+    pub fn new(what: &str, told: Told) -> Self {
+        Figure { what: what.to_owned(), text: told.to_string(), told: Some(told) }
+    }
+}
+
+/// What a figure tells. Values have their unit with them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Told {
+    /// And when it was measured, if it was.
+    Value {
+        value: String,
+        at: Option<Timestamp>,
+    },
+    /// A commissioning value. Pictures by day and by infrared have one each.
+    Learned {
+        value: String,
+        mode: Option<CameraMode>,
+    },
+    Change {
+        by: String,
+        within: Duration,
+    },
+    Tested {
+        result: Outcome,
+        code: Option<String>,
+        at: Timestamp,
+    },
+    At(Timestamp),
+    Span(Duration),
+    OutOf {
+        n: u32,
+        of: u32,
+    },
+    /// The day on which the limit is reached.
+    Foreseen {
+        at: Timestamp,
+        earliest: Timestamp,
+        latest: Timestamp,
+        confidence: u8,
+    },
+    NoTrend,
+    NotLearned,
+    NotKnown,
+    Never,
+}
+
+impl fmt::Display for Told {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Told::Value { value, at: None } | Told::Learned { value, mode: None } => f.write_str(value),
+            Told::Value { value, at: Some(at) } => write!(f, "{value}, at {at}"),
+            Told::Learned { value, mode: Some(mode) } => write!(f, "{value} ({mode})"),
+            Told::Change { by, within } => write!(f, "{by} within {}", span_text(*within)),
+            Told::Tested { result, code: None, at } => write!(f, "{result}, at {at}"),
+            Told::Tested { result, code: Some(code), at } => write!(f, "{result} ({code}), at {at}"),
+            Told::At(at) => write!(f, "{at}"),
+            Told::Span(span) => f.write_str(&span_text(*span)),
+            Told::OutOf { n, of } => write!(f, "{n} of {of}"),
+            Told::Foreseen { at, earliest, latest, confidence } => {
+                let day = |t: &Timestamp| t.to_string().chars().take(10).collect::<String>();
+                write!(f, "{} (between {} and {}, {confidence} % sure)", day(at), day(earliest), day(latest))
+            }
+            Told::NoTrend => f.write_str("none that can be trusted"),
+            Told::NotLearned => f.write_str("not learned yet"),
+            Told::NotKnown => f.write_str("not known"),
+            Told::Never => f.write_str("never"),
+        }
     }
 }
 
@@ -149,14 +221,10 @@ pub fn asks(condition: &Condition) -> String {
             format!("no {kind} for {missed} intervals{slack}")
         }
         Condition::Threshold { metric, side, limit, clear, consecutive } => {
-            let clear_side = match side {
-                Side::Below => "above",
-                Side::Above => "below",
-            };
             let clear = if clear == limit {
                 String::new()
             } else {
-                format!(", clear {clear_side} {}", figure_of(metric, *clear))
+                format!(", clear {} {}", side.other(), figure_of(metric, *clear))
             };
             format!("{} {side} {}{}{clear}", name_of(metric), figure_of(metric, *limit), row(*consecutive))
         }
@@ -191,9 +259,13 @@ pub fn asks(condition: &Condition) -> String {
             };
             format!("no {event} for {}{from}", span_text(*every))
         }
-        Condition::All(parts) => parts.iter().map(asks).collect::<Vec<_>>().join(" and "),
-        Condition::Any(parts) => parts.iter().map(asks).collect::<Vec<_>>().join(" or "),
+        Condition::All(parts) => parts.iter().map(inner).collect::<Vec<_>>().join(" and "),
+        Condition::Any(parts) => parts.iter().map(inner).collect::<Vec<_>>().join(" or "),
     }
+}
+
+fn inner(part: &Condition) -> String {
+    if part.is_combined() { format!("({})", asks(part)) } else { asks(part) }
 }
 
 fn row(consecutive: u32) -> String {

@@ -70,6 +70,9 @@ pub struct CommandView {
     pub finished_at: Option<Timestamp>,
     /// A sentence: what this state means, and what to do.
     pub says: String,
+    /// What kept it from the unit, when it was last tried; a part of `says`.
+    #[serde(skip)]
+    pub hindrance: Option<Hindrance>,
     /// Why the unit refused, in its own words.
     pub error: Option<String>,
     /// Of a self-test that is done.
@@ -86,6 +89,35 @@ impl CommandView {
             Outcome::Fail => false,
             Outcome::Pass | Outcome::Inconclusive | Outcome::Skipped => true,
         }))
+    }
+}
+
+/// Why a command has not gone out yet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Hindrance {
+    Away,
+    TakesNoCommands,
+    /// It is connected, and has acknowledged nothing for a while.
+    Slow,
+    BrokerAway,
+    Other(String),
+}
+
+impl fmt::Display for Hindrance {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Hindrance::Away => f.write_str("it is not connected; it is asked as soon as it is back"),
+            Hindrance::TakesNoCommands => f.write_str(
+                "it is connected, but has not subscribed to its command topic: its firmware takes no commands",
+            ),
+            Hindrance::Slow => {
+                f.write_str("it is connected, but does not acknowledge the command; it is asked again and again")
+            }
+            Hindrance::BrokerAway => {
+                f.write_str("the external broker cannot be reached; it is asked as soon as the broker is back")
+            }
+            Hindrance::Other(why) => f.write_str(why),
+        }
     }
 }
 

@@ -11,7 +11,7 @@ use super::effect::AlertState;
 use super::fleet::GroupKind;
 use super::ids::{City, CrewId, GroupName, IncidentRuleId, OrderId, RuleId, UnitId};
 use super::readiness::Readiness;
-use super::rule::ReadinessEffect;
+use super::rule::{Condition, ReadinessEffect};
 use super::severity::{Priority, Severity};
 use super::time::Timestamp;
 use super::view::UnitRow;
@@ -176,6 +176,9 @@ pub struct RuleRow {
     pub summary: String,
     /// Its condition in words, limits included.
     pub asks: String,
+    /// `asks` in its parts, for a page in another language.
+    #[serde(skip)]
+    pub condition: Option<Condition>,
     pub for_s: f64,
     pub clear_for_s: f64,
     /// What it does to readiness while it fires.

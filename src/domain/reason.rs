@@ -27,6 +27,9 @@ pub enum Reason {
     },
     FirstHeard,
     NeverHeard,
+    /// As it was when what is kept of its history begins.
+    AsBefore,
+    NothingRecorded,
     NeverPassed {
         missing: Vec<Component>,
     },
@@ -270,6 +273,8 @@ impl fmt::Display for Reason {
             Reason::HeardAgain { silence } => write!(f, "heard again after {}", SpanText(*silence)),
             Reason::FirstHeard => write!(f, "heard for the first time"),
             Reason::NeverHeard => write!(f, "has never been heard"),
+            Reason::AsBefore => write!(f, "as it was before the first change that is kept"),
+            Reason::NothingRecorded => write!(f, "nothing is recorded of this time"),
             Reason::NeverPassed { missing } if missing.is_empty() => {
                 write!(f, "has never passed a self-test")
             }

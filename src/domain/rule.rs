@@ -248,6 +248,12 @@ impl Side {
             Side::Above => value > limit,
         }
     }
+    pub fn other(self) -> Side {
+        match self {
+            Side::Below => Side::Above,
+            Side::Above => Side::Below,
+        }
+    }
 }
 
 words!(

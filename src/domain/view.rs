@@ -321,6 +321,9 @@ pub struct StretchRow {
     pub readiness: Readiness,
     pub lasted_s: f64,
     pub reason: String,
+    /// `reason` in its parts, for a page in another language. None: it was kept as a sentence.
+    #[serde(skip)]
+    pub because: Option<Reason>,
 }
 
 /// One unit's readings of one metric from `from` to `to`, by the hour.

@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use crate::domain::explain::{
-    Explained, Figure, RuleState, Says, SignView, Standing, Together, asks, figure_of, why_not,
+    Explained, Figure, RuleState, Says, SignView, Standing, Together, Told, asks, figure_of, why_not,
 };
 use crate::domain::message::{CameraMode, Kind};
 use crate::domain::rule::{Condition, Distance, ForecastLimit, MetricRef, OverdueFrom, Side, in_service_since};
-use crate::domain::{Component, Metric, Timestamp, UnitId, UnitIx, span_text};
+use crate::domain::{Component, Metric, Timestamp, UnitId, UnitIx};
 
 use super::compiled::{Leaf, RuleIx, silence_span};
 use super::sign::{Verdict, growth};
@@ -99,7 +99,8 @@ impl Engine {
     }
 
     pub(super) fn sign_view(&self, at: Timestamp, unit: UnitIx, leaf: Leaf, sign: &Condition) -> SignView {
-        let mut view = SignView { asks: asks(sign), says: Says::Unknown, figures: Vec::new(), due: None };
+        let (asks, figures) = (asks(sign), Vec::new());
+        let mut view = SignView { asks, sign: Some(sign.clone()), says: Says::Unknown, figures, due: None };
         match sign {
             Condition::Silent { kind, .. } => self.explain_silence(unit, *kind, sign, &mut view),
             Condition::Threshold { metric, side, limit, clear, consecutive } => {
@@ -114,7 +115,7 @@ impl Engine {
                 let value = self.value_of(at, unit, &MetricRef::Known(*metric), &mut view);
                 if let Some(baseline) = self.explain_baseline(unit, *metric, &mut view) {
                     let (limit, clear) = (limit.of(baseline, *side), clear.of(baseline, *side));
-                    view.figures.push(Figure::new("limit", metric.figure(limit)));
+                    view.figures.push(Figure::new("limit", Told::Value { value: metric.figure(limit), at: None }));
                     view.says = says(value, *side, limit, clear);
                 }
                 self.explain_row(unit, leaf, *consecutive, &mut view);
@@ -124,8 +125,8 @@ impl Engine {
                 let series = self.units[unit.index()].series.iter().find(|(l, _)| *l == leaf);
                 if let Some(slope) = series.and_then(|(_, s)| s.slope(*over, at)) {
                     let change = slope * per.as_secs_f64();
-                    let text = format!("{} within {}", figure_of(metric, change), span_text(*per));
-                    view.figures.push(Figure::new("trend", text));
+                    let told = Told::Change { by: figure_of(metric, change), within: *per };
+                    view.figures.push(Figure::new("trend", told));
                     view.says = if side.beyond(change, *limit) { Says::Holds } else { Says::Not };
                 }
             }
@@ -134,8 +135,8 @@ impl Engine {
             }
             Condition::Result { test, is, consecutive } => {
                 if let Some(last) = self.units[unit.index()].measured.test(*test) {
-                    let code = self.units[unit.index()].code(*test).map(|c| format!(" ({c})")).unwrap_or_default();
-                    view.figures.push(Figure::new("last", format!("{}{code}, at {}", last.result, last.at)));
+                    let code = self.units[unit.index()].code(*test).map(str::to_owned);
+                    view.figures.push(Figure::new("last", Told::Tested { result: last.result, code, at: last.at }));
                     view.says = if last.result == *is { Says::Holds } else { Says::Not };
                 }
                 self.explain_row(unit, leaf, (*consecutive).max(1), &mut view);
@@ -143,7 +144,8 @@ impl Engine {
             Condition::Count { at_least, within, .. } => {
                 let events = self.units[unit.index()].seldom().events.iter().find(|(l, _)| *l == leaf);
                 let inside = events.map_or(0, |(_, times)| times.iter().filter(|t| at.since(**t) < *within).count());
-                view.figures.push(Figure::new("counted", format!("{inside} of {at_least}")));
+                let counted = Told::OutOf { n: u32::try_from(inside).unwrap_or(u32::MAX), of: *at_least };
+                view.figures.push(Figure::new("counted", counted));
                 view.says = if inside >= *at_least as usize { Says::Holds } else { Says::Not };
             }
             Condition::Overdue { event, every, from } => {
@@ -153,8 +155,7 @@ impl Engine {
                     OverdueFrom::Service => in_service_since(self.fleet.unit(unit), state.first_heard),
                     OverdueFrom::Last => None,
                 };
-                let last = done.map_or("never".to_owned(), |at| at.to_string());
-                view.figures.push(Figure::new("last", last));
+                view.figures.push(Figure::new("last", done.map_or(Told::Never, Told::At)));
                 if let Some(since) = done.or(service) {
                     let due = since + *every;
                     view.says = if due <= at { Says::Holds } else { Says::Not };
@@ -181,7 +182,7 @@ impl Engine {
             Kind::Heartbeat | Kind::Power | Kind::Press | Kind::Status | Kind::Reply => self.heartbeat_interval(unit),
         };
         let span = silence_span(Some(sign), interval);
-        view.figures.push(Figure::new("allowed", span_text(span)));
+        view.figures.push(Figure::new("allowed", Told::Span(span)));
         let last = match kind {
             Kind::Heartbeat => state.last_heard,
             Kind::Selftest | Kind::Power | Kind::Press | Kind::Status | Kind::Reply => {
@@ -189,10 +190,10 @@ impl Engine {
             }
         };
         let Some(last) = last else {
-            view.figures.push(Figure::new("last", "never"));
+            view.figures.push(Figure::new("last", Told::Never));
             return;
         };
-        view.figures.push(Figure::new("last", last.to_string()));
+        view.figures.push(Figure::new("last", Told::At(last)));
         let (HearingState::Up { since: heard_from } | HearingState::Down { heard_from, .. }) = self.hearing;
         let due = heard_from.map_or(last, |since| last.max(since)) + span;
         let passed = self.now.is_some_and(|now| due <= now);
@@ -213,12 +214,8 @@ impl Engine {
                 (found.map(|(_, v, _)| *v), found.map(|(_, _, at)| *at))
             }
         };
-        let text = match (value, when) {
-            (Some(value), Some(when)) => format!("{}, at {when}", figure_of(metric, value)),
-            (Some(value), None) => figure_of(metric, value),
-            (None, _) => "not known".to_owned(),
-        };
-        view.figures.push(Figure::new("now", text));
+        let told = value.map_or(Told::NotKnown, |value| Told::Value { value: figure_of(metric, value), at: when });
+        view.figures.push(Figure::new("now", told));
         value
     }
 
@@ -231,12 +228,8 @@ impl Engine {
     fn explain_baseline(&self, unit: UnitIx, metric: Metric, view: &mut SignView) -> Option<f64> {
         let mode = self.mode_of(unit, metric);
         let baseline = self.units[unit.index()].baseline(metric, mode);
-        let text = match (baseline, mode) {
-            (None, _) => "not learned yet".to_owned(),
-            (Some(b), None) => metric.figure(b),
-            (Some(b), Some(mode)) => format!("{} ({mode})", metric.figure(b)),
-        };
-        view.figures.push(Figure::new("baseline", text));
+        let told = baseline.map_or(Told::NotLearned, |b| Told::Learned { value: metric.figure(b), mode });
+        view.figures.push(Figure::new("baseline", told));
         baseline
     }
 
@@ -244,7 +237,7 @@ impl Engine {
         if consecutive > 1 {
             let rows = &self.units[unit.index()].seldom().in_a_row;
             let n = rows.iter().find(|(l, _)| *l == leaf).map_or(0, |(_, n)| *n);
-            view.figures.push(Figure::new("in a row", format!("{n} of {consecutive}")));
+            view.figures.push(Figure::new("in a row", Told::OutOf { n, of: consecutive }));
         }
     }
 
@@ -273,19 +266,17 @@ impl Engine {
         let (Some(line), Some((_, series))) = (line, series) else { return };
         match series.forecast(line, side, at, watch) {
             None => {
-                view.figures.push(Figure::new("trend", "none that can be trusted"));
+                view.figures.push(Figure::new("trend", Told::NoTrend));
                 view.says = Says::Not;
             }
             Some(found) => {
-                let day = |t: Timestamp| t.to_string().chars().take(10).collect::<String>();
-                let date = format!(
-                    "{} (between {} and {}, {} % sure)",
-                    day(found.at),
-                    day(found.earliest),
-                    day(found.latest),
-                    found.confidence_pct
-                );
-                view.figures.push(Figure::new("reaches the limit", date));
+                let foreseen = Told::Foreseen {
+                    at: found.at,
+                    earliest: found.earliest,
+                    latest: found.latest,
+                    confidence: found.confidence_pct,
+                };
+                view.figures.push(Figure::new("reaches the limit", foreseen));
                 view.says = if found.at.since(at) <= within { Says::Holds } else { Says::Not };
                 view.due = (found.at.since(at) > within).then(|| found.at - within);
             }

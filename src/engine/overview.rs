@@ -143,6 +143,7 @@ impl Engine {
                 severity: rule.severity,
                 summary: rule.summary.clone(),
                 asks: asks(&rule.condition),
+                condition: Some(rule.condition.clone()),
                 for_s: rule.for_.as_secs_f64(),
                 clear_for_s: rule.clear_for.as_secs_f64(),
                 readiness: rule.readiness,

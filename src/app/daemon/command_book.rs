@@ -2,13 +2,12 @@
 //! keeps anything itself: the store has the commands that are still worth something.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::fmt;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crate::domain::message::{Body, Command, Do, Message, Outcome, Trigger};
-use crate::domain::on_demand::{CommandState, CommandView};
+use crate::domain::on_demand::{CommandState, CommandView, Hindrance};
 use crate::domain::view::TestView;
 use crate::domain::{Timestamp, UnitId};
 use crate::io::store::LiveCommand;
@@ -28,35 +27,6 @@ pub enum Way {
     Gateway,
     /// The broker has it: whether the unit is there, nobody knows.
     Broker,
-}
-
-/// Why a command has not gone out yet.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Hindrance {
-    Away,
-    TakesNoCommands,
-    /// It is connected, and has acknowledged nothing for a while.
-    Slow,
-    BrokerAway,
-    Other(String),
-}
-
-impl fmt::Display for Hindrance {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Hindrance::Away => f.write_str("it is not connected; it is asked as soon as it is back"),
-            Hindrance::TakesNoCommands => f.write_str(
-                "it is connected, but has not subscribed to its command topic: its firmware takes no commands",
-            ),
-            Hindrance::Slow => {
-                f.write_str("it is connected, but does not acknowledge the command; it is asked again and again")
-            }
-            Hindrance::BrokerAway => {
-                f.write_str("the external broker cannot be reached; it is asked as soon as the broker is back")
-            }
-            Hindrance::Other(why) => f.write_str(why),
-        }
-    }
 }
 
 #[derive(Default)]
@@ -311,6 +281,7 @@ impl Entry {
             replied_at: self.replied_at,
             finished_at,
             says: self.says(unit, state),
+            hindrance: self.hindrance.clone(),
             error: self.error.clone(),
             results: self.done.iter().flat_map(|(_, results)| results.clone()).collect(),
         }

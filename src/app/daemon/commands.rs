@@ -10,12 +10,13 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use crate::domain::message::Command;
+use crate::domain::on_demand::Hindrance;
 use crate::domain::{UnitId, span_text};
 use crate::io::gateway::{CommandSender, Undelivered};
 use crate::io::mqtt::ExternalCommands;
 use crate::wire::payload::{command_topic, encode_command};
 
-use super::command_book::{CommandBook, Hindrance, Way};
+use super::command_book::{CommandBook, Way};
 use super::judge::Control;
 use super::metrics::Metrics;
 use crate::app::clock;

@@ -9,7 +9,7 @@ use crate::domain::series::SeriesLimit;
 use crate::domain::view::{
     Answer, AskError, AvailabilityRow, FineReading, SeriesView, StretchRow, UnitHistory, UnitRow,
 };
-use crate::domain::{Fleet, Readiness, RuleSet, SeriesName, Timestamp, UnitId, span_text};
+use crate::domain::{Fleet, Readiness, Reason, RuleSet, SeriesName, Timestamp, UnitId, span_text};
 use crate::io::influx::{InfluxReader, quote_name, quote_text};
 use crate::io::store::{ReadinessLine, StoreError, StoreOptions, StoreReader};
 use crate::render::points::field_of;
@@ -38,20 +38,27 @@ pub(super) fn of_unit(
         .ok_or_else(|| no_such_unit(unit, units.iter().map(|u| u.unit.as_str())))?;
     let lines = lines(store, unit, from).map_err(unreadable)?;
     let changes: Vec<Change> = lines.iter().map(change).collect();
-    let reason = |because: Because| match because {
-        Because::Change(i) => lines[i].reason.clone(),
-        Because::FirstChange => "as it was before the first change that is kept".to_owned(),
-        Because::Present => row.reason.clone(),
-        Because::NothingRecorded => "nothing is recorded of this time".to_owned(),
+    let reason = |because: Because| {
+        let said = |reason: Reason| (reason.to_string(), Some(reason));
+        match because {
+            Because::Change(i) => (lines[i].reason.clone(), lines[i].because.clone()),
+            Because::FirstChange => said(Reason::AsBefore),
+            Because::Present => (row.reason.clone(), row.because.clone()),
+            Because::NothingRecorded => said(Reason::NothingRecorded),
+        }
     };
     let stretches = stretches(&changes, Some(present(row)), from, now);
-    let stretches = stretches.into_iter().map(|s| StretchRow {
-        unit: unit.clone(),
-        from: s.from,
-        until: s.until,
-        readiness: s.readiness,
-        lasted_s: s.lasted().as_secs_f64(),
-        reason: reason(s.because),
+    let stretches = stretches.into_iter().map(|s| {
+        let (reason, because) = reason(s.because);
+        StretchRow {
+            unit: unit.clone(),
+            from: s.from,
+            until: s.until,
+            readiness: s.readiness,
+            lasted_s: s.lasted().as_secs_f64(),
+            reason,
+            because,
+        }
     });
     let seconds = times(&changes, Some(present(row)), from, now);
     Ok(Answer::History(Box::new(UnitHistory {

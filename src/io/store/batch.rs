@@ -204,14 +204,17 @@ pub(super) fn write(db: &Connection, batch: Batch<'_>, seq: i64) -> Result<(), F
         write_order(db, order)?;
     }
     for change in &batch.readiness {
-        db.prepare_cached("INSERT INTO readiness_history (at, unit, was, became, reason) VALUES (?1, ?2, ?3, ?4, ?5)")?
-            .execute(params![
-                change.at.as_millis(),
-                change.unit.as_str(),
-                change.from.as_str(),
-                change.to.as_str(),
-                change.reason.to_string()
-            ])?;
+        db.prepare_cached(
+            "INSERT INTO readiness_history (at, unit, was, became, reason, because) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+        )?
+        .execute(params![
+            change.at.as_millis(),
+            change.unit.as_str(),
+            change.from.as_str(),
+            change.to.as_str(),
+            change.reason.to_string(),
+            json(change.reason)?
+        ])?;
     }
     for change in &batch.alerts {
         write_alert(db, change)?;

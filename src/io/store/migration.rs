@@ -19,6 +19,7 @@ pub(super) const STEPS: &[&str] = &[
     include_str!("schema/0005_presses.sql"),
     include_str!("schema/0006_rollups.sql"),
     include_str!("schema/0007_commands_taken.sql"),
+    include_str!("schema/0008_readiness_because.sql"),
 ];
 
 /// Runs the steps that are missing.

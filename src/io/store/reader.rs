@@ -16,7 +16,7 @@ use crate::domain::outlook::PressLine;
 use crate::domain::view::{IncidentRow, OutboxRow, QuarantineRow, RefusalRow};
 use crate::domain::{
     AddressOutcome, AlertState, Component, IncidentState, MessageId, Notice, NoticeKind, Order, OrderId, Readiness,
-    RuleId, Severity, SiteId, Timestamp, Unit, UnitId,
+    Reason, RuleId, Severity, SiteId, Timestamp, Unit, UnitId,
 };
 
 use super::error::{At, Fault, StoreError};
@@ -29,13 +29,15 @@ pub struct StoreReader {
 }
 
 /// One line of a unit's readiness history.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct ReadinessLine {
     pub at: Timestamp,
     pub unit: UnitId,
     pub from: Readiness,
     pub to: Readiness,
     pub reason: String,
+    /// None: a program from before its parts were kept wrote this line.
+    pub because: Option<Reason>,
 }
 
 /// One line of the alert history, or an alert that is not resolved.
@@ -224,14 +226,14 @@ impl StoreReader {
 
     /// From `since` on, oldest first.
     pub fn readiness_history(&self, unit: &UnitId, since: Timestamp) -> Result<Vec<ReadinessLine>, StoreError> {
-        let sql = "SELECT at, unit, was, became, reason FROM readiness_history WHERE unit = ?1 AND at >= ?2
+        let sql = "SELECT at, unit, was, became, reason, because FROM readiness_history WHERE unit = ?1 AND at >= ?2
                    ORDER BY at, id";
         self.ask("read the readiness history", sql, params![unit.as_str(), since.as_millis()], readiness_line)
     }
 
     /// The newest line before `at`. None: nothing is kept from before.
     pub fn readiness_before(&self, unit: &UnitId, at: Timestamp) -> Result<Option<ReadinessLine>, StoreError> {
-        let sql = "SELECT at, unit, was, became, reason FROM readiness_history WHERE unit = ?1 AND at < ?2
+        let sql = "SELECT at, unit, was, became, reason, because FROM readiness_history WHERE unit = ?1 AND at < ?2
                    ORDER BY at DESC, id DESC LIMIT 1";
         let found =
             self.ask("read the readiness history", sql, params![unit.as_str(), at.as_millis()], readiness_line)?;
@@ -487,6 +489,8 @@ fn readiness_line(r: &Row<'_>) -> rusqlite::Result<ReadinessLine> {
         from: word(r, 2, Readiness::from_str)?,
         to: word(r, 3, Readiness::from_str)?,
         reason: r.get(4)?,
+        // What a newer program wrote still has its sentence.
+        because: r.get::<_, Option<String>>(5)?.and_then(|text| serde_json::from_str(&text).ok()),
     })
 }
 

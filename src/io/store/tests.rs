@@ -83,6 +83,30 @@ fn a_store_from_before_presses_were_kept_says_from_when_they_are() {
 }
 
 #[test]
+fn a_change_of_readiness_from_before_reasons_were_kept_in_their_parts_has_its_sentence() {
+    let dir = folder();
+    let path = dir.path().join(DATABASE_FILE);
+    let mut db = Connection::open(&path).expect("opens");
+    migrate(&mut db, &path, &STEPS[..7]).expect("the older program's start");
+    db.execute_batch(
+        "INSERT INTO readiness_history (at, unit, was, became, reason) VALUES (1000, 'PSH-001', 'ready', 'silent', 'so')",
+    )
+    .expect("the older program's change");
+    migrate(&mut db, &path, STEPS).expect("this program's start");
+    db.execute_batch(
+        "INSERT INTO readiness_history (at, unit, was, became, reason, because)
+         VALUES (2000, 'PSH-001', 'silent', 'ready', 'so', '\"OfTheFuture\"')",
+    )
+    .expect("a newer program's change");
+    drop(db);
+    let store = Store::open(dir.path(), StoreOptions::default()).expect("opens");
+    let unit = UnitId::parse("PSH-001").expect("an id");
+    let lines = store.reader().expect("opens").readiness_history(&unit, Timestamp::MIN).expect("reads");
+    let told: Vec<_> = lines.iter().map(|l| (l.reason.as_str(), &l.because)).collect();
+    assert_eq!(told, [("so", &None), ("so", &None)]);
+}
+
+#[test]
 fn mails_of_an_older_schema_are_kept_and_know_their_urgency() {
     let dir = folder();
     let path = dir.path().join(DATABASE_FILE);

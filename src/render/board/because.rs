@@ -6,6 +6,7 @@ use std::time::Duration;
 use fluent_bundle::FluentValue;
 
 use crate::domain::metric::plain_number;
+use crate::domain::on_demand::{CommandState, CommandView, Hindrance};
 use crate::domain::{Component, GroupKind, Reason, Timestamp};
 use crate::render::mail::escaped;
 
@@ -22,12 +23,32 @@ impl Reader {
         }
     }
 
+    /// As HTML: what a command waits for or came to, beside its state. None: the state says it all.
+    pub fn command(&self, command: &CommandView) -> Option<String> {
+        let hindrance = || {
+            Some(match command.hindrance.as_ref()? {
+                Hindrance::Away => escaped(&self.say("hindered-away")),
+                Hindrance::TakesNoCommands => escaped(&self.say("hindered-takes-no-commands")),
+                Hindrance::Slow => escaped(&self.say("hindered-slow")),
+                Hindrance::BrokerAway => escaped(&self.say("hindered-broker-away")),
+                Hindrance::Other(why) => self.reason(why),
+            })
+        };
+        match command.state {
+            CommandState::Waiting => hindrance(),
+            CommandState::Refused => command.error.as_ref().map(|why| self.written(why)),
+            CommandState::Expired if command.sent_at.is_some() => Some(escaped(&self.say("expired-unanswered"))),
+            CommandState::Expired => hindrance(),
+            CommandState::Sent | CommandState::Accepted | CommandState::Done => None,
+        }
+    }
+
     fn list(&self, components: &[Component]) -> FluentValue<'static> {
         let names: Vec<String> = components.iter().map(|c| self.say(&format!("component-{c}"))).collect();
         names.join(&self.say("why-comma")).into()
     }
 
-    fn of_component(&self, component: Component) -> FluentValue<'static> {
+    pub(super) fn of_component(&self, component: Component) -> FluentValue<'static> {
         self.say(&format!("component-{component}")).into()
     }
 
@@ -39,25 +60,25 @@ impl Reader {
         self.metric(metric).into()
     }
 
-    fn of_span(&self, span: Duration) -> FluentValue<'static> {
+    pub(super) fn of_span(&self, span: Duration) -> FluentValue<'static> {
         match span.as_secs() {
             0 if !span.is_zero() => format!("{} ms", span.as_millis()).into(),
             _ => self.span(span).into(),
         }
     }
 
-    fn of_time(&self, at: Timestamp) -> FluentValue<'static> {
+    pub(super) fn of_time(&self, at: Timestamp) -> FluentValue<'static> {
         self.short(at).into()
     }
 
-    fn in_a_row(&self, said: String, times: u32) -> String {
+    pub(super) fn in_a_row(&self, said: String, times: u32) -> String {
         match times {
             0 | 1 => said,
             n => self.say_with("why-in-a-row", &[("what", said.into()), ("n", n.into())]),
         }
     }
 
-    fn with_code(&self, said: String, code: Option<&String>) -> String {
+    pub(super) fn with_code(&self, said: String, code: Option<&String>) -> String {
         match code {
             Some(code) => self.say_with("why-code", &[("what", said.into()), ("code", code.clone().into())]),
             None => said,
@@ -76,6 +97,8 @@ impl Reader {
             Reason::HeardAgain { silence } => say("why-heard-again", &[("span", self.of_span(*silence))]),
             Reason::FirstHeard => say("why-first-heard", &[]),
             Reason::NeverHeard => say("why-never-heard", &[]),
+            Reason::AsBefore => say("why-as-before", &[]),
+            Reason::NothingRecorded => say("why-nothing-recorded", &[]),
             Reason::NeverPassed { missing } if missing.is_empty() => say("why-never-passed", &[]),
             Reason::NeverPassed { missing } => say("why-not-yet-passed", &[("tests", self.list(missing))]),
             Reason::TestsPassed { components } => say("why-passed", &[("tests", self.list(components))]),
@@ -324,6 +347,8 @@ mod tests {
             Reason::Verified { tests: vec![Component::Camera], held: hour },
             Reason::Said { note: "نیا کیمرا لگا دیا".to_owned() },
             Reason::NeverHeard,
+            Reason::AsBefore,
+            Reason::NothingRecorded,
         ]
     }
 

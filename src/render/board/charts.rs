@@ -2,9 +2,12 @@
 
 use std::fmt::Write;
 
+use fluent_bundle::FluentValue;
+
 use crate::domain::Timestamp;
+use crate::domain::metric::plain_number;
 use crate::domain::view::{SeriesView, UnitHistory};
-use crate::render::chart::{self, Theme};
+use crate::render::chart::{self, Summary, Theme};
 use crate::render::mail::escaped;
 
 use super::reader::Reader;
@@ -29,13 +32,26 @@ pub fn svg(series: &SeriesView, reader: &Reader) -> Option<String> {
         let readings: Vec<(Timestamp, f64)> = series.readings.iter().map(|r| (r.at, r.value)).collect();
         drawn = drawn.with_readings(&readings);
     }
-    let name = format!("{}: {}", reader.metric(&series.metric.to_string()), words(series));
+    let name = format!("{}: {}", reader.metric(&series.metric.to_string()), words(series, reader));
     let svg = drawn.with_theme(Theme::Page).with_size(SIZE).svg();
     Some(svg.replacen("<title></title>", &format!("<title>{}</title>", escaped(&name)), 1))
 }
 
-pub fn words(series: &SeriesView) -> String {
-    chart::in_words(&series.metric, &series.points)
+/// As text.
+pub fn words(series: &SeriesView, reader: &Reader) -> String {
+    let say = |key: &str, args: &[(&str, FluentValue<'_>)]| reader.say_with(key, args);
+    match Summary::of(&series.metric, &series.points) {
+        Summary::NoReadings => say("chart-none", &[]),
+        Summary::Counts { usual, last } => say("chart-counts", &[("n", usual.into()), ("last", last.into())]),
+        Summary::Share { yes_pct, last } => {
+            let last = reader.say(if last { "yes" } else { "no" });
+            say("chart-share", &[("pct", plain_number(yes_pct).into()), ("last", last.into())])
+        }
+        Summary::Always(value) => say("chart-always", &[("value", value.into())]),
+        Summary::Range { low, high, last } => {
+            say("chart-range", &[("low", low.into()), ("high", high.into()), ("last", last.into())])
+        }
+    }
 }
 
 /// How ready it was, as a strip from left to right.

@@ -7,6 +7,7 @@
 //!  templates/*.html ───────────────┘
 //! ```
 
+mod asks;
 mod because;
 mod charts;
 mod map;

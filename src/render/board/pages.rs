@@ -222,12 +222,7 @@ impl View<'_> {
             View::Order(page) => page.drawn(reader),
             View::Incidents(page) => page.drawn(reader),
             View::Alerts(page) => page.drawn(reader),
-            View::Rules(page) => Drawn {
-                template: "rules.html",
-                values: context! { rules => data(page.rules) },
-                live: EVERYTHING.to_owned(),
-                say: String::new(),
-            },
+            View::Rules(page) => page.drawn(reader),
             View::SignIn(page) => {
                 let help = context! { to => page.to, by => page.by, hours => page.hours };
                 Drawn { template: "sign-in.html", values: help, live: String::new(), say: String::new() }
@@ -399,7 +394,7 @@ impl UnitPage<'_> {
         let charts = self.series.iter().filter_map(|s| {
             Some(context! {
                 name => s.metric.to_string(),
-                words => charts::words(s),
+                words => charts::words(s, reader),
                 svg => Value::from_safe_string(charts::svg(s, reader)?),
             })
         });
@@ -409,8 +404,9 @@ impl UnitPage<'_> {
             context! { href => address(&days.to_string(), asked), label, is_here => self.days == days }
         });
         let days = self.days.to_string();
-        let readings = card.readings.iter().map(|r| self.reading(r, &address(&days, &r.metric)));
-        let presses = card.readings.iter().filter(|r| r.metric.starts_with("press.")).map(data);
+        let readings = card.readings.iter().map(|r| self.reading(r, &address(&days, &r.metric), reader));
+        let presses = card.readings.iter().filter(|r| r.metric.starts_with("press."));
+        let presses = presses.map(|r| context! { value => reader.value(&r.text), ..data(r) });
         let position = card.row.position;
         let maintenance = self.explained.and_then(|e| e.maintenance_until);
         let values = context! {
@@ -430,13 +426,16 @@ impl UnitPage<'_> {
             }),
             strip => Value::from_safe_string(self.history.map(|h| charts::strip(h, reader)).unwrap_or_default()),
             stretches => self.history.map(|h| {
-                h.stretches.iter().rev().take(STRETCHES_MAX).map(data).collect::<Vec<_>>()
+                let newest = h.stretches.iter().rev().take(STRETCHES_MAX);
+                newest.map(|s| context! { why => why(reader, s.because.as_ref(), &s.reason), ..data(s) }).collect::<Vec<_>>()
             }),
             stretches_more => self.history.map_or(0, |h| h.stretches.len().saturating_sub(STRETCHES_MAX)),
             position => position.map(|(lat, lon)| format!("{lat:.5}, {lon:.5}")),
             near_href => position.map(near),
             maintenance_seen => maintenance.map(|at| at.to_string()).unwrap_or_default(),
-            commands => newest_first(self.commands).into_iter().take(COMMANDS_MAX).map(data).collect::<Vec<_>>(),
+            commands => newest_first(self.commands).into_iter().take(COMMANDS_MAX).map(|c| {
+                context! { why => reader.command(c).map(Value::from_safe_string), ..data(c) }
+            }).collect::<Vec<_>>(),
             command_seen => newest_command(self.commands),
         };
         let orders = card.orders.iter().map(|o| format!(" order:{}", o.order)).take(open.len().max(1));
@@ -447,18 +446,15 @@ impl UnitPage<'_> {
     }
 
     /// With what the rules hold it against.
-    fn reading(&self, reading: &ReadingView, href: &str) -> Value {
-        let about = format!("{} ", reading.metric);
+    fn reading(&self, reading: &ReadingView, href: &str, reader: &Reader) -> Value {
         let rules = self.explained.map(|e| e.rules.as_slice()).unwrap_or_default();
         let signs = rules
             .iter()
             .filter(|rule| rule.not_for.is_none())
-            .flat_map(|rule| rule.signs.iter().map(move |sign| (rule, sign)))
-            .filter(|(_, sign)| sign.asks.starts_with(&about));
+            .flat_map(|rule| rule.signs.iter().map(move |sign| (rule, sign)));
         let (mut limits, mut is_beyond): (Vec<String>, bool) = (Vec::new(), false);
         for (rule, sign) in signs {
-            // The row names the metric already.
-            let limit = sign.asks.strip_prefix(&about).unwrap_or(&sign.asks).to_owned();
+            let Some(limit) = reader.asks_of(&reading.metric, sign) else { continue };
             if !limits.contains(&limit) {
                 limits.push(limit);
             }
@@ -468,7 +464,8 @@ impl UnitPage<'_> {
             } && sign.says == crate::domain::explain::Says::Holds;
         }
         let href = has_chart(&reading.metric).then_some(href);
-        context! { limits, is_beyond, href, ..data(reading) }
+        let limits: Vec<Value> = limits.into_iter().map(Value::from_safe_string).collect();
+        context! { limits, is_beyond, href, value => reader.value(&reading.text), ..data(reading) }
     }
 }
 
@@ -525,12 +522,28 @@ fn rule_groups(explained: &Explained, reader: &Reader) -> Vec<Value> {
             let rules: Vec<Value> = of_group
                 .map(|r| {
                     let why = r.reason.as_ref().map(|text| why(reader, r.because.as_ref(), text));
-                    context! { why, ..data(r) }
+                    let signs = r.signs.iter().map(|sign| {
+                        let figures = sign.figures.iter().map(|f| Value::from_safe_string(reader.figure(f)));
+                        let asks = Value::from_safe_string(reader.asks(sign.sign.as_ref(), &sign.asks));
+                        context! { says => sign.says.as_str(), asks, figures => figures.collect::<Vec<_>>() }
+                    });
+                    context! { why, signs => signs.collect::<Vec<_>>(), ..data(r) }
                 })
                 .collect();
             (!rules.is_empty()).then(|| context! { name, is_open => name == "active", rules })
         })
         .collect()
+}
+
+impl Rules<'_> {
+    fn drawn(&self, reader: &Reader) -> Drawn {
+        let rules = self.rules.rules.iter().map(|rule| {
+            let asks = Value::from_safe_string(reader.asks(rule.condition.as_ref(), &rule.asks));
+            context! { asks, ..data(rule) }
+        });
+        let values = context! { rules => rules.collect::<Vec<_>>(), incidents => data(&self.rules.incidents) };
+        Drawn { template: "rules.html", values, live: EVERYTHING.to_owned(), say: String::new() }
+    }
 }
 
 fn order(order: &OrderView) -> Value {

@@ -1,9 +1,11 @@
 use serde_json::{Value as Json, json};
 
 use super::*;
+use crate::domain::explain::{Figure, Told};
+use crate::domain::on_demand::Hindrance;
 use crate::domain::overview::Part;
-use crate::domain::rule::Side;
-use crate::domain::{Kind, Reason, Timestamp};
+use crate::domain::rule::{Condition, MetricRef, Side};
+use crate::domain::{Kind, Metric, Reason, Timestamp};
 
 fn read<T: serde::de::DeserializeOwned>(value: Json) -> T {
     serde_json::from_value(value).expect("the right shape")
@@ -143,6 +145,15 @@ fn explained() -> crate::domain::explain::Explained {
         limit: 11.6,
         consecutive: 1,
     });
+    let sign = &mut explained.rules[0].signs[0];
+    sign.sign = Some(Condition::Threshold {
+        metric: MetricRef::Known(Metric::BatteryVoltage),
+        side: Side::Below,
+        limit: 11.6,
+        clear: 12.6,
+        consecutive: 1,
+    });
+    sign.figures = vec![Figure::new("now", Told::Value { value: "11.4 V".to_owned(), at: None })];
     explained
 }
 
@@ -151,12 +162,15 @@ fn history() -> crate::domain::view::UnitHistory {
         json!({"unit": "PSH-001", "from": from, "until": until, "readiness": readiness, "lasted_s": lasted_s,
                "reason": "tests passed"})
     };
-    read(json!({
+    let mut history: crate::domain::view::UnitHistory = read(json!({
         "unit": "PSH-001", "from": "2026-11-14T09:30:00.000Z", "to": "2026-11-21T09:30:00.000Z",
         "available_pct": 99.7, "seconds": {"ready": 603_000, "silent": 1_800},
         "stretches": [stretch("2026-11-14T09:30:00.000Z", "2026-11-21T09:00:00.000Z", "ready", 603_000.0),
                       stretch("2026-11-21T09:00:00.000Z", "2026-11-21T09:30:00.000Z", "silent", 1_800.0)],
-    }))
+    }));
+    // The older one was written before reasons were kept in their parts.
+    history.stretches[1].because = Some(silent());
+    history
 }
 
 fn series() -> Vec<crate::domain::view::SeriesView> {
@@ -176,7 +190,7 @@ fn all_pages(language: &str, name: &str) -> Vec<(&'static str, String)> {
     order.history[0].because =
         Some(Reason::FiredFor { after: std::time::Duration::from_secs(300), what: Box::new(silent()) });
     let alert = [card.alerts[0].clone()];
-    let rules = read(json!({
+    let mut rules: crate::domain::overview::RulesView = read(json!({
         "rules": [{
             "rule": "unit-silent", "component": "uplink", "severity": "critical", "summary": "no heartbeat for {for}",
             "asks": "no heartbeat for 3 intervals", "for_s": 0.0, "clear_for_s": 60.0, "readiness": "not-ready",
@@ -186,6 +200,7 @@ fn all_pages(language: &str, name: &str) -> Vec<(&'static str, String)> {
         "incidents": [{"rule": "uplink-down", "group_by": "uplink", "of": ["unit-silent"], "inhibits": [],
                        "at_least": 2, "share_pct": 60.0, "priority": null, "open": 1}],
     }));
+    rules.rules[0].condition = Some(Condition::Silent { kind: Kind::Heartbeat, missed: 3, slack: None });
     let asked = AskedUnits {
         readiness: vec![crate::domain::Readiness::Silent],
         filter: name.to_owned(),
@@ -193,12 +208,14 @@ fn all_pages(language: &str, name: &str) -> Vec<(&'static str, String)> {
     };
     let mistakes = vec![format!("there is no field {name}")];
     let kept = || Kept { by: name.to_owned(), note: name.to_owned() };
-    let commands: Vec<crate::domain::on_demand::CommandView> = vec![read(json!({
+    let mut command: crate::domain::on_demand::CommandView = read(json!({
         "id": "cmd-1", "unit": "PSH-001", "do": "selftest", "components": [], "by": name,
         "asked_at": "2026-11-21T09:20:00.000Z", "expires_at": "2026-11-21T10:20:00.000Z", "state": "waiting",
         "finished": false, "sent_at": null, "replied_at": null, "finished_at": null, "says": "PSH-001 is away",
         "error": null, "results": [],
-    }))];
+    }));
+    command.hindrance = Some(Hindrance::Away);
+    let commands = [command];
     let unit_page = || UnitPage {
         card: &card,
         explained: Some(&explained),

@@ -15,6 +15,7 @@ mod terminal;
 #[cfg(test)]
 mod tests;
 
+use std::fmt;
 use std::time::Duration;
 
 use chrono_tz::Tz;
@@ -168,33 +169,75 @@ fn is_yes_no(name: &SeriesName) -> bool {
     }
 }
 
+/// What a chart shows, in one line. Figures have their unit with them.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Summary {
+    NoReadings,
+    /// How many came in an hour.
+    Counts {
+        usual: u32,
+        last: u32,
+    },
+    Share {
+        yes_pct: f64,
+        last: bool,
+    },
+    Always(String),
+    Range {
+        low: String,
+        high: String,
+        last: String,
+    },
+}
+
+impl Summary {
+    pub fn of(name: &SeriesName, series: &[SeriesPoint]) -> Summary {
+        let Some(last) = series.last() else { return Summary::NoReadings };
+        if name.is_count() {
+            let mut counts: Vec<u32> = series.iter().map(|p| p.count).collect();
+            counts.sort_unstable();
+            return Summary::Counts { usual: counts[counts.len() / 2], last: last.count };
+        }
+        if is_yes_no(name) {
+            let (sum, count) = series.iter().fold((0.0, 0.0), |(sum, count), p| {
+                let n = f64::from(p.count);
+                (sum + p.mean * n, count + n)
+            });
+            return Summary::Share { yes_pct: sum / count * 100.0, last: last.last >= 0.5 };
+        }
+        let figure = |value: f64| match name.measured_in() {
+            "" => plain_number(value),
+            unit => format!("{} {unit}", plain_number(value)),
+        };
+        let low = series.iter().map(|p| p.min).fold(f64::INFINITY, f64::min);
+        let high = series.iter().map(|p| p.max).fold(f64::NEG_INFINITY, f64::max);
+        if low == high {
+            return Summary::Always(figure(low));
+        }
+        Summary::Range { low: plain_number(low), high: figure(high), last: figure(last.last) }
+    }
+}
+
+impl fmt::Display for Summary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Summary::NoReadings => f.write_str("no readings"),
+            Summary::Counts { usual, last } => {
+                write!(f, "usually {usual} an hour, {last} in the last hour that has any")
+            }
+            Summary::Share { yes_pct, last } => {
+                let last = if *last { "yes" } else { "no" };
+                write!(f, "yes in {} % of the readings, last {last}", plain_number(*yes_pct))
+            }
+            Summary::Always(value) => write!(f, "always {value}"),
+            Summary::Range { low, high, last } => write!(f, "{low} to {high}, last {last}"),
+        }
+    }
+}
+
 /// The readings in words, for those who get no picture: `11.4 to 13.8 V, last 11.5 V`.
 pub fn in_words(name: &SeriesName, series: &[SeriesPoint]) -> String {
-    let Some(last) = series.last() else { return "no readings".to_owned() };
-    if name.is_count() {
-        let mut counts: Vec<u32> = series.iter().map(|p| p.count).collect();
-        counts.sort_unstable();
-        let usual = counts[counts.len() / 2];
-        return format!("usually {usual} an hour, {} in the last hour that has any", last.count);
-    }
-    if is_yes_no(name) {
-        let (sum, count) = series.iter().fold((0.0, 0.0), |(sum, count), p| {
-            let n = f64::from(p.count);
-            (sum + p.mean * n, count + n)
-        });
-        let now = if last.last >= 0.5 { "yes" } else { "no" };
-        return format!("yes in {} % of the readings, last {now}", plain_number(sum / count * 100.0));
-    }
-    let figure = |value: f64| match name.measured_in() {
-        "" => plain_number(value),
-        unit => format!("{} {unit}", plain_number(value)),
-    };
-    let low = series.iter().map(|p| p.min).fold(f64::INFINITY, f64::min);
-    let high = series.iter().map(|p| p.max).fold(f64::NEG_INFINITY, f64::max);
-    if low == high {
-        return format!("always {}", figure(low));
-    }
-    format!("{} to {}, last {}", plain_number(low), figure(high), figure(last.last))
+    Summary::of(name, series).to_string()
 }
 
 /// Two readings further apart than this have a gap between them. A unit reports its power every minute and tests its camera

@@ -681,6 +681,8 @@ fn began(why: &Reason, at: Timestamp) -> Timestamp {
         Reason::HeardAgain { .. }
         | Reason::FirstHeard
         | Reason::NeverHeard
+        | Reason::AsBefore
+        | Reason::NothingRecorded
         | Reason::NeverPassed { .. }
         | Reason::TestsPassed { .. }
         | Reason::TestsOverdue { .. }

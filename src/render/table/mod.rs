@@ -28,7 +28,7 @@ use crate::domain::Timestamp;
 pub(in crate::render) use availability::percent;
 pub use availability::{availability, unit_history};
 pub use card::{DAY_SERIES, unit_card};
-pub use cell::{clean, fit, width};
+pub use cell::{clean, fit, width, wrap};
 pub use chosen::chosen;
 pub use command::{command, commands};
 pub use fleet::{all_units, import_plan, quarantine, unit_list};

@@ -266,6 +266,7 @@ fn command() -> CommandView {
         replied_at: Some(time("2026-11-21T09:06:02Z")),
         finished_at: Some(time("2026-11-21T09:06:20Z")),
         says: "PSH-001 has tested itself: failed: microphone (no-tone)".to_owned(),
+        hindrance: None,
         error: None,
         results: vec![
             result(Component::Camera, Outcome::Pass, None),
@@ -399,6 +400,7 @@ fn history() -> UnitHistory {
         readiness,
         lasted_s: time(until).since(time(from)).as_secs_f64(),
         reason: reason.to_owned(),
+        because: None,
     };
     let stretches = vec![
         stretch("2026-11-14T09:06:30Z", "2026-11-16T04:00:00Z", Readiness::Unknown, "nothing is recorded of this time"),

@@ -267,6 +267,11 @@ command-accepted = under way
 command-refused = refused
 command-done = done
 command-expired = nothing came
+hindered-away = It is not connected. It is asked as soon as it is back.
+hindered-takes-no-commands = It is connected, but its firmware takes no commands.
+hindered-slow = It is connected, but does not answer. It is asked again and again.
+hindered-broker-away = The external broker cannot be reached. The button is asked as soon as the broker is back.
+expired-unanswered = It got the question and did not answer in time.
 do-selftest = Run a self-test
 do-locate = Make it blink
 do-reboot = Restart it
@@ -416,6 +421,8 @@ why-nothing = { $kind ->
 why-heard-again = heard again after { $span }
 why-first-heard = heard for the first time
 why-never-heard = has never been heard
+why-as-before = as it was before the first change that is kept
+why-nothing-recorded = nothing is recorded of this time
 why-never-passed = has never passed a self-test
 why-not-yet-passed = has not yet passed: { $tests }
 why-passed = tests passed: { $tests }
@@ -494,6 +501,77 @@ why-relapsed = came back { $span } after it was closed: { $what }
 why-joined = { $rule } joined: { $what }
 why-diagnosed = { $what }; { $diagnosis }
 why-after-maintenance = still wrong after maintenance: { $what }
+
+# What a rule asks for: below 11.6 V, clear above 12.6 V. A part that stands in another sentence begins with a small letter.
+asks-of = { $what }: { $asked }
+asks-beyond = { $side ->
+    [below] below
+   *[above] above
+} { $limit }
+asks-share = { $side ->
+    [below] below
+   *[above] above
+} { $n } % of the value when new
+asks-gap = { $n } { $side ->
+    [below] below
+   *[above] above
+} the value when new
+asks-clear = { $asked }, good again { $clear }
+asks-rate = changes by { $side ->
+    [below] less
+   *[above] more
+} than { $limit } within { $per }, measured over { $over }
+asks-forecast = { $asked }, expected within { $span }
+asks-silent = { $kind ->
+    [heartbeat] no heartbeat
+    [selftest] no self-test
+    [power] no power message
+    [press] no press
+    [status] no status
+   *[reply] no reply
+} for { $n } intervals
+asks-slack = { $what } and { $span }
+asks-count = { $n ->
+    [1] { $event } at least once within { $span }
+   *[other] { $event } at least { $n } times within { $span }
+}
+asks-overdue = no { $event } for { $span }
+asks-once = { $what }, once there was one
+asks-all = { $first } and { $next }
+asks-any = { $first } or { $next }
+# Inside another one: (this or that) and that.
+asks-inner = ({ $what })
+
+# How it stands
+figure-now = now: { $figure }
+figure-limit = limit: { $figure }
+figure-baseline = when new: { $figure }
+figure-trend = trend: { $figure }
+figure-last = last: { $figure }
+figure-counted = counted: { $figure }
+figure-allowed = allowed: { $figure }
+figure-in-a-row = in a row: { $figure }
+figure-reaches-the-limit = reaches the limit: { $figure }
+figure-at = { $figure }, at { $at }
+figure-mode = { $figure } ({ $mode ->
+    [ir] by infrared
+   *[day] by day
+})
+figure-within = { $figure } within { $span }
+figure-of = { $n } of { $all }
+figure-foreseen = { $day } (between { $from } and { $until }, { $sure } % sure)
+figure-no-trend = none that can be trusted
+figure-not-learned = not learned yet
+figure-not-known = not known
+yes = yes
+no = no
+
+# In one line under a chart
+chart-none = no readings
+chart-range = { $low } to { $high }, last { $last }
+chart-always = always { $value }
+chart-share = yes in { $pct } % of the readings, last { $last }
+chart-counts = usually { $n } an hour, { $last } in the last hour that has any
 
 # Readings
 metric-battery-voltage = Battery voltage

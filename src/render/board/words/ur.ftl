@@ -250,6 +250,11 @@ command-accepted = ہو رہا ہے
 command-refused = انکار کر دیا
 command-done = ہو گیا
 command-expired = کوئی جواب نہیں آیا
+hindered-away = اس کا رابطہ نہیں ہے۔ رابطہ بحال ہوتے ہی اس سے کہا جائے گا۔
+hindered-takes-no-commands = رابطہ ہے، مگر اس کا سافٹ ویئر حکم نہیں لیتا۔
+hindered-slow = رابطہ ہے، مگر جواب نہیں آتا۔ بار بار کہا جا رہا ہے۔
+hindered-broker-away = بیرونی بروکر سے رابطہ نہیں۔ رابطہ بحال ہوتے ہی بٹن سے کہا جائے گا۔
+expired-unanswered = اسے کہا گیا مگر وقت پر جواب نہیں آیا۔
 do-selftest = خود ٹیسٹ چلائیں
 do-locate = بتی جلا کر دکھائیں
 do-reboot = دوبارہ چلائیں
@@ -395,6 +400,8 @@ why-nothing = { $span } سے { $kind ->
 why-heard-again = { $span } بعد دوبارہ پیغام آیا
 why-first-heard = پہلی بار پیغام آیا
 why-never-heard = اس سے کبھی کوئی پیغام نہیں آیا
+why-as-before = وہی حال جو محفوظ ریکارڈ کی پہلی تبدیلی سے پہلے تھا
+why-nothing-recorded = اس وقت کا کوئی ریکارڈ نہیں
 why-never-passed = اس نے کبھی خود ٹیسٹ پاس نہیں کیا
 why-not-yet-passed = ابھی تک پاس نہیں کیے: { $tests }
 why-passed = ٹیسٹ پاس: { $tests }
@@ -473,6 +480,76 @@ why-relapsed = بند ہونے کے { $span } بعد واپس آیا: { $what }
 why-joined = { $rule } بھی شامل ہوا: { $what }
 why-diagnosed = { $what }؛ { $diagnosis }
 why-after-maintenance = مرمت کے بعد بھی خراب: { $what }
+
+# اصول کیا دیکھتا ہے: 11.6 V سے کم، دوبارہ ٹھیک 12.6 V سے زیادہ
+asks-of = { $what }: { $asked }
+asks-beyond = { $limit } سے { $side ->
+    [below] کم
+   *[above] زیادہ
+}
+asks-share = نیا ہونے کی مقدار کے { $n } % سے { $side ->
+    [below] کم
+   *[above] زیادہ
+}
+asks-gap = نیا ہونے کی مقدار سے { $n } { $side ->
+    [below] کم
+   *[above] زیادہ
+}
+asks-clear = { $asked }، دوبارہ ٹھیک: { $clear }
+asks-rate = { $per } میں { $limit } سے { $side ->
+    [below] کم
+   *[above] زیادہ
+} تبدیلی، { $over } میں ناپی گئی
+asks-forecast = { $asked }، اندازہ ہے کہ { $span } کے اندر
+asks-silent = { $n } وقفوں تک { $kind ->
+    [heartbeat] کوئی پیغام نہیں
+    [selftest] خود ٹیسٹ کا کوئی نتیجہ نہیں
+    [power] بجلی کا حال نہیں
+    [press] بٹن نہیں دبایا گیا
+    [status] حالت کا پیغام نہیں
+   *[reply] کوئی جواب نہیں
+}
+asks-slack = { $what }، اور مزید { $span }
+asks-count = { $n ->
+    [1] { $span } میں کم از کم ایک بار: { $event }
+   *[other] { $span } میں کم از کم { $n } بار: { $event }
+}
+asks-overdue = { $span } سے نہیں ہوا: { $event }
+asks-once = { $what } (اگر پہلے کبھی ہوا ہو)
+asks-all = { $first } اور { $next }
+asks-any = { $first } یا { $next }
+asks-inner = ({ $what })
+
+# اب کیا حال ہے
+figure-now = اب: { $figure }
+figure-limit = حد: { $figure }
+figure-baseline = نیا ہونے پر: { $figure }
+figure-trend = رجحان: { $figure }
+figure-last = آخری بار: { $figure }
+figure-counted = گنتی: { $figure }
+figure-allowed = اجازت: { $figure }
+figure-in-a-row = لگاتار: { $figure }
+figure-reaches-the-limit = حد تک پہنچے گا: { $figure }
+figure-at = { $figure }، { $at } پر
+figure-mode = { $figure } ({ $mode ->
+    [ir] انفراریڈ
+   *[day] دن میں
+})
+figure-within = { $span } میں { $figure }
+figure-of = { $all } میں سے { $n }
+figure-foreseen = { $day } ({ $from } اور { $until } کے درمیان، یقین { $sure } %)
+figure-no-trend = قابلِ بھروسا نہیں
+figure-not-learned = ابھی معلوم نہیں ہوئی
+figure-not-known = معلوم نہیں
+yes = ہاں
+no = نہیں
+
+# گراف کے نیچے ایک سطر
+chart-none = کوئی پیمائش نہیں
+chart-range = { $low } سے { $high } تک، آخری { $last }
+chart-always = ہمیشہ { $value }
+chart-share = { $pct } % پیمائشوں میں ہاں، آخری { $last }
+chart-counts = عام طور پر { $n } فی گھنٹہ، آخری گھنٹے میں { $last }
 
 # پیمائشیں
 metric-battery-voltage = بیٹری کا وولٹیج
