@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use buttonwatch::domain::message::{Command, Do};
-use buttonwatch::domain::order::Change;
+use buttonwatch::domain::order::{Change, Evidence};
 use buttonwatch::domain::outlook::PressLine;
 use buttonwatch::domain::view::{QuarantineRow, RefusalRow};
 use buttonwatch::domain::{
@@ -71,7 +71,7 @@ fn order(number: u32, state: OrderState) -> Order {
         action: "Replace the battery".into(),
         parts: vec!["12 V 7 Ah".into()],
         suspects: Vec::new(),
-        evidence: vec!["battery.voltage 11.4 V is below 11.6 V".into()],
+        evidence: vec![Evidence::Said("battery.voltage 11.4 V is below 11.6 V".into())],
         rules: vec![RuleId::parse("battery-low").expect("valid")],
         units: Vec::new(),
         relapses: 0,

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::component::{Component, words};
 use super::fleet::GroupKind;
 use super::ids::{CrewId, GroupName, OrderId, RuleId, SiteId, UnitId};
+use super::metric::Metric;
 use super::reason::Reason;
 use super::series::SeriesName;
 use super::severity::Priority;
@@ -77,6 +78,41 @@ pub struct OrderReading {
     pub limits: Vec<(String, f64)>,
 }
 
+/// One line of what speaks for an order.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Evidence {
+    /// The alert or the incident that it stands on.
+    Seen { at: Timestamp, why: Reason },
+    /// Another alert of the unit.
+    Also { at: Timestamp, rule: RuleId, why: Reason },
+    /// What else was measured. `new`: the commissioning value, if it is known.
+    Reading { at: Timestamp, metric: Metric, value: f64, new: Option<f64> },
+    /// How those fare that share a circuit with it. `dark`: on a feeder, those without mains.
+    Others { at: Timestamp, kind: GroupKind, name: GroupName, of: usize, heard: usize, dark: Option<usize> },
+    /// A sentence: so older programs kept it.
+    #[serde(untagged)]
+    Said(String),
+}
+
+impl fmt::Display for Evidence {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Evidence::Seen { at, why } => write!(f, "{at} {why}"),
+            Evidence::Also { at, rule, why } => write!(f, "{at} {rule}: {why}"),
+            Evidence::Reading { at, metric, value, new } => {
+                write!(f, "{at} {metric} {}", metric.figure(*value))?;
+                new.map_or(Ok(()), |new| write!(f, "; it was {} when new", metric.figure(new)))
+            }
+            Evidence::Others { at, kind, name, of, heard, dark } => {
+                write!(f, "{at} of the {of} others on {kind} {name} {heard} are heard")?;
+                dark.map_or(Ok(()), |dark| write!(f, ", {dark} without mains"))
+            }
+            Evidence::Said(text) => f.write_str(text),
+        }
+    }
+}
+
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Order {
     pub id: OrderId,
@@ -95,8 +131,8 @@ pub struct Order {
     pub action: String,
     pub parts: Vec<String>,
     pub suspects: Vec<Suspect>,
-    /// In words and figures, oldest first.
-    pub evidence: Vec<String>,
+    /// Oldest first.
+    pub evidence: Vec<Evidence>,
     /// None: of a common cause, or nothing that is measured.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reading: Option<OrderReading>,

@@ -19,7 +19,7 @@ use super::fleet::{GroupKind, Unit};
 use super::ids::{City, CrewId, FeederId, GroupName, MessageId, OrderId, RuleId, SiteId, UnitId, UplinkId};
 use super::message::{Do, Outcome};
 use super::on_demand::CommandView;
-use super::order::{Change, Order, OrderState, Subject, Suspect};
+use super::order::{Change, Evidence, Order, OrderState, Subject, Suspect};
 use super::outlook::Outlook;
 use super::overview::{Overview, Part, RulesView};
 use super::public_report::PublicReport;
@@ -512,6 +512,9 @@ pub struct OrderView {
     pub suspects: Vec<Suspect>,
     /// Oldest first.
     pub evidence: Vec<String>,
+    /// `evidence` in its parts, as in [`UnitRow`]. Empty: it came as sentences.
+    #[serde(skip)]
+    pub seen: Vec<Evidence>,
     pub rules: Vec<RuleId>,
     /// The units of its incident; empty for an order on one unit.
     pub units: Vec<UnitId>,
@@ -568,7 +571,8 @@ impl From<&Order> for OrderView {
             action: o.action.clone(),
             parts: o.parts.clone(),
             suspects: o.suspects.clone(),
-            evidence: o.evidence.clone(),
+            evidence: o.evidence.iter().map(Evidence::to_string).collect(),
+            seen: o.evidence.clone(),
             rules: o.rules.clone(),
             units: o.units.clone(),
             relapses: o.relapses,

@@ -1,7 +1,7 @@
 //! What an order says beside its one sentence: the figures that bear on its component, what else is wrong with the unit,
 //! and how those fare that share a circuit with it. Never decides.
 
-use crate::domain::order::OrderReading;
+use crate::domain::order::{Evidence, OrderReading};
 use crate::domain::rule::{Condition, Distance, ForecastLimit, Side};
 use crate::domain::series::SeriesLimit;
 use crate::domain::{Component, GroupKind, Metric, Reason, SeriesName, Timestamp, UnitIx};
@@ -12,11 +12,11 @@ use super::sign::growth;
 use super::unit_state::Presence;
 
 impl Engine {
-    /// In words and figures: the alert itself, and what else is known of the unit that bears on this component.
-    pub(super) fn evidence(&self, at: Timestamp, unit: UnitIx, rule: RuleIx, what: &Reason) -> Vec<String> {
+    /// The alert itself, and what else is known of the unit that bears on this component.
+    pub(super) fn evidence(&self, at: Timestamp, unit: UnitIx, rule: RuleIx, what: &Reason) -> Vec<Evidence> {
         let state = &self.units[unit.index()];
         let fired = state.alert(rule).and_then(|a| a.fired_at).unwrap_or(at);
-        let mut lines = vec![format!("{fired} {what}")];
+        let mut lines = vec![Evidence::Seen { at: fired, why: what.clone() }];
         let own = if let Reason::Beyond { metric, .. } = what { metric.as_str() } else { "" };
         for metric in bearing(self.rules.rule(rule).component).iter().filter(|m| m.name() != own) {
             let sent = state.measured.reading(*metric);
@@ -27,14 +27,15 @@ impl Engine {
             }
             let mode = state.measured.test(Component::Camera).and_then(|t| t.mode);
             let mode = mode.filter(|_| metric.name().starts_with("camera."));
-            let new = state.baseline(*metric, mode).map(|b| format!("; it was {} when new", metric.figure(b)));
-            lines.push(format!("{known_at} {metric} {}{}", metric.figure(value), new.unwrap_or_default()));
+            let new = state.baseline(*metric, mode);
+            lines.push(Evidence::Reading { at: known_at, metric: *metric, value, new });
         }
         for other in state.alerts.iter().filter(|a| a.rule != rule && a.is_active()) {
             let began = other.fired_at.unwrap_or(other.since);
-            lines.push(format!("{began} {}: {}", self.rules.rule(other.rule).id, other.reason));
+            let (rule, why) = (self.rules.rule(other.rule).id.clone(), other.reason.clone());
+            lines.push(Evidence::Also { at: began, rule, why });
         }
-        lines.extend(self.siblings_in_words(at, unit, rule));
+        lines.extend(self.others(at, unit, rule));
         lines
     }
 
@@ -73,7 +74,7 @@ impl Engine {
     }
 
     /// How those that share a circuit with it fare: what a crew would ask first.
-    fn siblings_in_words(&self, at: Timestamp, unit: UnitIx, rule: RuleIx) -> Option<String> {
+    fn others(&self, at: Timestamp, unit: UnitIx, rule: RuleIx) -> Option<Evidence> {
         let kind = match self.rules.rule(rule).component {
             Component::Uplink => GroupKind::Uplink,
             Component::Battery | Component::Charger | Component::Mains => GroupKind::Feeder,
@@ -96,13 +97,10 @@ impl Engine {
         let heard = others.iter().filter(|u| self.units[u.index()].presence == Presence::Present).count();
         let of = others.len();
         let dark = match kind {
-            GroupKind::Feeder => {
-                let dark = others.iter().filter(|u| self.is_on_battery(**u)).count();
-                format!(", {dark} without mains")
-            }
-            GroupKind::Uplink | GroupKind::Site | GroupKind::City | GroupKind::Fleet => String::new(),
+            GroupKind::Feeder => Some(others.iter().filter(|u| self.is_on_battery(**u)).count()),
+            GroupKind::Uplink | GroupKind::Site | GroupKind::City | GroupKind::Fleet => None,
         };
-        Some(format!("{at} of the {of} others on {kind} {name} {heard} are heard{dark}"))
+        Some(Evidence::Others { at, kind, name: name.clone(), of, heard, dark })
     }
 }
 

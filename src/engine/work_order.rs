@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::event::COMMAND_EXPIRES_AFTER;
 use crate::domain::message::{Command, Do, Outcome};
-use crate::domain::order::{Change, Suspect};
+use crate::domain::order::{Change, Evidence, Suspect};
 use crate::domain::rule::{Condition, IncidentRule, OrderPlan};
 use crate::domain::{
     Component, CrewId, EffectKind, GroupKind, GroupName, Order, OrderId, OrderMove, OrderState, Reason, Recipient,
@@ -342,7 +342,7 @@ impl Engine {
         if let Some(rule) = rule.filter(|rule| !order.rules.contains(rule)) {
             order.rules.push(rule);
         }
-        order.evidence.push(format!("{at} {what}"));
+        order.evidence.push(Evidence::Seen { at, why: what.clone() });
         self.change(at, id, OrderState::Reopened, ITSELF, Reason::Relapsed { after, what: Box::new(what) });
         self.tell(at, id, News::Relapsed);
         self.arm_nudge(at, id);
@@ -401,7 +401,7 @@ impl Engine {
         let order = Order {
             summary: format!("{} units on {kind} {name} {happened}", open.units.len()),
             suspects,
-            evidence: vec![format!("{} {}", open.since, open.reason)],
+            evidence: vec![Evidence::Seen { at: open.since, why: open.reason.clone() }],
             rules: rule.of.clone(),
             units: self.ids(&open.units),
             ..self.blank_order(at, Subject::Incident { kind, name }, plan, crew)
@@ -659,7 +659,7 @@ impl Engine {
         let record = self.record(id);
         record.life.repaired_at = None;
         record.life.waited_told = false;
-        record.order.evidence.push(format!("{at} {why}"));
+        record.order.evidence.push(Evidence::Seen { at, why: why.clone() });
         self.change(at, id, OrderState::Reopened, ITSELF, why);
         self.tell(at, id, News::NotRepaired);
         self.arm_nudge(at, id);

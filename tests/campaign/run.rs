@@ -771,7 +771,7 @@ impl Run {
         let text = format!(
             "{id} {:?} [{}] rules {}; there: {}",
             order.summary,
-            order.evidence.join(" | "),
+            order.evidence.iter().map(ToString::to_string).collect::<Vec<_>>().join(" | "),
             order.rules.iter().map(|r| r.as_str()).collect::<Vec<_>>().join(","),
             if around.is_empty() { "nothing".to_owned() } else { around.join("; ") },
         );

@@ -9,7 +9,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use buttonwatch::domain::order::Change;
+use buttonwatch::domain::order::{Change, Evidence};
 use buttonwatch::domain::{
     City, Component, CrewId, Fleet, MessageId, Notice, NoticeKind, NoticeReason, Order, OrderId, OrderState, Priority,
     Reason, Recipient, SiteId, Subject, Timestamp, Unit, UnitId,
@@ -41,7 +41,7 @@ fn order(state: OrderState) -> Order {
         action: "Check power at the pole, then the link".to_owned(),
         parts: vec!["SIM".to_owned()],
         suspects: Vec::new(),
-        evidence: vec!["link.rssi -107 dBm is below -100 dBm".to_owned()],
+        evidence: vec![Evidence::Said("link.rssi -107 dBm is below -100 dBm".to_owned())],
         rules: Vec::new(),
         units: Vec::new(),
         relapses: 0,

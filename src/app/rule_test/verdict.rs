@@ -210,7 +210,7 @@ fn is_such(order: &Order, which: &WhichOrder) -> bool {
 
 fn says(order: &Order, needle: &str) -> bool {
     order.summary.contains(needle)
-        || order.evidence.iter().any(|e| e.contains(needle))
+        || order.evidence.iter().any(|e| e.to_string().contains(needle))
         || order.history.iter().any(|c| c.why.to_string().contains(needle))
 }
 

@@ -339,7 +339,7 @@ mod tests {
 
     #[test]
     fn every_phrase_is_in_the_files_and_every_phrase_of_the_files_is_used() {
-        let families = ["asks-", "figure-", "hindered-", "expired-", "chart-"];
+        let families = ["asks-", "figure-", "hindered-", "expired-", "evidence-", "chart-"];
         let is_one = |key: &&str| families.iter().any(|family| key.starts_with(family) && !key.ends_with(['-', '}']));
         let sources = [include_str!("asks.rs"), include_str!("because.rs"), include_str!("charts.rs")];
         let code = sources.map(|text| text.split("#[cfg(test)]").next().expect("the code"));

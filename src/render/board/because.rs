@@ -7,6 +7,7 @@ use fluent_bundle::FluentValue;
 
 use crate::domain::metric::plain_number;
 use crate::domain::on_demand::{CommandState, CommandView, Hindrance};
+use crate::domain::order::Evidence;
 use crate::domain::{Component, GroupKind, Reason, Timestamp};
 use crate::render::mail::escaped;
 
@@ -41,6 +42,42 @@ impl Reader {
             CommandState::Expired => hindrance(),
             CommandState::Sent | CommandState::Accepted | CommandState::Done => None,
         }
+    }
+
+    /// As HTML.
+    pub fn evidence(&self, evidence: &Evidence) -> String {
+        let say = |key: &str, args: &[(&str, FluentValue<'_>)]| self.say_with(key, args);
+        let (at, what) = match evidence {
+            Evidence::Said(text) => return self.reason(text),
+            Evidence::Seen { at, why } => (at, self.because(why)),
+            Evidence::Also { at, rule, why } => {
+                let rule = rule.as_str().to_owned().into();
+                (at, say("evidence-also", &[("rule", rule), ("what", self.because(why).into())]))
+            }
+            Evidence::Reading { at, metric, value, new } => {
+                let figure = |value| self.value(&metric.figure(value)).into();
+                let args = [("what", self.of_metric(metric.name())), ("value", figure(*value))];
+                let reading = say("evidence-reading", &args);
+                match new {
+                    Some(new) => (at, say("evidence-new", &[("what", reading.into()), ("baseline", figure(*new))])),
+                    None => (at, reading),
+                }
+            }
+            Evidence::Others { at, kind, name, of, heard, dark } => {
+                let args = [
+                    ("n", (*heard).into()),
+                    ("all", (*of).into()),
+                    ("kind", self.of_group(*kind)),
+                    ("name", name.as_str().to_owned().into()),
+                ];
+                let others = say("evidence-others", &args);
+                match dark {
+                    Some(dark) => (at, say("evidence-dark", &[("what", others.into()), ("n", (*dark).into())])),
+                    None => (at, others),
+                }
+            }
+        };
+        escaped(&say("evidence-at", &[("at", self.of_time(*at)), ("what", what.into())]))
     }
 
     fn list(&self, components: &[Component]) -> FluentValue<'static> {
@@ -265,7 +302,7 @@ mod tests {
     use super::*;
     use crate::domain::message::{CameraMode, Kind, Outcome};
     use crate::domain::rule::{CountedEvent, OverdueEvent, Side};
-    use crate::domain::{GroupName, RuleId};
+    use crate::domain::{GroupName, Metric, RuleId};
 
     fn at(text: &str) -> Timestamp {
         Timestamp::parse(text).expect("a time")
@@ -364,6 +401,37 @@ mod tests {
             }
         }
         insta::assert_snapshot!("reasons", lines);
+    }
+
+    #[test]
+    fn what_speaks_for_an_order_is_said_in_english_and_urdu_and_reads_back_as_it_was_kept() {
+        let noon = at("2026-11-21T07:00:00Z");
+        let others = |kind, dark| {
+            let name = GroupName::parse("psh-fibre-01").expect("a name");
+            Evidence::Others { at: noon, kind, name, of: 5, heard: 4, dark }
+        };
+        let reading = |metric, value, new| Evidence::Reading { at: noon, metric, value, new };
+        let all = vec![
+            Evidence::Seen { at: noon, why: low() },
+            Evidence::Also { at: noon, rule: rule("camera-dead"), why: Reason::FirstHeard },
+            reading(Metric::LinkRssi, -97.0, None),
+            reading(Metric::MainsPresent, 0.0, None),
+            reading(Metric::CameraSharpness, 206.0, Some(412.0)),
+            others(GroupKind::Uplink, None),
+            others(GroupKind::Feeder, Some(3)),
+            Evidence::Said("as an older program <b>kept</b> it".to_owned()),
+        ];
+        let kept = serde_json::to_string(&all).expect("JSON");
+        assert_eq!(serde_json::from_str::<Vec<Evidence>>(&kept).expect("reads"), all);
+        let mut lines = String::new();
+        for evidence in &all {
+            lines.push_str(&format!("{evidence}\n"));
+            for language in ["en", "ur"] {
+                let said = reader(language).evidence(evidence).replace(['\u{2068}', '\u{2069}'], "");
+                lines.push_str(&format!("  {language} {said}\n"));
+            }
+        }
+        insta::assert_snapshot!("evidence", lines);
     }
 
     /// The match over all reasons is whole, or it would not be built: so are its words, if each key is there.

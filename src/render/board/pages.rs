@@ -613,6 +613,10 @@ impl OrderPage<'_> {
             context! { word => to.as_str(), class }
         });
         let more = view.units.len().saturating_sub(CHIPS_MAX);
+        let evidence = view.evidence.iter().enumerate().map(|(i, text)| {
+            let line = view.seen.get(i).map_or_else(|| reader.reason(text), |seen| reader.evidence(seen));
+            Value::from_safe_string(line)
+        });
         let history = view.history.iter().map(|c| match &c.because {
             Some(because) => context! { why => why(reader, Some(because), &c.why), ..data(c) },
             // A person's note, as often as not.
@@ -620,6 +624,7 @@ impl OrderPage<'_> {
         });
         let values = context! {
             order => order(view),
+            evidence => evidence.collect::<Vec<_>>(),
             history => history.rev().collect::<Vec<_>>(),
             card => self.card.map(data),
             moves => moves.collect::<Vec<_>>(),

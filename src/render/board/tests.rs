@@ -3,6 +3,7 @@ use serde_json::{Value as Json, json};
 use super::*;
 use crate::domain::explain::{Figure, Told};
 use crate::domain::on_demand::Hindrance;
+use crate::domain::order::Evidence;
 use crate::domain::overview::Part;
 use crate::domain::rule::{Condition, MetricRef, Side};
 use crate::domain::{Kind, Metric, Reason, Timestamp};
@@ -187,6 +188,8 @@ fn all_pages(language: &str, name: &str) -> Vec<(&'static str, String)> {
     let (overview, incidents, card, explained, history, series) =
         (overview(name), incidents(), card(name), explained(), history(), series());
     let mut order: crate::domain::view::OrderView = read(order());
+    order.seen =
+        vec![Evidence::Seen { at: Timestamp::parse("2026-11-21T08:58:25.000Z").expect("a time"), why: silent() }];
     order.history[0].because =
         Some(Reason::FiredFor { after: std::time::Duration::from_secs(300), what: Box::new(silent()) });
     let alert = [card.alerts[0].clone()];

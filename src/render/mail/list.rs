@@ -161,7 +161,7 @@ impl Writer<'_> {
             lines.push(ours(format!("Do: {}", stopped(&action))));
         }
         if let Some(evidence) = order.evidence.last() {
-            lines.push(ours(format!("Seen: {}", stopped(&self.said(evidence)))));
+            lines.push(ours(format!("Seen: {}", stopped(&self.said(&evidence.to_string())))));
         }
         if let Some((_, url)) = self.context.links.iter().find(|(id, _)| *id == order.id) {
             let text = "I take it / On my way / Repaired".to_owned();

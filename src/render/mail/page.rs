@@ -264,7 +264,7 @@ impl Writer<'_> {
         }
         if !order.evidence.is_empty() || order.flapping || order.relapses > 0 {
             self.heading(if tone == Tone::Wrong { "What was seen" } else { "What had been seen" });
-            let mut lines: Vec<Vec<Span>> = order.evidence.iter().map(|e| ours(self.said(e))).collect();
+            let mut lines: Vec<Vec<Span>> = order.evidence.iter().map(|e| ours(self.said(&e.to_string()))).collect();
             if order.flapping {
                 lines.push(ours("The fault comes and goes."));
             }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::domain::notice::{IncidentFacts, NoticeReason};
-use crate::domain::order::{Change, Suspect};
+use crate::domain::order::{Change, Evidence, Suspect};
 use crate::domain::{
     City, Component, CrewId, FeederId, Fleet, GroupKind, GroupName, Kind, MessageId, Notice, NoticeKind, Order,
     OrderId, OrderState, Priority, Reason, Recipient, RuleId, SiteId, Subject, Timestamp, Unit, UnitId, UplinkId,
@@ -60,7 +60,7 @@ pub fn notice(kind: NoticeKind, at: Timestamp) -> Notice {
             Suspect { component: Component::Uplink, certainty: 70 },
             Suspect { component: Component::Battery, certainty: 30 },
         ],
-        evidence: vec!["link.rssi -107 dBm is below -100 dBm, 3 times in a row".to_owned()],
+        evidence: vec![Evidence::Said("link.rssi -107 dBm is below -100 dBm, 3 times in a row".to_owned())],
         rules: vec![RuleId::parse("unit-silent").expect("an id")],
         units: Vec::new(),
         relapses: 1,

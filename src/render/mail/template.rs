@@ -245,7 +245,7 @@ fn order(order: &Order, notice: &Notice, context: &MailContext<'_>, time: &Local
         suspects => order.suspects.iter().map(|s| context! {
             component => s.component.to_string(), certainty => s.certainty,
         }).collect::<Vec<_>>(),
-        evidence => order.evidence.iter().map(|e| time.localise(&one_line(e))).collect::<Vec<_>>(),
+        evidence => order.evidence.iter().map(|e| time.localise(&one_line(&e.to_string()))).collect::<Vec<_>>(),
         since => time.long(since(order)),
         due => order.due_at.map(|due| time.long(due)).unwrap_or_default(),
         is_overdue => order.due_at.is_some_and(|due| due < notice.at),

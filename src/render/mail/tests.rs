@@ -5,7 +5,7 @@ mod lists;
 use std::time::Duration;
 
 use crate::domain::notice::IncidentFacts;
-use crate::domain::order::Change;
+use crate::domain::order::{Change, Evidence};
 use crate::domain::{
     City, Component, CrewId, Fleet, GroupKind, GroupName, Kind, MessageId, Notice, NoticeKind, NoticeReason, Order,
     OrderId, OrderState, Priority, Reason, Recipient, RuleId, SiteId, Subject, Suspect, Timestamp, Unit, UnitId,
@@ -90,9 +90,9 @@ fn order(unit: &str) -> Order {
             Suspect { component: Component::Battery, certainty: 30 },
         ],
         evidence: vec![
-            "no heartbeat for 1 min 35 s, last at 2026-11-21T08:53:30.000Z".to_owned(),
-            "link.rssi -107 dBm is below -100 dBm, 3 times in a row".to_owned(),
-            "the other 3 units on uplink PTCL-QK-1 are heard".to_owned(),
+            Evidence::Said("no heartbeat for 1 min 35 s, last at 2026-11-21T08:53:30.000Z".to_owned()),
+            Evidence::Said("link.rssi -107 dBm is below -100 dBm, 3 times in a row".to_owned()),
+            Evidence::Said("the other 3 units on uplink PTCL-QK-1 are heard".to_owned()),
         ],
         rules: vec![RuleId::parse("unit-silent").expect("valid")],
         units: Vec::new(),
@@ -179,7 +179,7 @@ fn uplink_order() -> Order {
         action: "Restore the uplink".to_owned(),
         parts: Vec::new(),
         suspects: Vec::new(),
-        evidence: vec!["6 of 7 units of this uplink are affected".to_owned()],
+        evidence: vec![Evidence::Said("6 of 7 units of this uplink are affected".to_owned())],
         units: units.iter().map(|u| UnitId::parse(u).expect("valid")).collect(),
         history: vec![change(
             "21T09:00:05",
@@ -386,7 +386,7 @@ fn nothing_from_outside_adds_a_header_a_tag_or_a_turn_of_direction() {
         order.summary = nasty.to_owned();
         order.action = nasty.to_owned();
         order.parts = vec![nasty.to_owned()];
-        order.evidence = vec![nasty.to_owned()];
+        order.evidence = vec![Evidence::Said(nasty.to_owned())];
         order.history.push(change(
             "21T09:20:00",
             OrderState::Acknowledged,

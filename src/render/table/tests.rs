@@ -89,6 +89,7 @@ fn order() -> OrderView {
             Suspect { component: Component::Battery, certainty: 20 },
         ],
         evidence: vec!["last heartbeat at 2026-11-21T02:58:25.000Z, link.rssi -112 dBm".to_owned()],
+        seen: vec![],
         rules: vec![RuleId::parse("unit-silent").unwrap()],
         units: vec![],
         relapses: 2,

@@ -85,7 +85,7 @@ fn tell((at, order, states): &(i64, Order, Vec<OrderState>)) -> String {
         said(*at),
         order.summary,
         states.join(" → "),
-        order.evidence
+        order.evidence.iter().map(ToString::to_string).collect::<Vec<_>>()
     )
 }
 

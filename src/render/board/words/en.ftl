@@ -542,6 +542,14 @@ asks-any = { $first } or { $next }
 # Inside another one: (this or that) and that.
 asks-inner = ({ $what })
 
+# What speaks for a work order
+evidence-at = { $at }: { $what }
+evidence-also = { $rule }: { $what }
+evidence-reading = { $what } { $value }
+evidence-new = { $what }; it was { $baseline } when new
+evidence-others = of the { $all } others on the { $kind } { $name } { $n } are heard
+evidence-dark = { $what }, { $n } without mains
+
 # How it stands
 figure-now = now: { $figure }
 figure-limit = limit: { $figure }

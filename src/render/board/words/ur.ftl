@@ -520,6 +520,14 @@ asks-all = { $first } اور { $next }
 asks-any = { $first } یا { $next }
 asks-inner = ({ $what })
 
+# آرڈر کی وجہ کیا دیکھا گیا
+evidence-at = { $at }: { $what }
+evidence-also = { $rule }: { $what }
+evidence-reading = { $what } { $value }
+evidence-new = { $what }؛ نیا ہونے پر { $baseline } تھا
+evidence-others = { $kind } { $name } کے باقی { $all } میں سے { $n } بٹنوں کے پیغام آ رہے ہیں
+evidence-dark = { $what }، { $n } بجلی کے بغیر
+
 # اب کیا حال ہے
 figure-now = اب: { $figure }
 figure-limit = حد: { $figure }
