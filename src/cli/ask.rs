@@ -55,8 +55,8 @@ fn listed<F: Field, T: DeserializeOwned>(
 
 pub fn fleet_list(client: &Client, screen: &Screen, listing: &Listing) -> Done {
     let columns = listing.shown.check::<UnitRow>(screen)?;
-    let readings = list::readings(&columns);
-    let more: Vec<(&str, &str)> = readings.iter().map(|names| ("readings", names.as_str())).collect();
+    let also = list::also(&columns);
+    let more: Vec<(&str, &str)> = also.iter().map(|(what, names)| (*what, names.as_str())).collect();
     let fetch = || listed::<UnitField, UnitRow>(client, "units", listing, &more);
     // Without a filter, no row means no fleet.
     let table = if listing.filters.is_empty() { table::all_units } else { table::unit_list };

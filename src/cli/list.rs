@@ -11,7 +11,7 @@ use serde::Serialize;
 use crate::config::query::check_field;
 use crate::config::spelling::{nearest, quoted};
 use crate::domain::Timestamp;
-use crate::domain::query::{Field, UnitField};
+use crate::domain::query::{Field, UnitColumn, UnitField};
 use crate::domain::view::{AlertRow, IncidentRow, OrderView, UnitRow};
 use crate::render::table::{self, Look, Record};
 
@@ -54,14 +54,18 @@ impl Listed for UnitRow {
         if column == "silent" {
             return Some(self.last_heard.map(|at| (now.since(at).as_secs()).to_string()).unwrap_or_default());
         }
-        Some(self.readings.get(column).map(|value| value.to_string()).unwrap_or_default())
+        let reading = || self.readings.get(column).map(|value| value.to_string());
+        Some(self.texts.get(column).cloned().or_else(reading).unwrap_or_default())
     }
-    const MORE: &'static str = ", silent (seconds), and every reading that `rules metrics` lists";
+    const MORE: &'static str =
+        ", silent (seconds), district, address, firmware, alert, and every reading that `rules metrics` lists";
     fn more_named(name: &str) -> Option<String> {
-        match check_field::<UnitField>(name) {
-            Ok(field @ (UnitField::Reading(_) | UnitField::Vendor(_))) => Some(field.name().into_owned()),
-            Ok(UnitField::Column(column)) => (column.as_str() == "silent").then(|| "silent".to_owned()),
-            Err(_) => None,
+        match check_field::<UnitField>(name).ok()? {
+            field @ (UnitField::Reading(_) | UnitField::Vendor(_)) => Some(field.name().into_owned()),
+            UnitField::Column(column) => {
+                let is_more = column == UnitColumn::Silent || column.is_on_request();
+                is_more.then(|| column.as_str().to_owned())
+            }
         }
     }
 }
@@ -107,14 +111,18 @@ impl Shown {
     }
 }
 
-/// The readings among the columns: the service tells them only when it is asked to.
-pub fn readings(columns: &[String]) -> Option<String> {
-    let wanted: Vec<&str> = columns
-        .iter()
-        .map(String::as_str)
-        .filter(|name| !UnitRow::FIELDS.contains(name) && *name != "silent")
-        .collect();
-    (!wanted.is_empty()).then(|| wanted.join(","))
+/// The readings and texts among the columns: the service tells them only when it is asked to.
+pub fn also(columns: &[String]) -> Vec<(&'static str, String)> {
+    let (mut readings, mut texts) = (Vec::new(), Vec::new());
+    for name in columns {
+        match check_field::<UnitField>(name) {
+            Ok(UnitField::Column(column)) if column.is_on_request() => texts.push(name.as_str()),
+            Ok(UnitField::Reading(_) | UnitField::Vendor(_)) => readings.push(name.as_str()),
+            Ok(UnitField::Column(_)) | Err(_) => {}
+        }
+    }
+    let asked = [("readings", readings.join(",")), ("texts", texts.join(","))];
+    asked.into_iter().filter(|(_, names)| !names.is_empty()).collect()
 }
 
 /// `columns`: checked.

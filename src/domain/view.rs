@@ -248,6 +248,9 @@ pub struct UnitRow {
     /// Those that were asked for, as the newest message said it.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub readings: BTreeMap<String, f64>,
+    /// Those of `district`, `address`, `firmware` and `alert` that were asked for and are known.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub texts: BTreeMap<String, String>,
 }
 
 /// One unit, whole.

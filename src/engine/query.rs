@@ -20,8 +20,12 @@ impl Engine {
         query.pick(units, now).map(|lens| {
             let mut row = self.unit_row(lens.ix, lens.open_orders());
             for field in &query.also {
-                if let Value::Number(value) = lens.value(field) {
-                    row.readings.insert(field.name().into_owned(), value);
+                let name = || field.name().into_owned();
+                match lens.value(field) {
+                    Value::Number(value) => drop(row.readings.insert(name(), value)),
+                    Value::Text(text) => drop(row.texts.insert(name(), text.into_owned())),
+                    Value::Texts(texts) => drop(row.texts.insert(name(), texts.join(";"))),
+                    Value::Nothing | Value::Flag(_) | Value::Time(_) | Value::Span(_) | Value::Forever => {}
                 }
             }
             row

@@ -53,6 +53,7 @@ impl Engine {
             open_alerts: s.alerts.iter().filter(|a| a.is_active()).count(),
             open_orders,
             readings: BTreeMap::new(),
+            texts: BTreeMap::new(),
         }
     }
 

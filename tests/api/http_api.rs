@@ -280,6 +280,10 @@ fn a_list_that_is_asked_for_wrongly_is_refused_with_every_mistake() {
         ("after=e30", "Link header"),
         ("readings=battery.voltag", "did you mean battery.voltage?"),
         ("readings=city", "no reading"),
+        ("readings=firmware", "write texts=firmware"),
+        ("texts=city", "in every row"),
+        ("texts=battery.voltage", "write readings=battery.voltage"),
+        ("texts=adress", "did you mean address?"),
         ("filters=x", "filter, sort, limit, after"),
     ] {
         let reply = get(running.at, &format!("/api/v1/units?{query}"));

@@ -31,6 +31,10 @@ fn readings_are_columns_too_and_the_service_is_asked_for_them() {
     fine(&running.url(), &["fleet", "list", "--columns", "unit,Battery.Voltage,x.lux"]);
     let asked = format!("{:?}", fake.last_ask());
     assert!(asked.contains("BatteryVoltage") && asked.contains("lux"), "{asked}");
+    let csv = fine(&running.url(), &["fleet", "list", "--columns", "unit,address,firmware", "-o", "csv"]);
+    assert!(csv.starts_with("unit,address,firmware\n"), "{csv}");
+    let asked = format!("{:?}", fake.last_ask());
+    assert!(asked.contains("Address") && asked.contains("Firmware") && !asked.contains("Column(Unit)"), "{asked}");
 }
 
 #[test]

@@ -79,6 +79,33 @@ fields!(
     }
 );
 
+impl UnitColumn {
+    /// In a unit's row only when it is asked for.
+    pub const fn is_on_request(self) -> bool {
+        match self {
+            UnitColumn::District | UnitColumn::Address | UnitColumn::Firmware | UnitColumn::Alert => true,
+            UnitColumn::Unit
+            | UnitColumn::Name
+            | UnitColumn::Site
+            | UnitColumn::SiteType
+            | UnitColumn::City
+            | UnitColumn::Crew
+            | UnitColumn::Uplink
+            | UnitColumn::Feeder
+            | UnitColumn::Model
+            | UnitColumn::Lat
+            | UnitColumn::Lon
+            | UnitColumn::Readiness
+            | UnitColumn::Reason
+            | UnitColumn::Since
+            | UnitColumn::Silent
+            | UnitColumn::LastHeard
+            | UnitColumn::OpenAlerts
+            | UnitColumn::OpenOrders => false,
+        }
+    }
+}
+
 /// What units can be picked by: a column, or any reading.
 #[derive(Debug, Clone, PartialEq)]
 pub enum UnitField {

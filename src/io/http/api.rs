@@ -29,7 +29,7 @@ use super::Service;
 use super::body::{self, CSV_BYTES_MAX, JSON_BYTES_MAX};
 use super::endpoint::{not_for, route};
 use super::guard::{Guard, content_type};
-use super::list::{self, check_list, check_readings, render_page, render_whole};
+use super::list::{self, check_also, check_list, render_page, render_whole};
 use super::problem::{Header, Kind, Problem};
 use super::question::Question;
 use super::{openapi, paths};
@@ -258,8 +258,8 @@ pub(super) async fn health(State(api): State<Api>, uri: Uri) -> Result<Response,
 pub(super) async fn units(State(api): State<Api>, asked: Asked) -> Result<Response, Problem> {
     let mut question = Question::of(&asked.uri)?;
     let mut query = check_list(&mut question)?;
-    query.also = check_readings(&mut question)?;
-    question.end(&[&list::PARAMETERS[..], &["readings"]].concat())?;
+    query.also = check_also(&mut question)?;
+    question.end(&[&list::PARAMETERS[..], &["readings", "texts"]].concat())?;
     Ok(ask_list(api, Ask::Units(query), PATHS, &asked).await)
 }
 pub(super) async fn unit(State(api): State<Api>, path: OnePath, uri: Uri) -> Result<Response, Problem> {

@@ -47,23 +47,30 @@ pub fn check_list<F: Field>(question: &mut Question) -> Result<Query<F>, Problem
     Ok(query)
 }
 
-/// `readings=battery.voltage,link.rssi`: what the rows of units should also tell.
-pub fn check_readings(question: &mut Question) -> Result<Vec<UnitField>, Problem> {
-    let Some(text) = question.take("readings") else { return Ok(Vec::new()) };
+/// `readings=battery.voltage,link.rssi`, `texts=address,firmware`: what the rows of units should also tell.
+pub fn check_also(question: &mut Question) -> Result<Vec<UnitField>, Problem> {
     let (mut fields, mut problems) = (Vec::new(), Vec::new());
-    for name in text.split(',').map(str::trim).filter(|name| !name.is_empty()) {
-        match check_field(name) {
-            Ok(UnitField::Column(column)) => {
-                problems.push(format!("{} is in every row and no reading", column.as_str()));
+    for of in ["readings", "texts"] {
+        let text = question.take(of).unwrap_or_default();
+        for name in text.split(',').map(str::trim).filter(|name| !name.is_empty()) {
+            match (check_field(name), of) {
+                (Ok(field @ UnitField::Column(column)), "texts") if column.is_on_request() => fields.push(field),
+                (Ok(UnitField::Column(column)), _) if column.is_on_request() => {
+                    problems.push(format!("{0} is no reading: write texts={0}", column.as_str()));
+                }
+                (Ok(UnitField::Column(column)), _) => {
+                    problems.push(format!("{} is in every row and no reading", column.as_str()));
+                }
+                (Ok(field), "texts") => problems.push(format!("{0} is a reading: write readings={0}", field.name())),
+                (Ok(field), _) => fields.push(field),
+                (Err(problem), _) => problems.push(problem),
             }
-            Ok(field) => fields.push(field),
-            Err(problem) => problems.push(problem),
         }
     }
     if problems.is_empty() {
         return Ok(fields);
     }
-    let remedy = "`rules metrics` lists the readings; write readings=battery.voltage,link.rssi.";
+    let remedy = "Write readings=battery.voltage,link.rssi (`rules metrics` lists them) and texts=address,firmware.";
     Err(Problem::new(Kind::BadRequest, told(&problems), remedy).with_problems(problems))
 }
 

@@ -28,11 +28,10 @@ pub fn all() -> Vec<Endpoint> {
     vec![
         look("/openapi.json", "This description", get(api::described)).answers::<serde_json::Value>(),
         look("/health", "The service in figures", get(api::health)).answers::<Health>(),
-        look("/units", "Units", get(api::units)).lists::<UnitRow>().with(
-            "readings",
-            Form::Text,
-            "Each row has these readings, too: battery.voltage,link.rssi",
-        ),
+        look("/units", "Units", get(api::units))
+            .lists::<UnitRow>()
+            .with("readings", Form::Text, "Each row has these readings, too: battery.voltage,link.rssi")
+            .with("texts", Form::Text, "Each row has these texts, too: district,address,firmware,alert"),
         look("/units/{unit}", "One unit, whole", get(api::unit)).answers::<UnitCard>(),
         look("/units/{unit}/rules", "How each rule stands for it", get(api::explain)).answers::<Explained>(),
         look("/units/{unit}/history", "How ready it was", get(api::history)).answers::<UnitHistory>().with(

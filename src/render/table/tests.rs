@@ -39,6 +39,7 @@ fn row(unit: &str, name: &str, readiness: Readiness, reason: &str) -> UnitRow {
         last_heard: Some(time("2026-11-21T08:58:25Z")),
         open_alerts: 1,
         open_orders: 1,
+        texts: Default::default(),
         readings: Default::default(),
     }
 }
