@@ -295,7 +295,7 @@ mod tests {
 
     /// The marks that keep a number whole in a line from the right cannot be seen.
     fn seen(text: &str) -> String {
-        text.replace(['\u{2068}', '\u{2069}'], "")
+        text.replace(['\u{200f}', '\u{2068}', '\u{2069}'], "")
     }
 
     #[test]

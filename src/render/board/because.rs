@@ -396,7 +396,7 @@ mod tests {
             lines.push_str(&format!("{reason}\n"));
             for language in ["en", "ur"] {
                 // The marks that keep a number whole in a line from the right cannot be seen.
-                let said = reader(language).because(&reason).replace(['\u{2068}', '\u{2069}'], "");
+                let said = reader(language).because(&reason).replace(['\u{200f}', '\u{2068}', '\u{2069}'], "");
                 lines.push_str(&format!("  {language} {said}\n"));
             }
         }
@@ -427,7 +427,7 @@ mod tests {
         for evidence in &all {
             lines.push_str(&format!("{evidence}\n"));
             for language in ["en", "ur"] {
-                let said = reader(language).evidence(evidence).replace(['\u{2068}', '\u{2069}'], "");
+                let said = reader(language).evidence(evidence).replace(['\u{200f}', '\u{2068}', '\u{2069}'], "");
                 lines.push_str(&format!("  {language} {said}\n"));
             }
         }

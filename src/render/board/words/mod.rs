@@ -22,6 +22,10 @@ const FROM_THE_RIGHT: [&str; 12] = ["ar", "bal", "ckb", "dv", "fa", "he", "khw",
 /// Scripts that say where they run: `pnb` in Arabic letters, say.
 const SCRIPTS_FROM_THE_RIGHT: [&str; 4] = ["Arab", "Aran", "Hebr", "Thaa"];
 
+/// Begins what Fluent has filled in: its direction is that of its first letter, parts of its own left out.
+const ISOLATE: char = '\u{2068}';
+const RIGHT_TO_LEFT: char = '\u{200f}';
+
 /// All languages that there are.
 pub struct Words {
     languages: Vec<Arc<Language>>,
@@ -161,7 +165,9 @@ impl Language {
             let mut mistakes = Vec::new();
             let said = bundle.format_pattern(pattern, args, &mut mistakes);
             if mistakes.is_empty() {
-                return said.into_owned();
+                // Fluent isolates what is filled in. A text of such parts alone would run from the left inside another one.
+                let has_parts = self.from_the_right && said.contains(ISOLATE);
+                return if has_parts { format!("{RIGHT_TO_LEFT}{said}") } else { said.into_owned() };
             }
         }
         key.to_owned()

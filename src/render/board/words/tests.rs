@@ -140,3 +140,18 @@ fn every_word_that_a_template_asks_for_is_there() {
     }
     assert!(missing.is_empty(), "{missing:#?}");
 }
+
+#[test]
+fn a_text_of_parts_alone_keeps_its_direction_inside_another_one() {
+    let words = Words::default();
+    let date = |code: &str| {
+        let mut parts = FluentArgs::new();
+        for (name, value) in [("day", "21"), ("month", "نومبر"), ("time", "14:05")] {
+            parts.set(name, value);
+        }
+        words.find(code).expect("carried").say("time-short", Some(&parts))
+    };
+    assert!(date("ur").starts_with("\u{200f}\u{2068}21"), "{}", date("ur").escape_unicode());
+    assert!(date("en").starts_with("21 "), "{}", date("en").escape_unicode());
+    assert_eq!(words.find("ur").expect("carried").say("nav-board", None), "بورڈ");
+}
