@@ -19,6 +19,7 @@ pub const SETTINGS_FILE: &str = "buttonwatch.toml";
 pub const RULES_FILE: &str = "alerts.toml";
 pub const FLEET_FILE: &str = "fleet.csv";
 pub const PASSWORDS_FILE: &str = "passwords.txt";
+pub const BROKER_PASSWORD_FILE: &str = "broker-password.txt";
 pub const MAIL_PASSWORD_FILE: &str = "mail-password.txt";
 pub const WEB_TOKEN_FILE: &str = "web-token.txt";
 pub const INFLUX_TOKEN_FILE: &str = "influx-token.txt";
@@ -34,6 +35,8 @@ pub struct Answers {
     pub tls: Option<TlsServer>,
     /// Units log in.
     pub passwords: bool,
+    /// None: units connect to us.
+    pub broker: Option<BrokerAnswer>,
     /// None: mails to the operator are written, and reach nobody.
     pub operator: Option<String>,
     /// None: mails are `.eml` files.
@@ -42,6 +45,17 @@ pub struct Answers {
     pub web: WebAnswer,
     /// One row in the fleet file to begin with.
     pub example: bool,
+}
+
+/// The broker that the units talk to already.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BrokerAnswer {
+    pub host: String,
+    pub port: u16,
+    /// Its certificate is one that the system trusts.
+    pub tls: bool,
+    pub username: Option<String>,
+    pub secret: Secret,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -115,6 +129,7 @@ impl Default for Answers {
             listen: usual.gateway.expect("by default, units connect to us").listen,
             tls: None,
             passwords: false,
+            broker: None,
             operator: None,
             smtp: None,
             influx: None,
@@ -150,6 +165,9 @@ pub fn files(answers: &Answers, place: &Path) -> Vec<NewFile> {
     }
     if let WebAnswer::Network { token, .. } = &answers.web {
         files.push(secret(WEB_TOKEN_FILE, format!("{}\n", token.0)));
+    }
+    if let Some(BrokerAnswer { secret: Secret::Typed(password), .. }) = &answers.broker {
+        files.push(secret(BROKER_PASSWORD_FILE, format!("{password}\n")));
     }
     if let Some(SmtpAnswer { secret: Secret::Typed(password), .. }) = &answers.smtp {
         files.push(secret(MAIL_PASSWORD_FILE, format!("{password}\n")));
@@ -203,7 +221,10 @@ pub fn settings(answers: &Answers, place: &Path) -> String {
     }
     line(&format!("time_zone = {}  # of dates and times in mails and reports", quoted(answers.time_zone.name())));
     line("");
-    gateway(answers, place, &mut out);
+    match &answers.broker {
+        None => gateway(answers, place, &mut out),
+        Some(broker) => external(broker, place, &mut out),
+    }
     out.push_str(
         "\n# For other programs, such as Node-RED: a copy of what units send and what was concluded. \"off\" turns it off.\n[bus]\n",
     );
@@ -257,10 +278,35 @@ fn gateway(answers: &Answers, place: &Path, out: &mut String) {
     );
 }
 
+fn external(broker: &BrokerAnswer, place: &Path, out: &mut String) {
+    out.push_str("# The broker that your units talk to. For units that connect to the service itself, put [gateway] in its place.\n");
+    put(out, "[external]");
+    put(out, format_args!("host = {}", quoted(&broker.host)));
+    put(out, format_args!("port = {}", broker.port));
+    match broker.tls {
+        true => put(out, "tls = true  # an authority of your own: tls = { ca = \"ca.pem\" }"),
+        false => put(out, "# tls = true"),
+    }
+    match &broker.username {
+        None => put(out, "# username = \"buttonwatch\"\n# password_file = \"broker-password.txt\""),
+        Some(username) => {
+            put(out, format_args!("username = {}", quoted(username)));
+            let file = secret_file(&broker.secret, &place.join(BROKER_PASSWORD_FILE));
+            put(out, format_args!("password_file = {}  # its first line is the password", quoted_path(&file)));
+            if !broker.tls {
+                put(out, "plain_password = true  # anyone on the way can read it; tls = true is better");
+            }
+        }
+    }
+    put(out, "# The broker keeps our place under this name. A second service needs another one.");
+    put(out, "# client_id = \"buttonwatch\"");
+}
+
 /// On its usual port, unless that is taken by another listener of these answers.
 fn bus(answers: &Answers) -> String {
     let usual = ServiceConfig::default().bus.expect("by default, there is a bus");
-    let taken = [answers.listen.port(), answers.web.listen().port()];
+    let units = answers.listen.port();
+    let taken = [if answers.broker.is_none() { units } else { 0 }, answers.web.listen().port()];
     match taken.contains(&usual.port()) {
         true => format!("listen = \"off\"  # its usual port {} is in use above or below\n", usual.port()),
         false => format!("listen = \"{usual}\"\n"),

@@ -11,8 +11,8 @@ use serde::Serialize;
 
 use crate::app::daemon::read_secret;
 use crate::app::init::{
-    Answers, FLEET_FILE, InfluxAnswer, NewFile, SETTINGS_FILE, Secret, SmtpAnswer, WEB_TOKEN_FILE, WebAnswer, WebToken,
-    files, settings, write_all,
+    Answers, BrokerAnswer, FLEET_FILE, InfluxAnswer, NewFile, SETTINGS_FILE, Secret, SmtpAnswer, WEB_TOKEN_FILE,
+    WebAnswer, WebToken, files, settings, write_all,
 };
 use crate::config::check_service;
 use crate::config::service::{SmtpTls, TlsServer, USUAL_ORG};
@@ -50,6 +50,18 @@ pub struct Init {
     /// Units log in with passwords; always so where others can reach the address
     #[arg(long)]
     pub passwords: bool,
+    /// The broker that your units talk to already; without one, they connect here
+    #[arg(long, value_name = "HOST[:PORT]", conflicts_with_all = ["listen", "tls_cert", "passwords"])]
+    pub broker: Option<String>,
+    /// The line to the broker is encrypted; always so at port 8883
+    #[arg(long, requires = "broker")]
+    pub broker_tls: bool,
+    /// The user name at the broker
+    #[arg(long, value_name = "NAME", requires = "broker")]
+    pub broker_user: Option<String>,
+    /// A file whose first line is the password at the broker
+    #[arg(long, value_name = "FILE", requires = "broker_user")]
+    pub broker_password_file: Option<PathBuf>,
     /// The operator's mail address
     #[arg(long, value_name = "ADDRESS")]
     pub operator: Option<String>,
@@ -157,11 +169,24 @@ fn said(args: &Init, place: &Path) -> Result<Answers, Failure> {
     let tls = tls.map(|(cert, key)| TlsServer { cert: path(cert), key: path(key) });
     tls.as_ref().map_or(Ok(()), usable).map_err(Failure::failed)?;
     let listen = args.listen.unwrap_or(usual.listen);
+    let broker = match &args.broker {
+        None => None,
+        Some(server) => {
+            let (host, port, tls) = broker_at(server, args.broker_tls).map_err(Failure::usage)?;
+            if args.yes && args.broker_user.is_some() && args.broker_password_file.is_none() {
+                return Err(Failure::usage(
+                    "--broker-user needs --broker-password-file: the file that holds the password",
+                ));
+            }
+            let secret = secret_in(args.broker_password_file.as_ref().map(path), "the password at the broker")?;
+            Some(BrokerAnswer { host, port, tls, username: args.broker_user.clone(), secret })
+        }
+    };
     let smtp = match &args.smtp {
         None => None,
         Some(server) => {
             let tls = args.smtp_tls.map_or(SmtpTls::StartTls, SmtpTls::from);
-            let (host, port) = host_and_port(server, tls).map_err(Failure::usage)?;
+            let (host, port) = mail_server_at(server, tls).map_err(Failure::usage)?;
             if args.yes && args.smtp_user.is_some() && args.smtp_password_file.is_none() {
                 return Err(Failure::usage("--smtp-user needs --smtp-password-file: the file that holds the password"));
             }
@@ -196,6 +221,7 @@ fn said(args: &Init, place: &Path) -> Result<Answers, Failure> {
         listen,
         tls,
         passwords: args.passwords || !listen.ip().is_loopback(),
+        broker,
         operator: args.operator.clone(),
         smtp,
         influx,
@@ -221,18 +247,28 @@ fn usable(tls: &TlsServer) -> Result<(), String> {
     check_tls(&TlsFiles { cert_chain: tls.cert.clone(), key: tls.key.clone() }).map_err(|e| e.to_string())
 }
 
-/// `mail.example.org`, `mail.example.org:587`.
-fn host_and_port(text: &str, tls: SmtpTls) -> Result<(String, u16), String> {
+fn mail_server_at(text: &str, tls: SmtpTls) -> Result<(String, u16), String> {
     let usual = match tls {
         SmtpTls::StartTls => 587,
         SmtpTls::Implicit => 465,
         SmtpTls::None => 25,
     };
+    host_and_port(text, usual, "mail.example.org:587")
+}
+
+/// With TLS or without.
+fn broker_at(text: &str, tls: bool) -> Result<(String, u16, bool), String> {
+    let (host, port) = host_and_port(text, if tls { 8883 } else { 1883 }, "mqtt.example.org:8883")?;
+    Ok((host, port, tls || port == 8883))
+}
+
+/// `mail.example.org`, `mail.example.org:587`.
+fn host_and_port(text: &str, usual: u16, example: &str) -> Result<(String, u16), String> {
     match text.trim().rsplit_once(':') {
         None => Ok((text.trim().to_owned(), usual)),
         Some((host, port)) => match port.parse() {
             Ok(port) if port > 0 => Ok((host.to_owned(), port)),
-            Ok(_) | Err(_) => Err(format!("{port:?} is not a port: write it as mail.example.org:587")),
+            Ok(_) | Err(_) => Err(format!("{port:?} is not a port: write it as {example}")),
         },
     }
 }
@@ -292,13 +328,19 @@ impl Talk<'_> {
     }
 
     fn ask_units(&mut self, args: &Init, answers: &mut Answers) -> Result<(), Failure> {
+        if args.broker.is_some() {
+            return self.ask_broker(args, answers);
+        }
         if args.listen.is_none() {
             self.say(
                 "\nWhere do units connect?\n  1  on this machine only, to try it out\n  2  over the network, with TLS (you have a \
-                 certificate)\n  3  over the network, without TLS\n",
+                 certificate)\n  3  over the network, without TLS\n  4  to a broker that you have, such as Mosquitto\n",
             )?;
             let usual = if args.tls_cert.is_some() { "2" } else { "1" };
-            let way = self.ask("1, 2 or 3", usual, one_of(&["1", "2", "3"]))?;
+            let way = self.ask("1, 2, 3 or 4", usual, one_of(&["1", "2", "3", "4"]))?;
+            if way == "4" {
+                return self.ask_broker(args, answers);
+            }
             let (ip, port) = match way.as_str() {
                 "1" => (Ipv4Addr::LOCALHOST, "1883"),
                 "2" => (Ipv4Addr::UNSPECIFIED, "8883"),
@@ -335,6 +377,39 @@ impl Talk<'_> {
         Ok(())
     }
 
+    fn ask_broker(&mut self, args: &Init, answers: &mut Answers) -> Result<(), Failure> {
+        (answers.passwords, answers.tls) = (false, None);
+        if args.broker.is_none() {
+            self.ask_checked("Your broker, such as mqtt.example.org:8883", "", answers, |text, answers| {
+                let (host, port, tls) = broker_at(text, false)?;
+                answers.broker = Some(BrokerAnswer { host, port, tls, username: None, secret: Secret::None });
+                Ok(())
+            })?;
+            let usual = answers.broker.as_ref().is_some_and(|b| b.tls);
+            let tls = self.ask_yes("Is the line to it encrypted (TLS)?", usual)?;
+            answers.broker.as_mut().expect("it was named").tls = tls;
+        }
+        let change = |answers: &mut Answers, change: &mut dyn FnMut(&mut BrokerAnswer)| {
+            change(answers.broker.as_mut().expect("it was named"));
+        };
+        if args.broker_user.is_none() {
+            self.ask_checked("Your user name there (Enter: none)", "", answers, |text, answers| {
+                change(answers, &mut |broker| {
+                    broker.username = (!text.is_empty()).then(|| text.to_owned());
+                    // Its place in the settings; the password is asked next.
+                    broker.secret = broker.username.as_ref().map_or(Secret::None, |_| Secret::Typed(String::new()));
+                });
+                Ok(())
+            })?;
+        }
+        let has_user = answers.broker.as_ref().is_some_and(|b| b.username.is_some());
+        if has_user && args.broker_password_file.is_none() {
+            let password = self.ask_hidden("Password (not shown)", false)?;
+            change(answers, &mut |broker| broker.secret = Secret::Typed(password.clone()));
+        }
+        Ok(())
+    }
+
     fn ask_mail(&mut self, args: &Init, answers: &mut Answers) -> Result<(), Failure> {
         if args.operator.is_none() {
             self.say("\nWho hears of incidents and of the monitor's own troubles?\n")?;
@@ -349,7 +424,7 @@ impl Talk<'_> {
             self.ask_checked(question, "", answers, |text, answers| {
                 answers.smtp = None;
                 if !text.is_empty() {
-                    let (host, port) = host_and_port(text, SmtpTls::StartTls)?;
+                    let (host, port) = mail_server_at(text, SmtpTls::StartTls)?;
                     let from = usual_from(&operator);
                     let (tls, username, secret) = (SmtpTls::StartTls, None, Secret::None);
                     answers.smtp = Some(SmtpAnswer { host, port, tls, username, secret, from });

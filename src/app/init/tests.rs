@@ -4,7 +4,7 @@ use super::*;
 use crate::config::alerts::check_alerts;
 use crate::config::fleet::check_fleet;
 use crate::config::service::{
-    Gateway, Http, HttpToken, Influx, Login, Mail, MailPace, MailTransport, Smtp, check_service,
+    External, Gateway, Http, HttpToken, Influx, Login, Mail, MailPace, MailTransport, Smtp, TlsClient, check_service,
 };
 use crate::io::gateway::passwords::PasswordFile;
 
@@ -16,7 +16,8 @@ fn meant(answers: &Answers, place: &Path) -> ServiceConfig {
         Secret::InFile(path) => path.clone(),
         Secret::None | Secret::Typed(_) => at(ours),
     };
-    let taken = [answers.listen.port(), answers.web.listen().port()].contains(&1884);
+    let takes_units = answers.broker.is_none();
+    let taken = takes_units && answers.listen.port() == 1884 || answers.web.listen().port() == 1884;
     let operator = answers.operator.clone();
     let mail = match &answers.smtp {
         None => Mail { operator: operator.unwrap_or(usual.mail.operator), ..usual.mail },
@@ -44,11 +45,22 @@ fn meant(answers: &Answers, place: &Path) -> ServiceConfig {
         fleet: answers.example.then(|| at(FLEET_FILE)),
         rules: Some(at(RULES_FILE)),
         time_zone: answers.time_zone,
-        gateway: Some(Gateway {
+        gateway: takes_units.then(|| Gateway {
             listen: answers.listen,
             tls: answers.tls.clone(),
             passwords: answers.passwords.then(|| at(PASSWORDS_FILE)),
             ..Gateway::default()
+        }),
+        external: answers.broker.as_ref().map(|b| External {
+            host: b.host.clone(),
+            port: b.port,
+            client_id: "buttonwatch".to_owned(),
+            login: b
+                .username
+                .clone()
+                .map(|username| Login { username, password_file: file(&b.secret, BROKER_PASSWORD_FILE) }),
+            tls: b.tls.then_some(TlsClient { ca: None, identity: None }),
+            keep_alive: std::time::Duration::from_secs(30),
         }),
         bus: usual.bus.filter(|_| !taken),
         http: Http {
@@ -103,6 +115,16 @@ fn smtp() -> impl Strategy<Value = SmtpAnswer> {
         .prop_map(|(host, port, tls, (username, secret), from)| SmtpAnswer { host, port, tls, username, secret, from })
 }
 
+fn broker() -> impl Strategy<Value = BrokerAnswer> {
+    let login = prop_oneof![
+        Just((None, Secret::None)),
+        ("[a-z\"\\\\@. ]{0,8}[a-z]", secret("/run/it's \"here\"/broker"))
+            .prop_map(|(user, s)| (Some(user.trim().to_owned()), s)),
+    ];
+    (prop_oneof!["127\\.0\\.0\\.1", "mqtt\\.example\\.org"], 1u16.., any::<bool>(), login)
+        .prop_map(|(host, port, tls, (username, secret))| BrokerAnswer { host, port, tls, username, secret })
+}
+
 fn influx() -> impl Strategy<Value = InfluxAnswer> {
     let url = prop_oneof![Just("http://127.0.0.1:8086"), Just("https://influx.example.org"), Just("http://[::1]:8086")];
     (url, "[a-z][a-z \u{600}-\u{6ff}]{0,8}[a-z]", prop_oneof![Just(Secret::None), secret("token")])
@@ -138,12 +160,12 @@ fn answers() -> impl Strategy<Value = Answers> {
         Just((Some("duty@example.org".to_owned()), None)),
         smtp().prop_map(|s| (Some("duty+night@example.org".to_owned()), Some(s))),
     ];
-    let rest = (web, zone, mails, proptest::option::of(influx()), any::<bool>());
+    let rest = (web, zone, mails, proptest::option::of(influx()), proptest::option::of(broker()), any::<bool>());
     ("[^\\p{C}]{0,20}", listen, tls, any::<bool>(), rest)
-        .prop_map(|(name, listen, tls, passwords, (web, time_zone, (operator, smtp), influx, example))| {
+        .prop_map(|(name, listen, tls, passwords, (web, time_zone, (operator, smtp), influx, broker, example))| {
             let listen: SocketAddr = listen.parse().expect("an address");
-            let passwords = passwords || !listen.ip().is_loopback();
-            Answers { name, time_zone, listen, tls, passwords, operator, smtp, influx, web, example }
+            let passwords = broker.is_none() && (passwords || !listen.ip().is_loopback());
+            Answers { name, time_zone, listen, tls, passwords, broker, operator, smtp, influx, web, example }
         })
         .prop_filter("two listeners never share an address", |a| a.listen.port() != a.web.listen().port())
 }
@@ -170,6 +192,9 @@ proptest! {
             prop_assert_eq!(file.secret, ![SETTINGS_FILE, RULES_FILE, FLEET_FILE].contains(&file.name));
         }
         prop_assert!(settings.lines().all(|l| !l.contains("Typed")));
+        if let Some(BrokerAnswer { secret: Secret::Typed(password), .. }) = &answers.broker {
+            prop_assert_eq!(text(BROKER_PASSWORD_FILE), Some(format!("{password}\n")));
+        }
         if let Some(SmtpAnswer { secret: Secret::Typed(password), .. }) = &answers.smtp {
             prop_assert_eq!(text(MAIL_PASSWORD_FILE), Some(format!("{password}\n")));
         }

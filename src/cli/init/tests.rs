@@ -56,6 +56,32 @@ fn a_whole_conversation_gives_what_was_said() {
 }
 
 #[test]
+fn units_may_talk_to_a_broker_that_is_there() {
+    let (answers, shown) =
+        talk(&Init::default(), &format!("\n\n4\nmqtt.example.org:8883\n\nwatch\nsecret word\n{}", "\n".repeat(9)));
+    let answers = answers.expect("every question was answered");
+    let broker = BrokerAnswer {
+        host: "mqtt.example.org".to_owned(),
+        port: 8883,
+        tls: true,
+        username: Some("watch".to_owned()),
+        secret: Secret::Typed("secret word".to_owned()),
+    };
+    assert_eq!(answers.broker, Some(broker.clone()), "{shown}");
+    assert_eq!(fault(&answers, Path::new("")), None);
+    assert!(!shown.contains("secret word") && !shown.contains("Port [1883]"), "{shown}");
+
+    let flags = Init { broker: Some("127.0.0.1".to_owned()), ..Init::default() };
+    let (answers, shown) = talk(&flags, &"\n".repeat(9));
+    let broker =
+        BrokerAnswer { host: "127.0.0.1".to_owned(), port: 1883, tls: false, username: None, secret: Secret::None };
+    assert_eq!(answers.expect("the rest has defaults").broker, Some(broker));
+    assert!(!shown.contains("Where do units connect"), "{shown}");
+    let wrong = broker_at("mqtt.example.org:mqtt", false).expect_err("no port");
+    assert!(wrong.contains("mqtt.example.org:8883"), "{wrong}");
+}
+
+#[test]
 fn what_the_flags_say_is_not_asked() {
     let args = Init {
         name: Some("Swat".to_owned()),
