@@ -943,6 +943,8 @@ fn a_press_is_kept_once_and_a_test_press_without_an_answer_proves_nothing() {
     let kept = store.presses(at(10), at(40)).expect("readable");
     assert_eq!(kept, [heard[0].line.clone(), heard[1].line.clone(), heard[2].line.clone()], "before 40 s");
     assert_eq!(store.presses(at(0), at(100)).expect("readable").len(), 4);
+    let newest = store.reader().expect("opens").presses_of_unit(&unit("PSH-001"), 2).expect("readable");
+    assert_eq!(newest, [heard[2].line.clone(), heard[1].line.clone()], "newest first, and of this unit only");
     let before = |seconds| store.tested_before(at(seconds)).expect("readable");
     assert_eq!(before(40), [(unit("PSH-001"), at(20))], "one that cannot tell is believed");
     assert_eq!(before(41), [(unit("PSH-001"), at(20)), (unit("PSH-002"), at(40))]);

@@ -113,7 +113,7 @@ pub enum Verb {
         shell: clap_complete::Shell,
     },
     /// Write settings, rules and fleet file for a new service; asks a few questions
-    Init(super::init::Init),
+    Init(Box<super::init::Init>),
     /// Copy the store and what belongs to it into one file, while the service runs
     Backup(Backup),
     /// Make an empty data folder what it was when a backup was made

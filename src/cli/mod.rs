@@ -155,7 +155,7 @@ fn carry_out(cli: Cli) -> Result<(), Failure> {
             rules::backtest(&args, &screen)
         }
         Verb::Rules(RulesVerb::Test { files, rules }) => rules::test(&files, rules.as_deref(), &screen),
-        Verb::Init(args) => init::init(args, &screen),
+        Verb::Init(args) => init::init(*args, &screen),
         Verb::Backup(args) => backup::make(&args, &screen),
         Verb::Restore(args) => backup::put_back(&args, &screen),
         Verb::Manual { folder } => manual::write(&folder, &screen),

@@ -17,10 +17,10 @@ use super::event::{MaintenanceScope, OrderMove};
 use super::explain::Explained;
 use super::fleet::{GroupKind, Unit};
 use super::ids::{City, CrewId, FeederId, GroupName, MessageId, OrderId, RuleId, SiteId, UnitId, UplinkId};
-use super::message::{Do, Outcome};
+use super::message::{Do, Outcome, PressKind};
 use super::on_demand::CommandView;
 use super::order::{Change, Evidence, Order, OrderState, Subject, Suspect};
-use super::outlook::Outlook;
+use super::outlook::{Outlook, PressLine};
 use super::overview::{Overview, Part, RulesView};
 use super::public_report::PublicReport;
 use super::query::{AlertField, IncidentField, OrderField, Page, Query, UnitField};
@@ -269,10 +269,36 @@ pub struct UnitCard {
     pub silent_at: Option<Timestamp>,
     pub readings: Vec<ReadingView>,
     pub tests: Vec<TestView>,
+    /// The newest first, [`UnitCard::PRESSES_MAX`] at most.
+    #[serde(default)]
+    pub presses: Vec<PressView>,
     pub alerts: Vec<AlertRow>,
     pub orders: Vec<OrderView>,
     /// Other units on the same uplink and feeder.
     pub siblings: Vec<SiblingView>,
+}
+
+impl UnitCard {
+    pub const PRESSES_MAX: usize = 10;
+}
+
+/// One press of the button.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct PressView {
+    /// When it was heard.
+    pub at: Timestamp,
+    pub kind: PressKind,
+    /// Did the control room answer. None: the unit could not tell.
+    pub answered: Option<bool>,
+    /// How long that took.
+    pub answer_ms: Option<f64>,
+}
+
+impl From<&PressLine> for PressView {
+    fn from(line: &PressLine) -> Self {
+        let kind = if line.is_test { PressKind::Test } else { PressKind::Real };
+        PressView { at: line.at, kind, answered: line.answered, answer_ms: line.answer_ms }
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]

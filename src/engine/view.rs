@@ -140,6 +140,8 @@ impl Engine {
                     code: s.code(t.component).map(str::to_owned),
                 })
                 .collect(),
+            // The store has them.
+            presses: Vec::new(),
             alerts: s.alerts.iter().map(|a| self.alert_row(unit, a)).collect(),
             orders: self
                 .orders

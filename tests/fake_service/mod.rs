@@ -476,6 +476,7 @@ fn card(unit_id: &UnitId) -> UnitCard {
         "loss_pct": 1.5, "silent_at": ago(390),
         "readings": [{"metric": "battery.voltage", "value": 11.42, "text": "11.42 V", "at": ago(510)}],
         "tests": [{"component": "camera", "result": "pass", "at": ago(7_400), "code": null}],
+        "presses": [{"at": ago(86_400), "kind": "test", "answered": true, "answer_ms": 900.0}],
         "alerts": [alert()], "orders": [order("opened")],
         "siblings": [{"unit": "PSH-002", "shares": "uplink", "readiness": "ready"}],
     });

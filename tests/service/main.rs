@@ -87,6 +87,16 @@ fn a_button_lives_dies_and_comes_back(service: &Service, tools: &mosquitto::Mosq
     assert!(history["stretches"].to_string().contains("no heartbeat for"), "{history}");
     let list = cli(service, &["fleet", "list", "city=peshawar", "readiness!=unproven"]);
     assert!(list.status.success() && list.out.contains("PSH-001"), "{list:?}");
+    let press = r#""kind":"real","held_ms":300,"ack":true,"ack_ms":850"#;
+    let press = format!(r#"{{"ts":{},"boot":2,"seq":2,{press}}}"#, process::millis_now());
+    for _sent_again in 0..2 {
+        publish(tools, port, "PSH-001", "press", &press, &["-q", "1"]);
+    }
+    wait_until("the press is on its card", || service.json("/api/v1/units/PSH-001")["presses"][0]["answered"] == true);
+    let card = service.json("/api/v1/units/PSH-001");
+    assert_eq!(card["presses"].as_array().map(Vec::len), Some(1), "{card}");
+    let show = cli(service, &["fleet", "show", "PSH-001"]);
+    assert!(show.out.contains("for help, answered after 850 ms"), "{show:?}");
     let show = cli(service, &["orders", "show", "1"]);
     assert!(show.status.success() && show.out.contains("cleared by itself: heard again"), "{show:?}");
 }

@@ -7,7 +7,7 @@ use crate::domain::availability::{Because, Change, Present, stretches, times};
 use crate::domain::report::UnitPeriod;
 use crate::domain::series::SeriesLimit;
 use crate::domain::view::{
-    Answer, AskError, AvailabilityRow, FineReading, SeriesView, StretchRow, UnitHistory, UnitRow,
+    Answer, AskError, AvailabilityRow, FineReading, PressView, SeriesView, StretchRow, UnitCard, UnitHistory, UnitRow,
 };
 use crate::domain::{Fleet, Readiness, Reason, RuleSet, SeriesName, Timestamp, UnitId, span_text};
 use crate::io::influx::{InfluxReader, quote_name, quote_text};
@@ -69,6 +69,17 @@ pub(super) fn of_unit(
         seconds,
         stretches: stretches.collect(),
     })))
+}
+
+/// The newest. A card without them is better than none.
+pub(super) fn presses(store: &StoreReader, unit: &UnitId) -> Vec<PressView> {
+    match store.presses_of_unit(unit, UnitCard::PRESSES_MAX) {
+        Ok(lines) => lines.iter().map(PressView::from).collect(),
+        Err(e) => {
+            tracing::warn!("the presses of {unit} are left out: {e}");
+            Vec::new()
+        }
+    }
 }
 
 /// One row a unit of today's fleet.

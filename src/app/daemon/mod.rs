@@ -277,6 +277,15 @@ impl Handle {
                 }
                 Ok(answer)
             }
+            Ask::Unit(unit) => {
+                let mut answer = self.ask_judge(Ask::Unit(unit)).await?;
+                if let Answer::Unit(card) = &mut answer {
+                    let (store, unit) = (Arc::clone(&self.histories), card.row.unit.clone());
+                    let looking = tokio::task::spawn_blocking(move || history::presses(&store, &unit));
+                    card.presses = looking.await.map_err(unread)?;
+                }
+                Ok(answer)
+            }
             Ask::History { unit, since } => self.look_back(Some(unit), since).await,
             Ask::Availability { since } => self.look_back(None, since).await,
             // Asked again and again by those who wait for a unit: the judge need not hear of it.
@@ -303,7 +312,6 @@ impl Handle {
             | Ask::Overview(_)
             | Ask::Rules
             | Ask::Units(_)
-            | Ask::Unit(_)
             | Ask::Explain(_)
             | Ask::Rebaseline { .. }
             | Ask::Command { .. }

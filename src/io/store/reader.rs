@@ -274,15 +274,13 @@ impl StoreReader {
     /// From `from` to before `until`, oldest first.
     pub fn presses(&self, from: Timestamp, until: Timestamp) -> Result<Vec<PressLine>, StoreError> {
         let sql = "SELECT at, unit, is_test, answered, answer_ms FROM press WHERE at >= ?1 AND at < ?2 ORDER BY at, id";
-        self.ask("read the presses", sql, params![from.as_millis(), until.as_millis()], |r| {
-            Ok(PressLine {
-                at: time(r, 0)?,
-                unit: word(r, 1, UnitId::parse)?,
-                is_test: r.get(2)?,
-                answered: r.get(3)?,
-                answer_ms: r.get(4)?,
-            })
-        })
+        self.ask("read the presses", sql, params![from.as_millis(), until.as_millis()], press_line)
+    }
+
+    /// At most so many, newest first.
+    pub fn presses_of_unit(&self, unit: &UnitId, most: usize) -> Result<Vec<PressLine>, StoreError> {
+        let sql = "SELECT at, unit, is_test, answered, answer_ms FROM press WHERE unit = ?1 ORDER BY at DESC, id DESC LIMIT ?2";
+        self.ask("read the presses", sql, params![unit.as_str(), i64::try_from(most).unwrap_or(i64::MAX)], press_line)
     }
 
     /// When each unit was last pressed for a test before `at`, and not left unanswered.
@@ -491,6 +489,16 @@ fn readiness_line(r: &Row<'_>) -> rusqlite::Result<ReadinessLine> {
         reason: r.get(4)?,
         // What a newer program wrote still has its sentence.
         because: r.get::<_, Option<String>>(5)?.and_then(|text| serde_json::from_str(&text).ok()),
+    })
+}
+
+fn press_line(r: &Row<'_>) -> rusqlite::Result<PressLine> {
+    Ok(PressLine {
+        at: time(r, 0)?,
+        unit: word(r, 1, UnitId::parse)?,
+        is_test: r.get(2)?,
+        answered: r.get(3)?,
+        answer_ms: r.get(4)?,
     })
 }
 

@@ -1,5 +1,7 @@
 //! What stands on each page: the service's answers → what a template needs. Never asks, never escapes.
 
+use std::time::Duration;
+
 use minijinja::context;
 use minijinja::value::{Serde, Value};
 
@@ -405,8 +407,18 @@ impl UnitPage<'_> {
         });
         let days = self.days.to_string();
         let readings = card.readings.iter().map(|r| self.reading(r, &address(&days, &r.metric), reader));
-        let presses = card.readings.iter().filter(|r| r.metric.starts_with("press."));
-        let presses = presses.map(|r| context! { value => reader.value(&r.text), ..data(r) });
+        let presses = card.presses.iter().map(|p| {
+            let said = match (p.answered, p.answer_ms) {
+                (Some(true), Some(ms)) => {
+                    let span = Duration::try_from_secs_f64(ms.max(0.0) / 1000.0).unwrap_or_default();
+                    reader.say_with("press-answered-after", &[("span", reader.of_span(span))])
+                }
+                (Some(true), None) => reader.say("press-answered"),
+                (Some(false), _) => reader.say("press-unanswered"),
+                (None, _) => reader.say("press-not-known"),
+            };
+            context! { said, is_bad => p.answered == Some(false), ..data(p) }
+        });
         let position = card.row.position;
         let maintenance = self.explained.and_then(|e| e.maintenance_until);
         let values = context! {

@@ -52,6 +52,10 @@ fn card(name: &str) -> crate::domain::view::UnitCard {
             {"metric": "press.ack_ms", "value": 900.0, "text": "900 ms", "at": "2026-11-20T08:58:25.000Z"},
         ],
         "tests": [{"component": "camera", "result": "fail", "at": "2026-11-21T03:00:00.000Z", "code": "blocked"}],
+        "presses": [
+            {"at": "2026-11-20T09:00:00.000Z", "kind": "real", "answered": false, "answer_ms": null},
+            {"at": "2026-11-19T09:00:00.000Z", "kind": "test", "answered": true, "answer_ms": 900.0},
+        ],
         "alerts": [alert()], "orders": [order()],
         "siblings": [{"unit": "PSH-002", "shares": "uplink", "readiness": "ready"}],
     });

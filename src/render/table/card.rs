@@ -1,10 +1,12 @@
 //! One unit's card: can it summon help, why not, what its figures say, what is being done, who shares its circuits.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
+use crate::domain::message::PressKind;
 use crate::domain::metric::plain_number;
-use crate::domain::view::{ReadingView, SeriesView, SiblingView, TestView, UnitCard};
-use crate::domain::{GroupKind, Metric, Readiness, SeriesName};
+use crate::domain::view::{PressView, ReadingView, SeriesView, SiblingView, TestView, UnitCard};
+use crate::domain::{GroupKind, Metric, Readiness, SeriesName, span_text};
 
 use super::Look;
 use super::cell::{Pad, Paint, lay, width};
@@ -46,6 +48,7 @@ pub fn unit_card(card: &UnitCard, days: &[SeriesView], look: &Look) -> String {
     let elsewhere = |r: &&ReadingView| !days.iter().any(|d| d.metric.to_string() == r.metric);
     readings(&mut page, &card.readings.iter().filter(elsewhere).collect::<Vec<_>>());
     tests(&mut page, &card.tests);
+    presses(&mut page, &card.presses);
     if !card.alerts.is_empty() {
         page.section("ALERTS");
         for alert in &card.alerts {
@@ -233,6 +236,31 @@ fn tests(page: &mut Page<'_>, tests: &[TestView]) {
         })
         .collect();
     side_by_side(page, &cells, names + results + ages + 2);
+}
+
+/// A card has one screen: the newest few.
+fn presses(page: &mut Page<'_>, presses: &[PressView]) {
+    const SHOWN: usize = 3;
+    if presses.is_empty() {
+        return;
+    }
+    page.section("PRESSES");
+    for press in presses.iter().take(SHOWN) {
+        let kind = match press.kind {
+            PressKind::Real => "for help",
+            PressKind::Test => "for a test",
+        };
+        let answer = match (press.answered, press.answer_ms) {
+            (Some(true), Some(ms)) => {
+                let span = Duration::try_from_secs_f64(ms.max(0.0) / 1000.0).unwrap_or_default();
+                format!("answered after {}", span_text(span))
+            }
+            (Some(true), None) => "answered".to_owned(),
+            (Some(false), _) => "NOT ANSWERED".to_owned(),
+            (None, _) => "whether it was answered is not known".to_owned(),
+        };
+        page.hang("-", 1, &format!("{} {kind}, {answer}", local_and_age(page.look, press.at)));
+    }
 }
 
 /// By circuit: how many are ready, and which are not. That answers "is it only this one?".

@@ -1,6 +1,6 @@
 //! Golden tests: what each list and page looks like at 80 columns, Urdu names included, and what programs get.
 
-use crate::domain::message::Do;
+use crate::domain::message::{Do, PressKind};
 use crate::domain::metric::Metric;
 use crate::domain::on_demand::{CommandState, CommandView};
 use crate::domain::view::*;
@@ -180,6 +180,7 @@ fn card() -> UnitCard {
         code: code.map(str::to_owned),
     };
     let sibling = |unit: &str, shares, readiness| SiblingView { unit: unit_id(unit), shares, readiness };
+    let press = |at: &str, kind, answered, answer_ms| PressView { at: time(at), kind, answered, answer_ms };
     UnitCard {
         row: units().remove(0),
         address: "North gate, beside the tea house, قصہ خوانی بازار".to_owned(),
@@ -203,6 +204,12 @@ fn card() -> UnitCard {
             test(Component::Microphone, Outcome::Inconclusive, None),
             test(Component::Button, Outcome::Pass, None),
             test(Component::Stream, Outcome::Pass, None),
+        ],
+        presses: vec![
+            press("2026-11-21T08:12:00Z", PressKind::Real, Some(true), Some(900.0)),
+            press("2026-11-20T05:00:00Z", PressKind::Test, Some(false), None),
+            press("2026-10-21T05:00:00Z", PressKind::Test, None, None),
+            press("2026-09-21T05:00:00Z", PressKind::Test, Some(true), None),
         ],
         alerts: vec![alert("PSH-001", Severity::Critical, AlertState::Firing, false)],
         orders: vec![order()],

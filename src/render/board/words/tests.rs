@@ -85,7 +85,7 @@ fn every_word_that_the_house_can_say_has_words() {
     use crate::domain::{
         AlertState, Component, GroupKind, OrderMove, OrderState, Outcome, Priority, Readiness, Severity,
         explain::{Says, Standing},
-        message::Do,
+        message::{Do, PressKind},
         on_demand::CommandState,
         rule::{CountedEvent, OverdueEvent},
     };
@@ -109,6 +109,7 @@ fn every_word_that_the_house_can_say_has_words() {
     keys.extend(all("outcome", Outcome::ALL));
     keys.extend(all("command", CommandState::ALL));
     keys.extend(all("asked", Do::ALL));
+    keys.extend(all("press", PressKind::ALL));
     keys.extend((1..=12).map(|m| format!("month-{m}")));
     let words = Words::default();
     for language in words.all() {
