@@ -27,6 +27,8 @@ pub(super) struct Clock {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Taken {
     pub at: Timestamp,
+    /// By our clock, as far as it is known how far the unit's is off: for what was before or after something that we did.
+    pub ours: Timestamp,
     pub late: bool,
 }
 
@@ -38,11 +40,12 @@ impl Clock {
 
     /// `overtaken`: newer messages of the unit came before this one.
     pub(super) fn take(&mut self, now: Timestamp, ts: Option<Timestamp>, overtaken: bool) -> Taken {
-        let Some(ts) = ts else { return Taken { at: now, late: false } };
+        let Some(ts) = ts else { return Taken { at: now, ours: now, late: false } };
         let distance = now.as_millis() - ts.as_millis();
+        let by_us = |skew: i64| Timestamp::from_millis(ts.as_millis().saturating_add(skew)).min(now);
+        let was_late = |at: Timestamp| Taken { at, ours: at, late: true };
         if overtaken {
-            let skew = self.epoch.map_or(0, Timestamp::as_millis);
-            return Taken { at: Timestamp::from_millis(ts.as_millis().saturating_add(skew)).min(now), late: true };
+            return was_late(by_us(self.epoch.map_or(0, Timestamp::as_millis)));
         }
         let skew = self.epoch.get_or_insert(Timestamp::from_millis(distance)).as_millis();
         if distance > skew + LATE_MS {
@@ -52,13 +55,13 @@ impl Clock {
                 self.late_run = Some(Box::new((now, distance)));
             }
             if !(steady && now.since(since) >= SHIFT_AFTER) {
-                return Taken { at: Timestamp::from_millis(ts.as_millis().saturating_add(skew)).min(now), late: true };
+                return was_late(by_us(skew));
             }
         }
         self.late_run = None;
         self.epoch = Some(Timestamp::from_millis(distance));
         let at = if distance.abs() <= TRUSTED_MS { ts.min(now) } else { now };
-        Taken { at, late: false }
+        Taken { at, ours: by_us(skew), late: false }
     }
 }
 
@@ -77,7 +80,7 @@ mod tests {
         for (i, sent) in (30..3600).step_by(30).enumerate() {
             let taken = c.take(t(3600 + i as i64 / 10), Some(t(sent)), false);
             if sent < 3300 {
-                assert_eq!(taken, Taken { at: t(sent), late: true });
+                assert_eq!(taken, Taken { at: t(sent), ours: t(sent), late: true });
             }
         }
         assert!(!c.take(t(3630), Some(t(3630)), false).late);

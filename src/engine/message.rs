@@ -41,7 +41,8 @@ impl Engine {
         // A kept message was sent at an unknown time, and a last will by the broker: no signs of life.
         let is_sign_of_life = !retained && !matches!(&body, Body::Status(s) if !s.online);
         let taken = if retained {
-            Taken { at: ts.unwrap_or(now).min(now), late: true }
+            let at = ts.unwrap_or(now).min(now);
+            Taken { at, ours: at, late: true }
         } else {
             self.units[unit.index()].clock.take(now, ts, arrival == Arrival::Late)
         };
@@ -167,7 +168,7 @@ impl Engine {
     }
 
     fn take_selftest(&mut self, now: Timestamp, unit: UnitIx, selftest: Selftest, taken: Taken) {
-        let taken = self.after_question(unit, selftest.id.as_deref(), taken);
+        let taken = self.after_repair(unit, selftest.id.as_deref(), taken);
         for result in selftest.results {
             let component = result.component;
             let state = &mut self.units[unit.index()];

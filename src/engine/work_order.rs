@@ -591,15 +591,16 @@ impl Engine {
         }
     }
 
-    /// What answers the question after a repair is no older than the repair, whatever the unit's clock says.
-    pub(super) fn after_question(&self, unit: UnitIx, answers: Option<&str>, taken: Taken) -> Taken {
-        let Some(answers) = answers else { return taken };
-        let asked = self.orders_of(unit).into_iter().filter_map(|id| {
+    /// A test after a repair is no older than the repair, though the unit's clock is behind: one that answers what was asked
+    /// then, and one that is after it by our clock.
+    pub(super) fn after_repair(&self, unit: UnitIx, answers: Option<&str>, taken: Taken) -> Taken {
+        let repairs = self.orders_of(unit).into_iter().filter_map(|id| {
             let record = &self.orders[&id];
-            let asks = record.order.state == OrderState::Repaired && question(&record.order) == answers;
-            record.life.repaired_at.filter(|_| asks)
+            let repaired = record.life.repaired_at.filter(|_| record.order.state == OrderState::Repaired)?;
+            let is_answer = answers.is_some_and(|answers| question(&record.order) == answers);
+            (is_answer || taken.ours >= repaired).then_some(repaired)
         });
-        Taken { at: asked.fold(taken.at, Timestamp::max), ..taken }
+        Taken { at: repairs.fold(taken.at, Timestamp::max), ..taken }
     }
 
     /// 9, or one step towards 5: a test of this component came in. What was tested before the repair says nothing of it.

@@ -83,6 +83,22 @@ fn the_answer_to_a_repair_counts_though_the_units_clock_is_behind() {
 }
 
 #[test]
+fn a_clock_that_is_always_behind_hides_no_test_after_the_repair() {
+    for (heard, counts) in [(230, true), (221, false)] {
+        let mut r = Rig::new();
+        r.test_at(0, -30, "A1", Component::Camera, Outcome::Pass);
+        for at in [60, 120, 180] {
+            r.test_at(at, at - 30, "A1", Component::Camera, Outcome::Fail);
+        }
+        r.set(220, 1, OrderMove::Repaired);
+        // Made 5 s before it was heard, and it does not say which command it answers.
+        r.test_at(heard, heard - 30 - 5, "A1", Component::Camera, Outcome::Pass);
+        keep_alive(&mut r, 240, 3 * HOUR);
+        assert_eq!(r.said("order 1").contains("closed"), counts, "heard at {heard} s");
+    }
+}
+
+#[test]
 fn what_was_tested_before_the_repair_says_nothing_of_it() {
     for command in ["cmd-1", "WO-000001-1", "WO-000002-2"] {
         let mut r = failed_camera();

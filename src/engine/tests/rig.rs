@@ -189,8 +189,12 @@ impl Rig {
         self.say(at, unit, Body::Power(Power { battery_v: Some(volts), ..Power::default() }));
     }
     pub fn test(&mut self, at: i64, unit: &str, component: Component, result: Outcome) {
+        self.test_at(at, at, unit, component, result);
+    }
+    /// Of a unit whose clock shows `ts`.
+    pub fn test_at(&mut self, at: i64, ts: i64, unit: &str, component: Component, result: Outcome) {
         let results = vec![TestResult { component, result, code: None, mode: None, figures: vec![] }];
-        self.say(at, unit, Body::Selftest(Selftest { id: None, trigger: None, results }));
+        self.say_at(at, ts, unit, Body::Selftest(Selftest { id: None, trigger: None, results }));
     }
     /// What a unit whose clock shows `ts` answers a command.
     pub fn answer(&mut self, at: i64, ts: i64, unit: &str, command: &str, component: Component, result: Outcome) {
