@@ -8,8 +8,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::component::words;
-use super::fleet::Unit;
-use super::ids::{DiagnosisId, OrderId, RuleId, UnitId};
+use super::fleet::{GroupKind, Unit};
+use super::ids::{DiagnosisId, GroupName, OrderId, RuleId, UnitId};
 use super::message::{CameraMode, Outcome};
 use super::metric::plain_number;
 use super::reason::Reason;
@@ -44,6 +44,9 @@ pub struct RuleState {
     pub state: Standing,
     /// Why the rule is not for this unit. None: it is.
     pub not_for: Option<String>,
+    /// `not_for` in its parts, for a page in another language. None: it came as a sentence, or it is for the unit.
+    #[serde(skip)]
+    pub only_for: Option<OnlyFor>,
     /// Its limits are those of an override, counted from 1.
     pub override_no: Option<usize>,
     #[serde(rename = "for_s")]
@@ -58,6 +61,9 @@ pub struct RuleState {
     pub flapping: bool,
     /// The incident that holds its order back: `uplink fibre-a`.
     pub held_by: Option<String>,
+    /// `held_by` in its parts.
+    #[serde(skip)]
+    pub incident: Option<(GroupKind, GroupName)>,
     /// When a pending alert fires or a clearing one is resolved, if nothing changes.
     pub due: Option<Timestamp>,
     /// When its order is written, if nothing changes.
@@ -279,8 +285,25 @@ fn distance(distance: &Distance, unit: &str) -> String {
     }
 }
 
+/// The part of `only` that leaves a unit out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OnlyFor {
+    /// As alerts.toml has it: `unit`, `site_type`, `crew`, …
+    pub key: &'static str,
+    pub list: Vec<String>,
+    /// What the unit has there; empty: nothing.
+    pub has: String,
+}
+
+impl fmt::Display for OnlyFor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "only for {} {}; this unit has ", self.key, self.list.join(", "))?;
+        if self.has.is_empty() { f.write_str("none") } else { write!(f, "{:?}", self.has) }
+    }
+}
+
 /// Why `only` leaves this unit out. None: it does not.
-pub fn why_not(only: &Selection, unit: &Unit) -> Option<String> {
+pub fn why_not(only: &Selection, unit: &Unit) -> Option<OnlyFor> {
     let of = |o: Option<&str>| o.unwrap_or_default().to_owned();
     let keys: [(&str, &Vec<String>, String); 9] = [
         ("unit", &only.unit, unit.unit.to_string()),
@@ -293,10 +316,8 @@ pub fn why_not(only: &Selection, unit: &Unit) -> Option<String> {
         ("feeder", &only.feeder, of(unit.feeder.as_ref().map(|d| d.as_str()))),
         ("model", &only.model, unit.model.to_string()),
     ];
-    keys.into_iter().find(|(_, list, has)| !list.is_empty() && !list.contains(has)).map(|(key, list, has)| {
-        let has = if has.is_empty() { "none".to_owned() } else { format!("{has:?}") };
-        format!("only for {key} {}; this unit has {has}", list.join(", "))
-    })
+    let left_out = keys.into_iter().find(|(_, list, has)| !list.is_empty() && !list.contains(has));
+    left_out.map(|(key, list, has)| OnlyFor { key, list: list.clone(), has })
 }
 
 /// `2 h`, or nothing for zero.

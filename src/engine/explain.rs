@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::domain::explain::{
-    Explained, Figure, RuleState, Says, SignView, Standing, Together, Told, asks, figure_of, why_not,
+    Explained, Figure, OnlyFor, RuleState, Says, SignView, Standing, Together, Told, asks, figure_of, why_not,
 };
 use crate::domain::message::{CameraMode, Kind};
 use crate::domain::rule::{Condition, Distance, ForecastLimit, MetricRef, OverdueFrom, Side, in_service_since};
@@ -63,10 +63,9 @@ impl Engine {
             (Some(_), Some((Phase::Firing, None))) => Standing::Firing,
             (Some(_), Some((Phase::Clearing, _))) => Standing::Clearing,
         };
-        let held_by = alert.and_then(|a| a.held_by).map(|(incident, group)| {
-            let (kind, name) = self.groups.name(&self.rules, incident, group);
-            format!("{kind} {name}")
-        });
+        let held_by = alert.and_then(|a| a.held_by);
+        let incident = held_by.map(|(incident, group)| self.groups.name(&self.rules, incident, group));
+        let only_for = why_not(&rule.only, row);
         let override_no = demand.and_then(|_| rule.overrides.iter().position(|o| o.only.selects(row))).map(|n| n + 1);
         let (for_, clear_for) = demand.map_or((rule.for_, rule.clear_for), |d| (d.for_, d.clear_for));
         let condition = demand.map_or(&rule.condition, |d| d.condition);
@@ -75,7 +74,8 @@ impl Engine {
             component: rule.component,
             severity: rule.severity,
             state: standing,
-            not_for: why_not(&rule.only, row),
+            not_for: only_for.as_ref().map(OnlyFor::to_string),
+            only_for,
             override_no,
             for_s: for_.as_secs_f64(),
             clear_for_s: clear_for.as_secs_f64(),
@@ -83,7 +83,8 @@ impl Engine {
             reason: alert.map(|a| a.reason.to_string()),
             because: alert.map(|a| a.reason.clone()),
             flapping: alert.is_some_and(|a| a.flapping),
-            held_by,
+            held_by: incident.as_ref().map(|(kind, name)| format!("{kind} {name}")),
+            incident,
             due: alert.and_then(|a| a.deadline),
             order_due: alert.filter(|a| a.order.is_none()).and_then(|a| a.order_due),
             order: alert.and_then(|a| a.order),

@@ -3,7 +3,7 @@
 
 use fluent_bundle::FluentValue;
 
-use crate::domain::explain::{Figure, SignView, Told, figure_of, name_of};
+use crate::domain::explain::{Figure, OnlyFor, SignView, Told, figure_of, name_of};
 use crate::domain::metric::plain_number;
 use crate::domain::rule::{Condition, Distance, ForecastLimit, OverdueFrom, Side};
 use crate::render::mail::escaped;
@@ -25,6 +25,16 @@ impl Reader {
             }
             None => view.asks.strip_prefix(metric)?.strip_prefix(' ').map(|asked| self.reason(asked)),
         }
+    }
+
+    /// As HTML: why a rule is not for a button.
+    pub fn only_for(&self, only: &OnlyFor) -> String {
+        let args = [
+            ("key", self.say(&format!("only-{}", only.key)).into()),
+            ("list", only.list.join(&self.say("why-comma")).into()),
+            ("has", only.has.clone().into()),
+        ];
+        escaped(&self.say_with(if only.has.is_empty() { "asks-only-none" } else { "asks-only" }, &args))
     }
 
     /// As HTML.
@@ -314,6 +324,20 @@ mod tests {
             }
         }
         insta::assert_snapshot!("asks", lines);
+    }
+
+    #[test]
+    fn why_a_rule_is_not_for_a_button_is_said_in_english_and_urdu() {
+        let only = |key, has: &str| OnlyFor { key, list: vec!["saddar".into(), "cantt".into()], has: has.into() };
+        assert_eq!(only("crew", "kohat").to_string(), "only for crew saddar, cantt; this unit has \"kohat\"");
+        let said = |language: &str, only: &OnlyFor| seen(&reader(language).only_for(only));
+        assert_eq!(said("en", &only("crew", "kohat")), "only for: Crew saddar, cantt; this button has kohat");
+        assert_eq!(said("en", &only("uplink", "")), "only for: Network circuit saddar, cantt; this button has none");
+        assert!(said("ur", &only("crew", "kohat")).contains("عملہ"), "{}", said("ur", &only("crew", "kohat")));
+        // The keys are those that alerts.toml has.
+        for key in ["unit", "site", "site_type", "city", "district", "crew", "uplink", "feeder", "model"] {
+            assert!(Words::default().all().all(|l| l.knows(&format!("only-{key}"))), "{key}");
+        }
     }
 
     #[test]

@@ -33,7 +33,8 @@ pub fn svg(series: &SeriesView, reader: &Reader) -> Option<String> {
         drawn = drawn.with_readings(&readings);
     }
     let name = format!("{}: {}", reader.metric(&series.metric.to_string()), words(series, reader));
-    let svg = drawn.with_theme(Theme::Page).with_size(SIZE).svg();
+    let weekdays = std::array::from_fn(|day| reader.say(&format!("weekday-{}", day + 1)));
+    let svg = drawn.with_theme(Theme::Page).with_size(SIZE).svg_in(&weekdays);
     Some(svg.replacen("<title></title>", &format!("<title>{}</title>", escaped(&name)), 1))
 }
 

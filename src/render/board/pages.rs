@@ -13,6 +13,7 @@ use crate::domain::{
     AlertState, City, CrewId, GroupKind, OrderMove, OrderState, Outcome, Readiness, Reason, Severity, UnitId,
 };
 use crate::render::crew_page;
+use crate::render::mail::escaped;
 
 use super::reader::{Reader, has_chart, link};
 use super::{Drawn, View, charts, map};
@@ -539,7 +540,16 @@ fn rule_groups(explained: &Explained, reader: &Reader) -> Vec<Value> {
                         let asks = Value::from_safe_string(reader.asks(sign.sign.as_ref(), &sign.asks));
                         context! { says => sign.says.as_str(), asks, figures => figures.collect::<Vec<_>>() }
                     });
-                    context! { why, signs => signs.collect::<Vec<_>>(), ..data(r) }
+                    let only = match (&r.only_for, &r.not_for) {
+                        (Some(only), _) => reader.only_for(only),
+                        (None, text) => reader.reason(text.as_deref().unwrap_or_default()),
+                    };
+                    let holder = match (&r.incident, &r.held_by) {
+                        (Some((kind, name)), _) => escaped(&format!("{} {name}", reader.say(&format!("kind-{kind}")))),
+                        (None, text) => reader.reason(text.as_deref().unwrap_or_default()),
+                    };
+                    let (only, holder) = (Value::from_safe_string(only), Value::from_safe_string(holder));
+                    context! { why, only, holder, signs => signs.collect::<Vec<_>>(), ..data(r) }
                 })
                 .collect();
             (!rules.is_empty()).then(|| context! { name, is_open => name == "active", rules })

@@ -10,7 +10,7 @@ use crate::domain::metric::plain_number;
 use super::LimitLine;
 use super::line::{Plot, steps, value_labels};
 use super::paper::{Anchor, Paper, TEXT_PX, Theme, cut_to, text_width};
-use super::scale::Values;
+use super::scale::{Values, Weekdays};
 
 #[derive(Debug, Clone)]
 pub struct BarChart {
@@ -41,10 +41,14 @@ impl BarChart {
     }
 
     pub fn svg(&self) -> String {
+        self.svg_in(None)
+    }
+
+    pub(super) fn svg_in(&self, weekdays: Option<&Weekdays>) -> String {
         let mut paper = Paper::new(self.width, self.height, &self.title, self.theme);
         match &self.bars {
             Bars::Times { from, to, each, counts, zone } => {
-                self.draw_times(&mut paper, (*from, *to), *each, counts, *zone);
+                self.draw_times(&mut paper, (*from, *to), *each, counts, (*zone, weekdays));
             }
             Bars::Groups(groups) => self.draw_groups(&mut paper, groups),
         }
@@ -57,14 +61,14 @@ impl BarChart {
         (from, to): (Timestamp, Timestamp),
         each: Duration,
         counts: &[(Timestamp, f64)],
-        zone: Tz,
+        (zone, weekdays): (Tz, Option<&Weekdays>),
     ) {
         let values = Self::values(counts, &self.limits, steps(self.height));
         let labels = value_labels(&values, &self.unit);
         let plot = Plot::within(self.width, self.height, &self.title, &labels);
         plot.draw_title(paper, &self.title);
         plot.draw_values(paper, &values, &labels);
-        plot.draw_times(paper, from, to, zone);
+        plot.draw_times(paper, (from, to), zone, weekdays);
         let colour = paper.colours.line;
         for (at, count) in counts.iter().filter(|(at, count)| *at < to && *at + each > from && *count > 0.0) {
             let (left, right) = (plot.x(from, to, *at), plot.x(from, to, *at + each));

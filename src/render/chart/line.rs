@@ -6,7 +6,7 @@ use crate::domain::Timestamp;
 
 use super::LimitLine;
 use super::paper::{Anchor, Paper, TEXT_PX, TITLE_PX, Theme, cut_to, text_width};
-use super::scale::{Values, time_ticks};
+use super::scale::{Values, Weekdays, time_ticks};
 
 #[derive(Debug, Clone)]
 pub struct LineChart {
@@ -108,7 +108,13 @@ impl Plot {
         }
     }
 
-    pub fn draw_times(&self, paper: &mut Paper, from: Timestamp, to: Timestamp, zone: Tz) {
+    pub fn draw_times(
+        &self,
+        paper: &mut Paper,
+        (from, to): (Timestamp, Timestamp),
+        zone: Tz,
+        weekdays: Option<&Weekdays>,
+    ) {
         // As many as have room: the longest labels are six letters.
         let most = ((self.right - self.left) / 58.0).floor() as usize;
         let mut free_from = 0.0;
@@ -116,13 +122,14 @@ impl Plot {
         for tick in time_ticks(from, to, zone, most) {
             let x = self.x(from, to, tick.at);
             paper.line((x, self.bottom), (x, self.bottom + 4.0), axis, "");
-            let half = text_width(&tick.label, TEXT_PX) / 2.0;
+            let label = tick.label_in(weekdays);
+            let half = text_width(&label, TEXT_PX) / 2.0;
             let middle = x.max(half).min(self.right + 10.0 - half);
             if middle - half < free_from {
                 continue;
             }
             free_from = middle + half + 6.0;
-            paper.text((middle, self.bottom + 16.0), Anchor::Middle, TEXT_PX, faint, &tick.label);
+            paper.text((middle, self.bottom + 16.0), Anchor::Middle, TEXT_PX, faint, &label);
         }
     }
 
@@ -175,13 +182,17 @@ impl LineChart {
     }
 
     pub fn svg(&self) -> String {
+        self.svg_in(None)
+    }
+
+    pub(super) fn svg_in(&self, weekdays: Option<&Weekdays>) -> String {
         let values = self.values(steps(self.height));
         let labels = value_labels(&values, &self.unit);
         let plot = Plot::within(self.width, self.height, &self.title, &labels);
         let mut paper = Paper::new(self.width, self.height, &self.title, self.theme);
         plot.draw_title(&mut paper, &self.title);
         plot.draw_values(&mut paper, &values, &labels);
-        plot.draw_times(&mut paper, self.from, self.to, self.zone);
+        plot.draw_times(&mut paper, (self.from, self.to), self.zone, weekdays);
         let stretches = self.stretches(&plot);
         self.draw_bands(&mut paper, &plot, &values, &stretches);
         self.draw_mark_lines(&mut paper, &plot);

@@ -27,6 +27,7 @@ pub use bars::{BarChart, Bars};
 pub use line::{LineChart, Mark, Point};
 pub use paper::Theme;
 pub use png::{PngError, can_write, png};
+pub use scale::Weekdays;
 
 /// What fits a mail on a phone, and stays sharp at twice the size.
 pub const MAIL_SIZE: (u32, u32) = (560, 180);
@@ -55,6 +56,14 @@ impl Chart {
         match self {
             Chart::Line(chart) => chart.svg(),
             Chart::Bars(chart) => chart.svg(),
+        }
+    }
+
+    /// With the days named in a language.
+    pub fn svg_in(&self, weekdays: &Weekdays) -> String {
+        match self {
+            Chart::Line(chart) => chart.svg_in(Some(weekdays)),
+            Chart::Bars(chart) => chart.svg_in(Some(weekdays)),
         }
     }
 

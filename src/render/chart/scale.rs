@@ -2,10 +2,13 @@
 
 use std::time::Duration;
 
-use chrono::{DateTime, Datelike, Days, NaiveDate, NaiveTime, TimeZone, Timelike};
+use chrono::{DateTime, Datelike, Days, NaiveDate, NaiveTime, TimeZone, Timelike, Weekday};
 use chrono_tz::Tz;
 
 use crate::domain::Timestamp;
+
+/// Their names in some language, from Monday on.
+pub type Weekdays = [String; 7];
 
 /// A range of values whose ends and steps are round.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -75,6 +78,20 @@ fn round_step(least: f64) -> f64 {
 pub(super) struct TimeTick {
     pub at: Timestamp,
     pub label: String,
+    /// With which the label begins, and the day of the month that follows.
+    pub weekday: Option<(Weekday, u32)>,
+}
+
+impl TimeTick {
+    /// `weekdays`: from Monday on; None: English.
+    pub fn label_in(&self, weekdays: Option<&Weekdays>) -> String {
+        match (self.weekday, weekdays) {
+            (Some((weekday, day)), Some(names)) => {
+                format!("{} {day}", names[weekday.num_days_from_monday() as usize])
+            }
+            (_, _) => self.label.clone(),
+        }
+    }
 }
 
 /// Round local hours or midnights between, at most so many.
@@ -94,7 +111,7 @@ pub(super) fn time_ticks(from: Timestamp, to: Timestamp, zone: Tz, most: usize) 
     while day <= last {
         if let Some(at) = midnight(day, zone).filter(|at| *at >= from && *at <= to) {
             let label = day.format(if week { "%a %-d" } else { "%-d %b" }).to_string();
-            ticks.push(TimeTick { at, label });
+            ticks.push(TimeTick { at, label, weekday: week.then(|| (day.weekday(), day.day())) });
             match day.checked_add_days(Days::new(days)) {
                 Some(next) => day = next,
                 None => break,
@@ -121,7 +138,7 @@ fn hour_ticks(from: Timestamp, to: Timestamp, zone: Tz, every: u32) -> Vec<TimeT
         if there.minute() == 0 && there.hour().is_multiple_of(every) {
             let midnight = there.hour() == 0;
             let label = there.format(if midnight { "%a %-d" } else { "%H:%M" }).to_string();
-            ticks.push(TimeTick { at, label });
+            ticks.push(TimeTick { at, label, weekday: midnight.then(|| (there.weekday(), there.day())) });
         }
         let next = at + STEP;
         if next <= at {

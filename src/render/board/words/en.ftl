@@ -75,6 +75,13 @@ month-9 = Sep
 month-10 = Oct
 month-11 = Nov
 month-12 = Dec
+weekday-1 = Mon
+weekday-2 = Tue
+weekday-3 = Wed
+weekday-4 = Thu
+weekday-5 = Fri
+weekday-6 = Sat
+weekday-7 = Sun
 
 # Can this button summon help?
 readiness = Readiness
@@ -547,6 +554,17 @@ asks-all = { $first } and { $next }
 asks-any = { $first } or { $next }
 # Inside another one: (this or that) and that.
 asks-inner = ({ $what })
+asks-only = only for: { $key } { $list }; this button has { $has }
+asks-only-none = only for: { $key } { $list }; this button has none
+only-unit = Button
+only-site = Site
+only-site_type = Kind of site
+only-city = City
+only-district = District
+only-crew = Crew
+only-uplink = Network circuit
+only-feeder = Power feeder
+only-model = Model
 
 # What speaks for a work order
 evidence-at = { $at }: { $what }

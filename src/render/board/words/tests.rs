@@ -111,6 +111,7 @@ fn every_word_that_the_house_can_say_has_words() {
     keys.extend(all("asked", Do::ALL));
     keys.extend(all("press", PressKind::ALL));
     keys.extend((1..=12).map(|m| format!("month-{m}")));
+    keys.extend((1..=7).map(|d| format!("weekday-{d}")));
     let words = Words::default();
     for language in words.all() {
         let missing: Vec<&String> = keys.iter().filter(|key| !language.knows(key)).collect();

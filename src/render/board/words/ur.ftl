@@ -67,6 +67,13 @@ month-9 = ستمبر
 month-10 = اکتوبر
 month-11 = نومبر
 month-12 = دسمبر
+weekday-1 = پیر
+weekday-2 = منگل
+weekday-3 = بدھ
+weekday-4 = جمعرات
+weekday-5 = جمعہ
+weekday-6 = ہفتہ
+weekday-7 = اتوار
 
 # کیا یہ بٹن مدد بلا سکتا ہے؟
 readiness = تیاری
@@ -525,6 +532,17 @@ asks-once = { $what } (اگر پہلے کبھی ہوا ہو)
 asks-all = { $first } اور { $next }
 asks-any = { $first } یا { $next }
 asks-inner = ({ $what })
+asks-only = صرف ان کے لیے: { $key } { $list }؛ اس بٹن کا: { $has }
+asks-only-none = صرف ان کے لیے: { $key } { $list }؛ اس بٹن کا کوئی نہیں
+only-unit = بٹن
+only-site = جگہ
+only-site_type = جگہ کی قسم
+only-city = شہر
+only-district = ضلع
+only-crew = عملہ
+only-uplink = نیٹ ورک سرکٹ
+only-feeder = بجلی کا فیڈر
+only-model = ماڈل
 
 # آرڈر کی وجہ کیا دیکھا گیا
 evidence-at = { $at }: { $what }
