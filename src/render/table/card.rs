@@ -1,6 +1,5 @@
 //! One unit's card: can it summon help, why not, what its figures say, what is being done, who shares its circuits.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::domain::message::PressKind;
@@ -25,6 +24,20 @@ pub fn unit_card(card: &UnitCard, days: &[SeriesView], look: &Look) -> String {
     let mut page = Page::new(look);
     page.title(&format!("{}  {}", row.unit, row.name), row.readiness.as_str(), readiness_paint(row.readiness));
     page.text(&in_local_time(look, &row.reason));
+    // What is wrong and who is on it stand before everything else.
+    if !card.alerts.is_empty() {
+        page.section("ALERTS");
+        for alert in &card.alerts {
+            let order = alert.order.map(|o| format!(" ({o})")).unwrap_or_default();
+            let reason = in_local_time(look, &alert.reason);
+            page.hang("-", 1, &format!("{} {} {}: {reason}{order}", alert.severity, alert.state, alert.rule));
+        }
+    }
+    if !card.orders.is_empty() {
+        page.section("ORDERS");
+        let lines = order_grid(&card.orders, look).indented(2).lines(look);
+        page.lines(lines.into_iter().skip(1));
+    }
     page.line(String::new());
     page.field("Since", &row.since.map(|at| local_and_age(look, at)).unwrap_or_default());
     let heard = match row.last_heard {
@@ -40,29 +53,15 @@ pub fn unit_card(card: &UnitCard, days: &[SeriesView], look: &Look) -> String {
     page.field("Address", &card.address);
     page.field("Contact", &card.contact);
     page.field("Crew", row.crew.as_str());
-    let uplink = row.uplink.as_ref().map(|u| format!("uplink {u}")).unwrap_or_default();
-    let feeder = row.feeder.as_ref().map(|f| format!("feeder {f}")).unwrap_or_default();
-    page.field("Circuits", &joined(&[&uplink, &feeder]));
     page.field("Device", &device(card));
+    let circuit = |kind, name: Option<&str>| name.map(|name| circuit(card, kind, name)).unwrap_or_default();
+    page.field("Uplink", &circuit(GroupKind::Uplink, row.uplink.as_ref().map(|u| u.as_str())));
+    page.field("Feeder", &circuit(GroupKind::Feeder, row.feeder.as_ref().map(|f| f.as_str())));
     last_day(&mut page, card, days);
     let elsewhere = |r: &&ReadingView| !days.iter().any(|d| d.metric.to_string() == r.metric);
     readings(&mut page, &card.readings.iter().filter(elsewhere).collect::<Vec<_>>());
     tests(&mut page, &card.tests);
     presses(&mut page, &card.presses);
-    if !card.alerts.is_empty() {
-        page.section("ALERTS");
-        for alert in &card.alerts {
-            let order = alert.order.map(|o| format!(" ({o})")).unwrap_or_default();
-            let reason = in_local_time(look, &alert.reason);
-            page.hang("-", 1, &format!("{} {} {}: {reason}{order}", alert.severity, alert.state, alert.rule));
-        }
-    }
-    if !card.orders.is_empty() {
-        page.section("ORDERS");
-        let lines = order_grid(&card.orders, look).indented(2).lines(look);
-        page.lines(lines.into_iter().skip(1));
-    }
-    siblings(&mut page, card);
     page.end()
 }
 
@@ -179,40 +178,31 @@ fn last_day(page: &mut Page<'_>, card: &UnitCard, days: &[SeriesView]) {
     }
 }
 
-/// Those with limits come first, and in columns of their own: the others are shorter, and more of them fit beside each other.
+/// A line for each part: 30 readings take a dozen lines. An age stands where it is more than the unit's own silence says.
 fn readings(page: &mut Page<'_>, readings: &[&ReadingView]) {
+    const FRESH: Duration = Duration::from_secs(600);
     if readings.is_empty() {
         return;
     }
     page.section("READINGS");
-    let (limited, free): (Vec<&ReadingView>, Vec<&ReadingView>) =
-        readings.iter().copied().partition(|r| !r.limits.is_empty());
-    for group in [limited, free] {
-        reading_columns(page, &group);
-    }
-}
-
-fn reading_columns(page: &mut Page<'_>, readings: &[&ReadingView]) {
-    let look = page.look;
-    let widest = |texts: &mut dyn Iterator<Item = usize>, most: usize| texts.max().unwrap_or(0).min(most);
-    let names = widest(&mut readings.iter().map(|r| width(&r.metric)), 22);
-    let figures = widest(&mut readings.iter().map(|r| width(&r.text)), 12);
-    let ages = widest(&mut readings.iter().map(|r| width(&age_short(look.now, r.at))), 8);
-    let limits = widest(&mut readings.iter().map(|r| width(&limits_text(&r.limits))), 20);
-    // Two for the margin, one between: what is left is theirs, and half of a limit misleads.
-    let room = look.width.saturating_sub(names + figures + ages + 6);
-    let limits = if limits <= room { limits } else { 0 };
-    let line = |r: &&ReadingView| {
-        let name = lay(&r.metric, Paint::Plain, names, Pad::Right, look);
-        let figure = lay(&r.text, Paint::Strong, figures, Pad::Left, look);
-        let age = lay(&age_short(look.now, r.at), Paint::Faint, ages, Pad::Left, look);
-        match limits {
-            0 => format!("{name} {figure} {age}"),
-            n => format!("{name} {figure} {age} {}", lay(&limits_text(&r.limits), Paint::Faint, n, Pad::Right, look)),
+    let newest = readings.iter().map(|r| r.at).max().unwrap_or_default();
+    let mut parts: Vec<(&str, Vec<String>)> = Vec::new();
+    for reading in readings {
+        let (part, name) = reading.metric.split_once('.').unwrap_or((&reading.metric, ""));
+        let is_old = newest.since(reading.at) > FRESH;
+        let age = if is_old { format!("{} ago", age_short(page.look.now, reading.at)) } else { String::new() };
+        let beside = [limits_text(&reading.limits), age];
+        let beside: Vec<&str> = beside.iter().map(String::as_str).filter(|text| !text.is_empty()).collect();
+        let beside = if beside.is_empty() { String::new() } else { format!(" ({})", beside.join("; ")) };
+        let text = format!("{name} {}{beside}", reading.text);
+        match parts.iter_mut().find(|(known, _)| *known == part) {
+            Some((_, texts)) => texts.push(text),
+            None => parts.push((part, vec![text])),
         }
-    };
-    let wide = names + figures + ages + 2 + if limits == 0 { 0 } else { limits + 1 };
-    side_by_side(page, &readings.iter().map(line).collect::<Vec<_>>(), wide);
+    }
+    for (part, texts) in parts {
+        page.field(part, &texts.join(", "));
+    }
 }
 
 fn tests(page: &mut Page<'_>, tests: &[TestView]) {
@@ -257,41 +247,21 @@ fn presses(page: &mut Page<'_>, presses: &[PressView]) {
             }
             (Some(true), None) => "answered".to_owned(),
             (Some(false), _) => "NOT ANSWERED".to_owned(),
-            (None, _) => "whether it was answered is not known".to_owned(),
+            (None, _) => "answer not known".to_owned(),
         };
         page.hang("-", 1, &format!("{} {kind}, {answer}", local_and_age(page.look, press.at)));
     }
 }
 
-/// By circuit: how many are ready, and which are not. That answers "is it only this one?".
-fn siblings(page: &mut Page<'_>, card: &UnitCard) {
-    let mut circuits: BTreeMap<GroupKind, Vec<&SiblingView>> = BTreeMap::new();
-    for sibling in &card.siblings {
-        circuits.entry(sibling.shares).or_default().push(sibling);
+/// How many others on it are ready, and which are not. That answers "is it only this one?".
+fn circuit(card: &UnitCard, kind: GroupKind, name: &str) -> String {
+    let others: Vec<&SiblingView> = card.siblings.iter().filter(|s| s.shares == kind).collect();
+    if others.is_empty() {
+        return name.to_owned();
     }
-    if circuits.is_empty() {
-        return;
-    }
-    page.section("ON THE SAME CIRCUITS");
-    for (kind, units) in circuits {
-        let name = match kind {
-            GroupKind::Uplink => card.row.uplink.as_ref().map(|u| u.as_str()).unwrap_or_default(),
-            GroupKind::Feeder => card.row.feeder.as_ref().map(|f| f.as_str()).unwrap_or_default(),
-            GroupKind::Site => card.row.site.as_str(),
-            GroupKind::City => card.row.city.as_str(),
-            GroupKind::Fleet => "",
-        };
-        let ready = units.iter().filter(|s| s.readiness == Readiness::Ready).count();
-        let others: Vec<String> = units
-            .iter()
-            .filter(|s| s.readiness != Readiness::Ready)
-            .map(|s| format!("{} {}", s.unit, s.readiness))
-            .collect();
-        let mut text = format!("{kind} {name}: {ready} of {} ready", units.len());
-        if !others.is_empty() {
-            text.push_str("; ");
-            text.push_str(&others.join(", "));
-        }
-        page.hang("-", 1, &text);
-    }
+    let ready = others.iter().filter(|s| s.readiness == Readiness::Ready).count();
+    let not_ready = others.iter().filter(|s| s.readiness != Readiness::Ready);
+    let named: Vec<String> = not_ready.map(|s| format!("{} {}", s.unit, s.readiness)).collect();
+    let named = if named.is_empty() { String::new() } else { format!(": {}", named.join(", ")) };
+    format!("{name}, {ready} of {} others ready{named}", others.len())
 }
