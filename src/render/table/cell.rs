@@ -10,6 +10,9 @@ use super::Look;
 /// More marks on one letter than any script uses are a prank that paints over the lines above.
 const MARKS_MAX: usize = 6;
 
+/// No character is wider: a Khmer sign is three columns.
+const CHARACTER_MAX: usize = 3;
+
 /// Columns of cleaned text.
 pub fn width(text: &str) -> usize {
     text.chars().map(char_width).sum()
@@ -83,9 +86,10 @@ pub fn fit(text: &str, columns: usize) -> String {
     out
 }
 
-/// Cleaned text in lines of at most `columns` columns, broken between words where that can be. Never empty.
+/// Cleaned text in lines of at most `columns` columns (at least one character), broken between words where that can be.
+/// Never empty.
 pub fn wrap(text: &str, columns: usize) -> Vec<String> {
-    let columns = columns.max(2);
+    let columns = columns.max(CHARACTER_MAX);
     let mut lines = Vec::new();
     let mut line = String::new();
     let mut used = 0;
@@ -232,6 +236,14 @@ mod tests {
         assert_eq!(show("Saddar", Paint::Bad, &look), "Saddar");
     }
 
+    #[test]
+    fn the_widest_character_has_a_line_however_narrow() {
+        assert_eq!(width("\u{17d8}"), CHARACTER_MAX);
+        for columns in 0..=CHARACTER_MAX {
+            assert_eq!(wrap("\u{17d8}\u{17d8} ab", columns), ["\u{17d8}", "\u{17d8}", "ab"]);
+        }
+    }
+
     proptest! {
         #[test]
         fn a_cut_text_is_never_wider_than_its_place(text in "\\PC{0,60}|[ابلا\u{64b}中é👍🏽\u{200d}\u{fe0f} ]{0,40}", columns in 0usize..50) {
@@ -241,7 +253,7 @@ mod tests {
         }
 
         #[test]
-        fn a_wrapped_text_keeps_its_words_and_its_place(text in "\\PC{0,200}", columns in 2usize..50) {
+        fn a_wrapped_text_keeps_its_words_and_its_place(text in "\\PC{0,200}", columns in CHARACTER_MAX..50) {
             let lines = wrap(&text, columns);
             prop_assert!(!lines.is_empty());
             for line in &lines {
