@@ -237,11 +237,14 @@ pub enum FleetVerb {
     },
     /// List the units
     List(Listing),
-    /// Everything about one unit, on one screen
+    /// One unit on one screen: what is wrong, who is on it, readings, tests, presses, who shares its circuits
     Show {
         /// Such as PSH-001
         #[arg(value_parser = UnitId::parse)]
         unit: UnitId,
+        /// Also what a short terminal has no room for; a file and a pipe always get everything
+        #[arg(long)]
+        all: bool,
     },
     /// The units around a place, nearest first
     Near(Near),

@@ -58,16 +58,25 @@ pub fn fleet_list(client: &Client, screen: &Screen, listing: &Listing) -> Done {
     let also = list::also(&columns);
     let more: Vec<(&str, &str)> = also.iter().map(|(what, names)| (*what, names.as_str())).collect();
     let fetch = || listed::<UnitField, UnitRow>(client, "units", listing, &more);
-    // Without a filter, no row means no fleet.
-    let table = if listing.filters.is_empty() { table::all_units } else { table::unit_list };
+    // Without a filter, no row means no fleet, and all of it is looked over.
+    let table = if listing.filters.is_empty() { table::all_units } else { table::found_units };
     list::show(screen, &listing.shown, &columns, fetch, table)
 }
 
-pub fn fleet_show(client: &Client, screen: &Screen, unit: &UnitId) -> Done {
+/// `all`: also what a short terminal has no room for.
+pub fn fleet_show(client: &Client, screen: &Screen, unit: &UnitId, all: bool) -> Done {
     match screen.output {
         Output::Table => {
             let Answered { value: Card { card, days }, now } = card::fetch(client, unit)?;
-            screen.print(&table::unit_card(&card, &days, &screen.look(now)))
+            let look = screen.look(now);
+            screen.print(&match screen.lines().filter(|_| !all) {
+                // One line is for the prompt.
+                Some(lines) => {
+                    let how = format!("buttonwatch fleet show {unit} --all");
+                    table::unit_card_within(lines - 1, &how, &card, &days, &look)
+                }
+                None => table::unit_card(&card, &days, &look),
+            })
         }
         Output::Json => screen.json(&client.get::<UnitCard>(&format!("units/{unit}"))?.value),
         Output::Csv => screen.csv(&[client.get::<UnitCard>(&format!("units/{unit}"))?.value]),

@@ -101,7 +101,7 @@ fn carry_out(cli: Cli) -> Result<(), Failure> {
         Verb::Fleet(FleetVerb::Near(args)) => near::near(&client()?, &screen, &args),
         Verb::Fleet(FleetVerb::Export { file }) => ask::fleet_export(&client()?, &screen, &file),
         Verb::Fleet(FleetVerb::List(listing)) => ask::fleet_list(&client()?, &screen, &listing),
-        Verb::Fleet(FleetVerb::Show { unit }) => ask::fleet_show(&client()?, &screen, &unit),
+        Verb::Fleet(FleetVerb::Show { unit, all }) => ask::fleet_show(&client()?, &screen, &unit, all),
         Verb::Fleet(FleetVerb::History { unit, metric: None, since }) => {
             ask::fleet_history(&client()?, &screen, &unit, since)
         }

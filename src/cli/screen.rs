@@ -50,6 +50,12 @@ impl Screen {
         }
     }
 
+    /// None: no terminal, so nothing scrolls away.
+    pub fn lines(&self) -> Option<usize> {
+        let (_, terminal_size::Height(lines)) = self.terminal.then(terminal_size::terminal_size).flatten()?;
+        Some(usize::from(lines)).filter(|lines| *lines > 0)
+    }
+
     /// Many rows.
     pub fn rows<R: Record + Serialize>(&self, rows: &[R], table: impl FnOnce() -> String) -> Result<(), Failure> {
         match self.output {

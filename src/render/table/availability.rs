@@ -20,7 +20,7 @@ pub fn unit_history(history: &UnitHistory, look: &Look) -> String {
         Column::whole("FROM"),
         Column::whole("READINESS"),
         Column::whole("LASTED").right(),
-        Column::cut("REASON", 20),
+        Column::cut("REASON", 20).wraps(),
     ]);
     for stretch in &history.stretches {
         // What came over HTTP as a number may be none that is a span.

@@ -5,23 +5,70 @@ use std::time::Duration;
 use crate::domain::message::PressKind;
 use crate::domain::metric::plain_number;
 use crate::domain::view::{PressView, ReadingView, SeriesView, SiblingView, TestView, UnitCard};
-use crate::domain::{GroupKind, Metric, Readiness, SeriesName, span_text};
+use crate::domain::{GroupKind, Metric, Outcome, Readiness, SeriesName, span_text};
 
 use super::Look;
 use super::cell::{Pad, Paint, lay, width};
 use super::command::{outcome_paint, outcome_text};
 use super::fleet::readiness_paint;
 use super::order::order_grid;
-use super::page::Page;
+use super::page::{Page, text_of};
 use super::when::{age, age_short, in_local_time, local_and_age};
 
-/// One unit on one screen: can it summon help, why not, what its figures say, what is being done, who shares its
-/// circuits.
+/// What a short screen goes without, the least missed first. What is wrong, who is on it and where always stay.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Cut {
+    EarlierPresses,
+    ReadingsWithoutLimit,
+    AddressAndDevice,
+    PassedTests,
+    EmptyLines,
+    Readings,
+    LastDay,
+    Presses,
+}
+
+impl Cut {
+    const ALL: [Cut; 8] = [
+        Cut::EarlierPresses,
+        Cut::ReadingsWithoutLimit,
+        Cut::AddressAndDevice,
+        Cut::PassedTests,
+        Cut::EmptyLines,
+        Cut::Readings,
+        Cut::LastDay,
+        Cut::Presses,
+    ];
+}
+
+/// One unit: can it summon help, why not, what its figures say, what is being done, who shares its circuits.
 ///
 /// `days`: the last day of some series; those of `DAY_SERIES`, when they are there.
 pub fn unit_card(card: &UnitCard, days: &[SeriesView], look: &Look) -> String {
+    drawn(card, days, look, &[])
+}
+
+/// The same in no more than so many lines, if that can be done; the last one says how many are missing and `how` to see
+/// them.
+pub fn unit_card_within(lines: usize, how: &str, card: &UnitCard, days: &[SeriesView], look: &Look) -> String {
+    let mut text = unit_card(card, days, look);
+    let all = text.lines().count();
+    for cuts in 1..=Cut::ALL.len() {
+        if text.lines().count() <= lines {
+            break;
+        }
+        text = drawn(card, days, look, &Cut::ALL[..cuts]);
+        let missing = all.saturating_sub(text.lines().count());
+        let note = lay(&format!("  {missing} more lines: {how}"), Paint::Faint, look.width, Pad::None, look);
+        text.push_str(&text_of([note]));
+    }
+    text
+}
+
+fn drawn(card: &UnitCard, days: &[SeriesView], look: &Look, cuts: &[Cut]) -> String {
+    let has = |cut: Cut| !cuts.contains(&cut);
     let row = &card.row;
-    let mut page = Page::new(look);
+    let mut page = if has(Cut::EmptyLines) { Page::new(look) } else { Page::dense(look) };
     page.title(&format!("{}  {}", row.unit, row.name), row.readiness.as_str(), readiness_paint(row.readiness));
     page.text(&in_local_time(look, &row.reason));
     // What is wrong and who is on it stand before everything else.
@@ -35,10 +82,10 @@ pub fn unit_card(card: &UnitCard, days: &[SeriesView], look: &Look) -> String {
     }
     if !card.orders.is_empty() {
         page.section("ORDERS");
-        let lines = order_grid(&card.orders, look).indented(2).lines(look);
+        let lines = order_grid(&card.orders, look).indented(2).flat().lines(look);
         page.lines(lines.into_iter().skip(1));
     }
-    page.line(String::new());
+    page.gap();
     page.field("Since", &row.since.map(|at| local_and_age(look, at)).unwrap_or_default());
     let heard = match row.last_heard {
         None => "never".to_owned(),
@@ -50,18 +97,30 @@ pub fn unit_card(card: &UnitCard, days: &[SeriesView], look: &Look) -> String {
     };
     page.field("Heard", &(heard + &silent));
     page.field("Site", &joined(&[row.site.as_str(), row.site_type.as_str(), row.city.as_str()]));
-    page.field("Address", &card.address);
-    page.field("Contact", &card.contact);
+    if has(Cut::AddressAndDevice) {
+        page.field("Address", &card.address);
+        page.field("Contact", &card.contact);
+    }
     page.field("Crew", row.crew.as_str());
-    page.field("Device", &device(card));
+    if has(Cut::AddressAndDevice) {
+        page.field("Device", &device(card));
+    }
     let circuit = |kind, name: Option<&str>| name.map(|name| circuit(card, kind, name)).unwrap_or_default();
     page.field("Uplink", &circuit(GroupKind::Uplink, row.uplink.as_ref().map(|u| u.as_str())));
     page.field("Feeder", &circuit(GroupKind::Feeder, row.feeder.as_ref().map(|f| f.as_str())));
-    last_day(&mut page, card, days);
-    let elsewhere = |r: &&ReadingView| !days.iter().any(|d| d.metric.to_string() == r.metric);
-    readings(&mut page, &card.readings.iter().filter(elsewhere).collect::<Vec<_>>());
-    tests(&mut page, &card.tests);
-    presses(&mut page, &card.presses);
+    if has(Cut::LastDay) {
+        last_day(&mut page, card, days);
+    }
+    let elsewhere = |r: &&ReadingView| !has(Cut::LastDay) || !days.iter().any(|d| d.metric.to_string() == r.metric);
+    let wanted = |r: &&ReadingView| has(Cut::Readings) && (has(Cut::ReadingsWithoutLimit) || !r.limits.is_empty());
+    readings(&mut page, &card.readings.iter().filter(elsewhere).filter(wanted).collect::<Vec<_>>());
+    tests(&mut page, &card.tests, has(Cut::PassedTests));
+    let newest = match (has(Cut::Presses), has(Cut::EarlierPresses)) {
+        (true, true) => 3,
+        (true, false) => 1,
+        (false, _) => 0,
+    };
+    presses(&mut page, card.presses.get(..newest).unwrap_or(&card.presses));
     page.end()
 }
 
@@ -205,17 +264,22 @@ fn readings(page: &mut Page<'_>, readings: &[&ReadingView]) {
     }
 }
 
-fn tests(page: &mut Page<'_>, tests: &[TestView]) {
+/// `passed`: each of those that passed, too; otherwise how many did.
+fn tests(page: &mut Page<'_>, tests: &[TestView], passed: bool) {
     if tests.is_empty() {
         return;
     }
-    page.section("TESTS");
     let look = page.look;
+    let (told, counted): (Vec<_>, Vec<_>) = tests.iter().partition(|t| passed || t.result != Outcome::Pass);
+    page.section(&match counted.len() {
+        0 => "TESTS".to_owned(),
+        counted => format!("TESTS ({counted} passed)"),
+    });
     let said = outcome_text;
-    let names = tests.iter().map(|t| t.component.as_str().len()).max().unwrap_or(0);
-    let results = tests.iter().map(|t| width(&said(t))).max().unwrap_or(0).min(20);
-    let ages = tests.iter().map(|t| width(&age_short(look.now, t.at))).max().unwrap_or(0);
-    let cells: Vec<String> = tests
+    let names = told.iter().map(|t| t.component.as_str().len()).max().unwrap_or(0);
+    let results = told.iter().map(|t| width(&said(t))).max().unwrap_or(0).min(20);
+    let ages = told.iter().map(|t| width(&age_short(look.now, t.at))).max().unwrap_or(0);
+    let cells: Vec<String> = told
         .iter()
         .map(|t| {
             let paint = outcome_paint(t.result);
@@ -228,14 +292,12 @@ fn tests(page: &mut Page<'_>, tests: &[TestView]) {
     side_by_side(page, &cells, names + results + ages + 2);
 }
 
-/// A card has one screen: the newest few.
 fn presses(page: &mut Page<'_>, presses: &[PressView]) {
-    const SHOWN: usize = 3;
     if presses.is_empty() {
         return;
     }
     page.section("PRESSES");
-    for press in presses.iter().take(SHOWN) {
+    for press in presses {
         let kind = match press.kind {
             PressKind::Real => "for help",
             PressKind::Test => "for a test",

@@ -45,7 +45,7 @@ pub fn commands(rows: &[CommandView], look: &Look) -> String {
         Column::whole("DO"),
         Column::whole("STATE"),
         Column::cut("BY", 10).spare(1),
-        Column::cut("WHAT CAME OF IT", 30),
+        Column::cut("WHAT CAME OF IT", 30).wraps(),
     ]);
     for row in rows {
         grid.row([

@@ -35,19 +35,29 @@ pub fn all_units(rows: &[UnitRow], look: &Look) -> String {
     }
 }
 
+/// A line each: what is looked over.
 pub fn unit_list(rows: &[UnitRow], look: &Look) -> String {
-    if rows.is_empty() {
-        return "No units.\n".to_owned();
+    with_counts(rows, unit_grid(rows, look).flat(), look)
+}
+
+/// What was asked for, with all of its reasons.
+pub fn found_units(rows: &[UnitRow], look: &Look) -> String {
+    match rows {
+        [] => "No units.\n".to_owned(),
+        rows => with_counts(rows, unit_grid(rows, look), look),
     }
+}
+
+fn unit_grid(rows: &[UnitRow], look: &Look) -> Grid {
     let mut grid = Grid::new([
         Column::cut("UNIT", 8),
         Column::whole("READINESS"),
         Column::whole("HEARD").spare(1),
-        Column::cut("NAME", 18),
+        Column::cut("NAME", 18).wraps(),
         Column::whole("CITY").spare(3),
         Column::whole("CREW").spare(2),
         Column::whole("ORDERS").right().spare(4),
-        Column::cut("REASON", 20),
+        Column::cut("REASON", 20).wraps(),
     ]);
     for row in rows {
         grid.row([
@@ -61,6 +71,10 @@ pub fn unit_list(rows: &[UnitRow], look: &Look) -> String {
             cell(in_local_time(look, &row.reason)),
         ]);
     }
+    grid
+}
+
+fn with_counts(rows: &[UnitRow], grid: Grid, look: &Look) -> String {
     let mut lines = grid.lines(look);
     let counts: Vec<String> = Readiness::ALL
         .iter()

@@ -2,9 +2,10 @@
 //! as long as there is room for anything.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 use super::Look;
-use super::cell::{Pad, Paint, clean, lay, width};
+use super::cell::{Pad, Paint, clean, lay, width, wrap};
 
 const GAP: usize = 2;
 
@@ -15,18 +16,20 @@ pub struct Column {
     /// Zero: always there. Of the others the highest goes first when the width does not suffice.
     spare: u8,
     right: bool,
+    /// What is cut by default goes on under itself.
+    wraps: bool,
 }
 
 impl Column {
     pub const fn whole(title: &'static str) -> Self {
-        Column { title: Cow::Borrowed(title), least: None, spare: 0, right: false }
+        Column { title: Cow::Borrowed(title), least: None, spare: 0, right: false, wraps: false }
     }
     pub const fn cut(title: &'static str, least: usize) -> Self {
-        Column { title: Cow::Borrowed(title), least: Some(least), spare: 0, right: false }
+        Column { title: Cow::Borrowed(title), least: Some(least), spare: 0, right: false, wraps: false }
     }
     /// Named by whoever asked for it.
     pub fn named(title: String, least: usize) -> Self {
-        Column { title: Cow::Owned(title), least: Some(least), spare: 0, right: false }
+        Column { title: Cow::Owned(title), least: Some(least), spare: 0, right: false, wraps: false }
     }
     pub const fn spare(mut self, rank: u8) -> Self {
         self.spare = rank;
@@ -34,6 +37,11 @@ impl Column {
     }
     pub const fn right(mut self) -> Self {
         self.right = true;
+        self
+    }
+    /// For what answers "why": no end of it may be missing.
+    pub const fn wraps(mut self) -> Self {
+        self.wraps = true;
         self
     }
 }
@@ -56,15 +64,22 @@ pub struct Grid {
     columns: Vec<Column>,
     rows: Vec<Vec<Cell>>,
     indent: usize,
+    flat: bool,
 }
 
 impl Grid {
     pub fn new(columns: impl Into<Vec<Column>>) -> Self {
-        Grid { columns: columns.into(), rows: Vec::new(), indent: 0 }
+        Grid { columns: columns.into(), rows: Vec::new(), indent: 0, flat: false }
     }
 
     pub fn indented(mut self, by: usize) -> Self {
         self.indent = by;
+        self
+    }
+
+    /// One line a row, whatever is cut for it.
+    pub fn flat(mut self) -> Self {
+        self.flat = true;
         self
     }
 
@@ -74,12 +89,28 @@ impl Grid {
         self.rows.push(cells);
     }
 
-    /// A header line and one line a row, none wider than the look.
+    /// A header line and the rows, none wider than the look.
     pub fn lines(&self, look: &Look) -> Vec<String> {
         let room = look.width.saturating_sub(self.indent);
         let plan = self.plan(room);
         let titles: Vec<Cell> = self.columns.iter().map(|c| painted(c.title.clone(), Paint::Faint)).collect();
-        std::iter::once(&titles).chain(&self.rows).map(|row| self.line(row, &plan, look)).collect()
+        let lines = self.rows.iter().flat_map(|row| self.row_lines(row, &plan, look));
+        std::iter::once(self.line(&titles, &plan, look)).chain(lines).collect()
+    }
+
+    fn row_lines(&self, row: &[Cell], plan: &[(usize, usize)], look: &Look) -> Vec<String> {
+        let pieces = |index: usize, columns: usize| match self.columns[index].wraps && !self.flat {
+            true => wrap(&row[index].text, columns),
+            false => vec![row[index].text.clone()],
+        };
+        let pieces: BTreeMap<usize, Vec<String>> = plan.iter().map(|(i, columns)| (*i, pieces(*i, *columns))).collect();
+        let height = pieces.values().map(Vec::len).max().unwrap_or(1);
+        let piece = |index: usize, line: usize| {
+            let text = pieces.get(&index).and_then(|pieces| pieces.get(line)).cloned().unwrap_or_default();
+            Cell { text, paint: row[index].paint }
+        };
+        let cells = |line: usize| (0..row.len()).map(|index| piece(index, line)).collect::<Vec<_>>();
+        (0..height).map(|line| self.line(&cells(line), plan, look)).collect()
     }
 
     fn line(&self, row: &[Cell], plan: &[(usize, usize)], look: &Look) -> String {
@@ -173,6 +204,24 @@ mod tests {
     use crate::domain::Timestamp;
     use proptest::prelude::*;
 
+    #[test]
+    fn a_column_that_answers_why_goes_on_under_itself_and_loses_no_word() {
+        let reason = "camera test failed (blocked), 8 times in a row";
+        let mut grid = Grid::new([Column::whole("UNIT"), Column::cut("REASON", 10).wraps(), Column::whole("DUE")]);
+        grid.row([cell("PSH-006"), cell(reason), cell("in 4 h")]);
+        grid.row([cell("PSH-007"), cell("tamper"), cell("late")]);
+        let look = Look { width: 36, ..Look::plain(Timestamp::default()) };
+        let lines = [
+            "UNIT     REASON               DUE",
+            "PSH-006  camera test failed   in 4 h",
+            "         (blocked), 8 times",
+            "         in a row",
+            "PSH-007  tamper               late",
+        ];
+        let drawn: Vec<String> = grid.lines(&look).iter().map(|line| line.trim_end().to_owned()).collect();
+        assert_eq!(drawn, lines);
+    }
+
     proptest! {
         #[test]
         fn no_line_is_ever_wider_than_the_window(
@@ -185,17 +234,18 @@ mod tests {
                 Column::whole("ORDERS").right(),
                 Column::cut("NAME", 12),
                 Column::whole("CITY").spare(1),
-                Column::cut("REASON", 20),
+                Column::cut("REASON", 20).wraps(),
             ]).indented(indent);
             for row in &rows {
                 grid.row(row.iter().map(|t| cell(t.as_str())).collect::<Vec<_>>());
             }
             let look = Look { width: columns, ..Look::plain(Timestamp::default()) };
             let lines = grid.lines(&look);
-            prop_assert_eq!(lines.len(), rows.len() + 1);
+            prop_assert!(lines.len() > rows.len());
             for line in lines {
                 prop_assert!(width(&line) <= columns, "{:?}", line);
             }
+            prop_assert_eq!(grid.flat().lines(&look).len(), rows.len() + 1);
         }
     }
 }

@@ -27,11 +27,11 @@ use crate::domain::Timestamp;
 
 pub(in crate::render) use availability::percent;
 pub use availability::{availability, unit_history};
-pub use card::{DAY_SERIES, unit_card};
+pub use card::{DAY_SERIES, unit_card, unit_card_within};
 pub use cell::{clean, fit, width, wrap};
 pub use chosen::chosen;
 pub use command::{command, commands};
-pub use fleet::{all_units, import_plan, quarantine, unit_list};
+pub use fleet::{all_units, found_units, import_plan, quarantine, unit_list};
 pub use near::{NearRow, near};
 pub use order::{order_detail, order_list};
 pub use public::{PublicLine, public_report};

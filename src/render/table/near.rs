@@ -86,8 +86,8 @@ pub fn near(rows: &[NearRow], unplaced: usize, look: &Look) -> String {
             Column::whole("DIRECTION").spare(1),
             Column::cut("UNIT", 8),
             Column::whole("READINESS"),
-            Column::cut("NAME", 18),
-            Column::cut("REASON", 16),
+            Column::cut("NAME", 18).wraps(),
+            Column::cut("REASON", 16).wraps(),
         ]);
         for near in rows {
             let row = &near.row;

@@ -81,11 +81,11 @@ pub fn order_grid(orders: &[OrderView], look: &Look) -> Grid {
         Column::whole("PR"),
         Column::whole("STATE"),
         Column::whole("DUE"),
-        Column::cut("ABOUT", 18),
+        Column::cut("ABOUT", 18).wraps(),
         Column::cut("SITE", 12).spare(1),
         Column::whole("CREW").spare(2),
         Column::whole("AGE").right().spare(3),
-        Column::cut("SUMMARY", 16),
+        Column::cut("SUMMARY", 16).wraps(),
     ]);
     for order in orders {
         grid.row([

@@ -11,11 +11,17 @@ const TEXT_MIN: usize = 8;
 pub struct Page<'a> {
     pub look: &'a Look,
     lines: Vec<String>,
+    dense: bool,
 }
 
 impl<'a> Page<'a> {
     pub fn new(look: &'a Look) -> Self {
-        Page { look, lines: Vec::new() }
+        Page { look, lines: Vec::new(), dense: false }
+    }
+
+    /// Without empty lines.
+    pub fn dense(look: &'a Look) -> Self {
+        Page { dense: true, ..Page::new(look) }
     }
 
     /// What it is on the left, its state at the right edge.
@@ -54,8 +60,14 @@ impl<'a> Page<'a> {
         self.look.width.saturating_sub(margin).max(TEXT_MIN)
     }
 
+    pub fn gap(&mut self) {
+        if !self.dense {
+            self.lines.push(String::new());
+        }
+    }
+
     pub fn section(&mut self, heading: &str) {
-        self.lines.push(String::new());
+        self.gap();
         self.lines.push(lay(heading, Paint::Faint, self.look.width, Pad::None, self.look));
     }
 

@@ -21,7 +21,7 @@ pub fn refusals(rows: &[RefusalRow], look: &Look) -> String {
         Column::whole("COUNT").right(),
         Column::whole("LAST"),
         Column::cut("UNIT", 10),
-        Column::cut("WHY", 24),
+        Column::cut("WHY", 24).wraps(),
     ]);
     for row in rows {
         grid.row([

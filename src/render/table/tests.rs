@@ -455,6 +455,11 @@ fn groups() -> Vec<GroupAvailability> {
 
 const MONTH: std::time::Duration = std::time::Duration::from_secs(30 * 86_400);
 
+fn near_rows() -> Vec<NearRow> {
+    let places = [(275.4, 181.0), (2_430.0, 44.0), (31_000.0, 270.0), (840.0, 300.0)];
+    units().into_iter().zip(places).map(|(row, (distance, bearing))| NearRow::new(row, distance, bearing)).collect()
+}
+
 /// Every text of this file, by name.
 fn pages(look: &Look) -> Vec<(&'static str, String)> {
     let orders = [order(), incident_order(), visit_order(), closed_order()];
@@ -464,6 +469,8 @@ fn pages(look: &Look) -> Vec<(&'static str, String)> {
     ];
     vec![
         ("unit list", unit_list(&units(), look)),
+        ("found units", found_units(&units(), look)),
+        ("near", near(&near_rows(), 2, look)),
         ("unit card", unit_card(&card(), &days(), look)),
         ("unit card without history", unit_card(&card(), &[], look)),
         ("commands", super::commands(&[command(), waiting_command()], look)),
@@ -486,7 +493,7 @@ fn pages(look: &Look) -> Vec<(&'static str, String)> {
             "nothing",
             [
                 all_units(&[], look),
-                unit_list(&[], look),
+                found_units(&[], look),
                 availability("CITY", &[], MONTH, look),
                 alerts(&[], look),
                 incidents(&[], look),
@@ -506,6 +513,34 @@ fn every_list_and_page_at_80_columns() {
     for (name, text) in pages(&look()) {
         insta::assert_snapshot!(name.replace(' ', "_"), text);
     }
+}
+
+fn card_within(lines: usize, look: &Look) -> String {
+    unit_card_within(lines, "buttonwatch fleet show PSH-001 --all", &card(), &days(), look)
+}
+
+#[test]
+fn a_card_fits_a_terminal_of_24_lines_with_what_matters() {
+    insta::assert_snapshot!("unit_card_within_23_lines", card_within(23, &look()));
+}
+
+#[test]
+fn a_shorter_screen_has_a_shorter_card_that_still_says_what_is_wrong_and_who_is_on_it() {
+    let whole = unit_card(&card(), &days(), &look());
+    let shortest = card_within(0, &look()).lines().count();
+    let mut before = 0;
+    for lines in 0..whole.lines().count() + 3 {
+        let text = card_within(lines, &look());
+        let drawn = text.lines().count();
+        assert!(drawn <= lines.max(shortest), "{drawn} of {lines} lines:\n{text}");
+        assert!(drawn >= before, "a longer screen shows less: {drawn} of {lines} lines, {before} before");
+        before = drawn;
+        for needed in ["no heartbeat for 1 min 35 s", "battery-low", "WO-000042", "ptcl-qissa-1", "Qissa Khwani"] {
+            assert!(text.contains(needed), "{needed} is not in:\n{text}");
+        }
+        assert_eq!(text == whole, !text.contains("more lines: buttonwatch fleet show PSH-001 --all"));
+    }
+    assert_eq!(card_within(whole.lines().count(), &look()), whole);
 }
 
 #[test]

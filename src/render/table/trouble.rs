@@ -39,7 +39,7 @@ pub fn alerts(rows: &[AlertRow], look: &Look) -> String {
         Column::whole("SINCE"),
         Column::cut("RULE", 14),
         Column::whole("COMPONENT").spare(2),
-        Column::cut("REASON", 18),
+        Column::cut("REASON", 18).wraps(),
         Column::whole("ORDER").spare(1),
     ]);
     for row in rows {
@@ -80,7 +80,7 @@ pub fn incidents(rows: &[IncidentRow], look: &Look) -> String {
         Column::whole("SINCE"),
         Column::whole("UNITS").right(),
         Column::whole("ORDER"),
-        Column::cut("REASON", 20),
+        Column::cut("REASON", 20).wraps(),
     ]);
     for row in rows {
         let paint = match row.state {
