@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use buttonwatch::app::daemon::{Parts, UnitsEntry, start};
+use buttonwatch::app::fleet_file::FleetFile;
 use buttonwatch::config::{ServiceConfig, check_fleet, default_rules};
 use bytes::BytesMut;
 use rumqttc::mqttbytes::QoS;
@@ -139,13 +140,13 @@ async fn main() {
         let mut config = ServiceConfig { data: dir.path().to_path_buf(), bus: None, ..ServiceConfig::default() };
         config.gateway.get_or_insert_with(Default::default).listen = free;
         config.http.listen = free;
-        let fleet = check_fleet("bench", csv.as_bytes()).expect("a clean fleet");
+        let units = check_fleet("bench", csv.as_bytes()).expect("a clean fleet");
         let parts = Parts {
             config,
             rules_toml: buttonwatch::config::alerts::DEFAULT_ALERTS.to_owned(),
             rules: default_rules(),
             rules_file: None,
-            fleet: Some(fleet),
+            fleet: Some(FleetFile::new(units, csv.as_bytes())),
             token: None,
         };
         let running = start(parts).await.expect("the service starts");

@@ -211,12 +211,15 @@ pub fn settings(answers: &Answers, place: &Path) -> String {
     line(&format!("data = {}  # the store; mails, too, while no mail server is set", at("buttonwatch-data")));
     line(&format!("rules = {}  # what counts as a fault, and what is ordered then", at(RULES_FILE)));
     if answers.example {
-        line(&format!("fleet = {}  # your units; read at every start", at(FLEET_FILE)));
+        line(&format!(
+            "fleet = {}  # your units; when you change it, it replaces the fleet at the next start",
+            at(FLEET_FILE)
+        ));
     } else {
         line(
-            "# Your units come in with `buttonwatch fleet import fleet.csv`, while the service runs. To have the file read at every",
+            "# Your units come in with `buttonwatch fleet import fleet.csv`, while the service runs. To have a changed file replace the",
         );
-        line("# start instead, take the # off:");
+        line("# fleet at the next start instead, take the # off:");
         line(&format!("# fleet = {}", at(FLEET_FILE)));
     }
     line(&format!("time_zone = {}  # of dates and times in mails and reports", quoted(answers.time_zone.name())));

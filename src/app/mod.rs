@@ -7,6 +7,7 @@ pub mod clock;
 pub mod daemon;
 pub mod demo;
 pub mod doctor;
+pub mod fleet_file;
 pub mod historian;
 pub mod init;
 pub mod preview;

@@ -11,6 +11,7 @@ use crate::domain::{RuleSet, Unit};
 
 use super::arguments::{BusArg, ServeArgs};
 use super::daemon::{Parts, ServeError, UnitsEntry, start};
+use super::fleet_file::FleetFile;
 
 /// Runs until SIGINT or SIGTERM. Err: what could not be had at the start, or why it ended.
 pub async fn serve(args: ServeArgs) -> Result<(), ServeError> {
@@ -97,8 +98,8 @@ pub fn gather(args: &ServeArgs) -> Result<Parts, ServeError> {
     };
     let fleet = match &config.fleet {
         None => None,
-        Some(path) => match read_fleet(path) {
-            Ok(units) => Some(units),
+        Some(path) => match read_fleet_file(path) {
+            Ok(file) => Some(file),
             Err(e) => {
                 problems.push(e);
                 None
@@ -159,7 +160,12 @@ fn rules_path(named: Option<&Path>) -> Option<PathBuf> {
 }
 
 pub fn read_fleet(path: &Path) -> Result<Vec<Unit>, String> {
+    read_fleet_file(path).map(|file| file.units)
+}
+
+fn read_fleet_file(path: &Path) -> Result<FleetFile, String> {
     let name = path.display().to_string();
     let bytes = fs::read(path).map_err(|e| format!("{name}: {e}; name the fleet.csv that you mean"))?;
-    check_fleet(&name, &bytes).map_err(|p| p.to_string())
+    let units = check_fleet(&name, &bytes).map_err(|p| p.to_string())?;
+    Ok(FleetFile::new(units, &bytes))
 }

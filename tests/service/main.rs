@@ -189,6 +189,49 @@ fn a_fleet_is_imported_whole_or_not_at_all() {
     service.stop();
 }
 
+#[test]
+fn a_restart_takes_no_imported_unit_away_until_somebody_changes_the_fleet_file() {
+    let dir = tempfile::tempdir().expect("scratch folder");
+    let (gateway, http) = free_port_pair();
+    let listen = gateway.to_string();
+    let args = ["--fleet", "fleet.csv", "--listen", &listen, "--bus", "off"];
+    let write = |rows: &str| {
+        let text = format!("unit,site,city,crew\n{rows}");
+        std::fs::write(dir.path().join("fleet.csv"), text).expect("writable");
+    };
+    let units = |service: &Service| service.json("/api/v1/units").as_array().map(Vec::len);
+    let doctor = |http: std::net::SocketAddr| {
+        let server = format!("http://{http}");
+        let looked = process::run(
+            dir.path(),
+            &["doctor", "--fleet", "fleet.csv", "--listen", &listen, "--http", &http.to_string(), "--server", &server],
+        );
+        looked.out.split_whitespace().collect::<Vec<_>>().join(" ")
+    };
+    write("PSH-001,Gate,Peshawar,saddar\n");
+    let service = Service::start(dir.path(), &args, http);
+    assert_eq!(units(&service), Some(1));
+    assert!(cli(&service, &["fleet", "import", &peshawar()]).status.success());
+    assert_eq!(units(&service), Some(68));
+    assert!(
+        doctor(http).contains("the service goes by a later import of 68 units; that stays until this file changes")
+    );
+    drop(service);
+    let service = Service::start(dir.path(), &args, http);
+    assert_eq!(units(&service), Some(68));
+    service.stop();
+
+    write("PSH-001,Gate,Peshawar,saddar\nNEW-1,Park,Peshawar,saddar\n");
+    let looked = doctor(http);
+    assert!(
+        looked.contains("1 added (NEW-1), 67 removed (PSH-002, PSH-003, PSH-004 and 64 more), 1 changed"),
+        "{looked}"
+    );
+    let service = Service::start(dir.path(), &args, http);
+    assert_eq!(units(&service), Some(2));
+    service.stop();
+}
+
 fn refuses_to_start(dir: &Path, args: &[&str], with: &[&str]) {
     let out = process::run(dir, &[&["serve"], args].concat());
     assert!(!out.status.success(), "{out:?}");

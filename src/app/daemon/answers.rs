@@ -1,18 +1,15 @@
 //! Answers to what people and programs ask of the running service. Runs between batches, on the judge's own state:
 //! an answer is never older than the last commit.
 
-use std::collections::BTreeMap;
-
 use crate::config::fleet::check_fleet;
 use crate::domain::event::{Action, MaintenanceScope};
-use crate::domain::view::{
-    Answer, Ask, AskError, Health, ImportPlan, MailMove, MailView, OrderView, Retried, UnitChange,
-};
+use crate::domain::view::{Answer, Ask, AskError, Health, MailMove, MailView, OrderView, Retried};
 use crate::domain::{Component, EffectKind, MessageId, OrderId, SharedText, Timestamp, Unit, UnitId};
 use crate::wire::recording::What;
 
 use super::history;
 use super::judge::Judge;
+use crate::app::fleet_file::plan_import;
 
 /// Two letters swapped, wrong or missing: more is another unit.
 const NEAR: usize = 2;
@@ -258,58 +255,4 @@ pub(super) fn no_such_unit<'a>(id: &UnitId, fleet: impl Iterator<Item = &'a str>
 
 pub(super) fn unreadable(e: crate::io::store::StoreError) -> AskError {
     AskError::Unavailable(e.to_string())
-}
-
-/// What an import would change, field by field.
-pub fn plan_import(before: &[Unit], after: &[Unit], dry_run: bool) -> ImportPlan {
-    let old: BTreeMap<&UnitId, &Unit> = before.iter().map(|u| (&u.unit, u)).collect();
-    let new: BTreeMap<&UnitId, &Unit> = after.iter().map(|u| (&u.unit, u)).collect();
-    let mut plan = ImportPlan { dry_run, ..ImportPlan::default() };
-    plan.removed = old.keys().filter(|id| !new.contains_key(*id)).map(|id| (*id).clone()).collect();
-    for (id, unit) in new {
-        let Some(was) = old.get(id) else {
-            plan.added.push(id.clone());
-            continue;
-        };
-        let changes = changed_fields(was, unit);
-        if changes.is_empty() {
-            plan.unchanged += 1;
-        }
-        plan.changed.extend(changes.into_iter().map(|(field, from, to)| UnitChange {
-            unit: id.clone(),
-            field: field.to_owned(),
-            from,
-            to,
-        }));
-    }
-    plan
-}
-
-fn changed_fields(a: &Unit, b: &Unit) -> Vec<(&'static str, String, String)> {
-    fields(a)
-        .into_iter()
-        .zip(fields(b))
-        .filter(|((_, from), (_, to))| from != to)
-        .map(|((name, from), (_, to))| (name, from, to))
-        .collect()
-}
-
-fn fields(u: &Unit) -> [(&'static str, String); 14] {
-    let text = |t: Option<&str>| t.unwrap_or_default().to_owned();
-    [
-        ("name", u.name.to_string()),
-        ("site", u.site.to_string()),
-        ("site_type", u.site_type.to_string()),
-        ("city", u.city.to_string()),
-        ("district", text(u.district.as_ref().map(|d| d.as_str()))),
-        ("address", u.address.to_string()),
-        ("position", u.position.map_or(String::new(), |(lat, lon)| format!("{lat}, {lon}"))),
-        ("crew", u.crew.to_string()),
-        ("uplink", text(u.uplink.as_ref().map(|d| d.as_str()))),
-        ("feeder", text(u.feeder.as_ref().map(|d| d.as_str()))),
-        ("model", u.model.to_string()),
-        ("heartbeat_s", u.heartbeat.map_or(String::new(), |h| h.as_secs().to_string())),
-        ("commissioned", u.commissioned.map_or(String::new(), |c| c.to_string())),
-        ("contact", u.contact.to_string()),
-    ]
 }

@@ -136,6 +136,8 @@ pub struct Fresh {
     refusals_changed: bool,
     lines_since_checkpoint: u64,
     pub fleet: Option<Vec<Unit>>,
+    /// The digest of the file that the fleet is of from now on.
+    pub fleet_file: Option<String>,
     pub removed_units: Vec<UnitId>,
     accepted: Option<UnitId>,
     pub rules_changed: bool,
@@ -473,6 +475,7 @@ impl Judge {
         fresh.commands_taken.clear();
         fresh.mail_results.clear();
         fresh.fleet = None;
+        fresh.fleet_file = None;
         fresh.accepted = None;
         fresh.rules_changed = false;
         Ok(())
@@ -506,6 +509,7 @@ impl Judge {
         batch.commands_taken.extend(taken.map(|(unit, command, at)| CommandTaken { unit, command, at: *at }));
         batch.rollups.extend(fresh.rollups.iter().map(|(piece, _)| &**piece));
         batch.fleet = fresh.fleet.as_deref();
+        batch.fleet_file = fresh.fleet_file.as_deref();
         if fresh.rules_changed || fresh.fleet.is_some() {
             batch.rules_toml = Some(&self.rules_toml);
         }

@@ -50,7 +50,7 @@ use crate::domain::outlook::Outlook;
 use crate::domain::overview::Changed;
 use crate::domain::query::Query;
 use crate::domain::view::{Answer, Ask, AskError, LinkUse, UnitRow};
-use crate::domain::{Effect, Fleet, Notice, Recipient, RuleSet, Timestamp, Unit, UnitId};
+use crate::domain::{Effect, Fleet, Notice, Recipient, RuleSet, Timestamp, UnitId};
 use crate::engine::{Engine, Saved};
 use crate::io::bus::{Bus, BusConfig};
 use crate::io::gateway::Gateway;
@@ -64,6 +64,7 @@ use crate::wire::recording::{Reader, What};
 use crate::wire::signature::Signing;
 
 use super::clock;
+use super::fleet_file::{AtStart, FleetFile, plan_text};
 use super::historian::Historian;
 use super::replay::{Passed, judge_line, judge_line_telling};
 use command_book::CommandBook;
@@ -133,7 +134,6 @@ pub async fn examine_influx(config: &ServiceConfig) -> Option<Result<String, Str
     Some(crate::io::influx::check(&settings).await)
 }
 
-pub use answers::plan_import;
 pub use entry::{LINKS_KEY, http_tokens, read_passwords, read_secret, words};
 pub(crate) use reports::EDITION_FILE;
 
@@ -159,7 +159,7 @@ pub struct Parts {
     /// Looked at again while the service runs. None: the rules that come with the program.
     pub rules_file: Option<PathBuf>,
     /// None: the fleet that the store holds.
-    pub fleet: Option<Vec<Unit>>,
+    pub fleet: Option<FleetFile>,
     /// What HTTP wants from those who ask. None: only this machine may ask.
     pub token: Option<String>,
 }
@@ -607,13 +607,32 @@ fn restore(
     decoder: &Decoder,
     rules_toml: &str,
     rules: RuleSet,
-    fleet: Option<Vec<Unit>>,
+    fleet: Option<FleetFile>,
     settings: &crate::domain::Settings,
     mut telling: Option<&mut Telling>,
 ) -> Result<Restored, ServeError> {
     let mut fresh = Fresh::default();
-    let units = fleet.unwrap_or_else(|| loaded.fleet.clone());
     let is_new = loaded.checkpoint.is_none() && loaded.journal_tail.is_empty();
+    let taken = loaded.fleet_file.as_deref();
+    let units = match &fleet {
+        None => loaded.fleet.clone(),
+        Some(file) if is_new => file.units.clone(),
+        Some(file) => match file.at_start(&loaded.fleet, taken) {
+            AtStart::Same => loaded.fleet.clone(),
+            AtStart::StoreStays(_) => {
+                let (kept, file) = (loaded.fleet.len(), file.units.len());
+                tracing::info!(
+                    "the fleet is the last import's, {kept} units; the fleet file, {file} units, is unchanged"
+                );
+                loaded.fleet.clone()
+            }
+            AtStart::FileReplaces(plan) => {
+                tracing::warn!("the fleet file is new or changed and replaces the fleet: {}", plan_text(&plan));
+                file.units.clone()
+            }
+        },
+    };
+    fresh.fleet_file = fleet.map(|file| file.digest().to_owned()).filter(|digest| Some(digest.as_str()) != taken);
     if is_new {
         fresh.fleet = Some(units.clone());
         return Ok(Restored { engine: Engine::new(rules, Fleet::new(units), settings.clone()), fresh });

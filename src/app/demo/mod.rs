@@ -20,6 +20,7 @@ use crate::domain::{Component, Fleet, OrderId, OrderState, UnitId};
 use super::arguments::DemoArgs;
 use super::clock;
 use super::daemon::{Handle, Parts, ServeError, UnitsEntry, start};
+use super::fleet_file::FleetFile;
 use super::serve::told_to_stop;
 use super::simulate::{Control, Fault, FaultKind, Scenario, SimulateOptions, Target, Timetable, run};
 
@@ -55,6 +56,7 @@ pub async fn demo(args: DemoArgs) -> Result<bool, ServeError> {
     let units = check_fleet("peshawar.csv", FLEET.as_bytes()).map_err(|e| ServeError(e.to_string()))?;
     let units: Vec<_> = units.into_iter().map(|u| crate::domain::Unit { heartbeat: Some(HEARTBEAT), ..u }).collect();
     let fleet = Fleet::new(units.clone());
+    let file = FleetFile::new(units, FLEET.as_bytes());
     let cast = Cast::choose(&fleet).ok_or_else(|| ServeError("the demo's fleet is too small".to_owned()))?;
     let free = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
     let mut config = ServiceConfig { data: dir.clone(), bus: Some(free), ..ServiceConfig::default() };
@@ -63,7 +65,7 @@ pub async fn demo(args: DemoArgs) -> Result<bool, ServeError> {
     config.judgement.hold = HOLD;
     let rules = check_alerts("the demo's alerts.toml", RULES).map_err(|e| ServeError(e.to_string()))?;
     let rules_toml = RULES.to_owned();
-    let parts = Parts { config, rules_toml, rules, rules_file: None, fleet: Some(units), token: None };
+    let parts = Parts { config, rules_toml, rules, rules_file: None, fleet: Some(file), token: None };
     let mut running = start(parts).await?;
     let UnitsEntry::Gateway(gateway) = running.units else {
         return Err(ServeError("the demo has no external broker".to_owned()));

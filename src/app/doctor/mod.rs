@@ -22,6 +22,7 @@ use super::daemon::{
     broken_alertmanager_settings, broken_links_key, broken_mail_settings, examine_influx, examine_mail_server,
     send_test_mail,
 };
+use super::fleet_file::{AtStart, FleetFile, plan_text};
 use super::serve::{gather, overlooked};
 
 pub use units::unwatched;
@@ -66,19 +67,10 @@ pub async fn examine(args: &DoctorArgs) -> Vec<Finding> {
     let (config, rules) = (parts.config, parts.rules);
     let counted = format!("{} rules, {} incidents", rules.rules.len(), rules.incidents.len());
     out.push(finding(State::Good, "settings and rules", counted));
-    let units = parts.fleet.or_else(|| fleet_of_store(&config.data));
-    out.push(match (&config.fleet, &units) {
-        (Some(_), Some(units)) => finding(State::Good, "fleet file", table::counted(units.len(), "unit")),
-        (_, Some(units)) if !units.is_empty() => {
-            finding(State::Good, "fleet", format!("{}, from the last import", table::counted(units.len(), "unit")))
-        }
-        (_, _) => finding(
-            State::Doubtful,
-            "fleet",
-            "no units yet: fill in fleet.csv, and when the service runs: buttonwatch fleet import fleet.csv",
-        ),
-    });
-    out.extend(units::findings(&config, &rules, units.as_deref().unwrap_or_default()));
+    let stored = fleet_of_store(&config.data);
+    let (fleet, units) = fleet_finding(parts.fleet, stored);
+    out.push(fleet);
+    out.extend(units::findings(&config, &rules, &units));
     let is_running = service_answers(&args.server).await;
     out.push(match is_running {
         true => finding(State::Good, "service", format!("answers at {}", args.server)),
@@ -159,9 +151,45 @@ async fn mail_findings(config: &ServiceConfig) -> Vec<Finding> {
     }]
 }
 
-/// What the last import left. None: there is no store that can be read.
-fn fleet_of_store(data: &Path) -> Option<Vec<Unit>> {
-    StoreReader::open(data).ok()?.fleet().ok()
+/// The fleet of the last start or import, and the digest of the fleet file that was last taken over. None: there is no
+/// store that can be read.
+fn fleet_of_store(data: &Path) -> Option<(Vec<Unit>, Option<String>)> {
+    let store = StoreReader::open(data).ok()?;
+    Some((store.fleet().ok()?, store.fleet_file().ok()?))
+}
+
+/// And the fleet that the next start goes by.
+fn fleet_finding(file: Option<FleetFile>, stored: Option<(Vec<Unit>, Option<String>)>) -> (Finding, Vec<Unit>) {
+    let counted = |units: &[Unit]| table::counted(units.len(), "unit");
+    let export = "`buttonwatch fleet export NEW.csv` writes down the fleet that the service has now";
+    let (stored, taken) = stored.unwrap_or_default();
+    match file {
+        Some(file) => match file.at_start(&stored, taken.as_deref()) {
+            AtStart::StoreStays(_) => {
+                let text = format!(
+                    "{}, and the service goes by a later import of {}; that stays until this file changes. {export}",
+                    counted(&file.units),
+                    counted(&stored)
+                );
+                (finding(State::Doubtful, "fleet file", text), stored)
+            }
+            AtStart::FileReplaces(plan) if !plan.removed.is_empty() => {
+                let text = format!("it has changed; the next start replaces the fleet: {}. {export}", plan_text(&plan));
+                (finding(State::Doubtful, "fleet file", text), file.units)
+            }
+            AtStart::FileReplaces(_) | AtStart::Same => {
+                (finding(State::Good, "fleet file", counted(&file.units)), file.units)
+            }
+        },
+        None if stored.is_empty() => {
+            let text = "no units yet: fill in fleet.csv, and when the service runs: buttonwatch fleet import fleet.csv";
+            (finding(State::Doubtful, "fleet", text), stored)
+        }
+        None => {
+            let text = format!("{}, from the last import", counted(&stored));
+            (finding(State::Good, "fleet", text), stored)
+        }
+    }
 }
 
 async fn service_answers(server: &str) -> bool {

@@ -49,6 +49,8 @@ pub struct Batch<'a> {
     pub refusals: Vec<RefusalRow>,
     /// The whole fleet, replacing the one before. Needs a checkpoint beside it once anything was heard.
     pub fleet: Option<&'a [Unit]>,
+    /// The digest of the file that the fleet is of.
+    pub fleet_file: Option<&'a str>,
     /// The text of `alerts.toml` from now on. Needs a checkpoint like `fleet`.
     pub rules_toml: Option<&'a str>,
     pub checkpoint: Option<Checkpoint<'a>>,
@@ -145,6 +147,7 @@ impl<'a> Batch<'a> {
             quarantine_gone: Vec::new(),
             refusals: Vec::new(),
             fleet: None,
+            fleet_file: None,
             rules_toml: None,
             checkpoint: None,
             rollups: Vec::new(),
@@ -188,6 +191,7 @@ impl<'a> Batch<'a> {
             && self.quarantine_gone.is_empty()
             && self.refusals.is_empty()
             && self.fleet.is_none()
+            && self.fleet_file.is_none()
             && self.rules_toml.is_none()
             && self.checkpoint.is_none()
             && self.rollups.is_empty()
@@ -284,6 +288,9 @@ pub(super) fn write(db: &Connection, batch: Batch<'_>, seq: i64) -> Result<(), F
         for unit in fleet {
             insert.execute(params![unit.unit.as_str(), json(unit)?])?;
         }
+    }
+    if let Some(digest) = batch.fleet_file {
+        db.prepare_cached("INSERT OR REPLACE INTO fleet_file (one, digest) VALUES (1, ?1)")?.execute([digest])?;
     }
     if let Some(toml) = batch.rules_toml {
         db.prepare_cached("INSERT INTO rules (at, toml) VALUES (?1, ?2)")?

@@ -20,6 +20,7 @@ pub(super) const STEPS: &[&str] = &[
     include_str!("schema/0006_rollups.sql"),
     include_str!("schema/0007_commands_taken.sql"),
     include_str!("schema/0008_readiness_because.sql"),
+    include_str!("schema/0009_fleet_file.sql"),
 ];
 
 /// Runs the steps that are missing.

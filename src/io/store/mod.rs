@@ -105,6 +105,8 @@ pub enum Synchronous {
 pub struct Loaded {
     /// By id.
     pub fleet: Vec<Unit>,
+    /// The digest of the fleet file that was last taken over. None: none ever was.
+    pub fleet_file: Option<String>,
     pub rules_toml: Option<String>,
     pub checkpoint: Option<SavedState>,
     /// Recording lines since the checkpoint (since the beginning, without one), in the order in which they were judged.
@@ -225,6 +227,7 @@ impl Store {
             db.query_row("SELECT max(id) FROM work_order", [], |r| r.get(0)).at(path, "read the work orders")?;
         Ok(Loaded {
             fleet: self.fleet()?,
+            fleet_file: self.fleet_file()?,
             rules_toml: self.rules_toml()?,
             checkpoint,
             journal_tail: Vec::new(),

@@ -362,6 +362,12 @@ impl StoreReader {
         self.ask("read the fleet", "SELECT body FROM fleet_unit ORDER BY unit", [], |r| from_json(r, 0))
     }
 
+    /// The digest of the fleet file that was last taken over. None: none ever was.
+    pub fn fleet_file(&self) -> Result<Option<String>, StoreError> {
+        let db = self.db();
+        db.query_row("SELECT digest FROM fleet_file", [], |r| r.get(0)).optional().at(&self.path, "read the fleet")
+    }
+
     /// The `alerts.toml` in force. None: none was ever stored.
     pub fn rules_toml(&self) -> Result<Option<String>, StoreError> {
         let db = self.db();
