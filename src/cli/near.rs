@@ -2,8 +2,9 @@
 
 use clap::Args;
 
+use crate::config::place::parse_place;
 use crate::config::query::check_query;
-use crate::domain::position::{bearing_deg, distance_m};
+use crate::domain::position::{bearing_deg, nearest_first};
 use crate::domain::query::UnitField;
 use crate::domain::view::UnitRow;
 use crate::render::table::{self, NearRow};
@@ -17,7 +18,7 @@ use super::screen::Screen;
 pub struct Near {
     /// Latitude and longitude in degrees, as a map shows them: 34.0086,71.5743
     #[arg(value_name = "LAT,LON", value_parser = parse_place, allow_hyphen_values = true)]
-    pub place: Place,
+    pub place: (f64, f64),
     /// Only units of which this is so: readiness!=ready crew=saddar
     #[arg(value_name = "CONDITION")]
     pub filters: Vec<String>,
@@ -27,51 +28,6 @@ pub struct Near {
     /// At most so many
     #[arg(long, value_name = "N", default_value = "10", value_parser = clap::value_parser!(u32).range(1..))]
     pub limit: u32,
-}
-
-/// Degrees, WGS 84.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Place {
-    pub lat: f64,
-    pub lon: f64,
-}
-
-/// `34.0086,71.5743`, also with N, S, E, W behind the figures.
-fn parse_place(text: &str) -> Result<Place, String> {
-    let form = "write it as 34.0086,71.5743: latitude, a comma, longitude, in degrees with a point";
-    let parts: Vec<&str> = text.split([',', ';']).map(str::trim).collect();
-    let [lat, lon] = parts[..] else {
-        return Err(match parts.len() {
-            1 => format!("that is one figure; {form}"),
-            // 34,0086,71,5743
-            4 => format!("a comma parts the two figures and cannot stand in them; {form}"),
-            n => format!("these are {n} figures; {form}"),
-        });
-    };
-    let (lat, lat_side) = figure(lat).ok_or_else(|| format!("{lat:?} is no latitude; {form}"))?;
-    let (lon, lon_side) = figure(lon).ok_or_else(|| format!("{lon:?} is no longitude; {form}"))?;
-    let wrong_way = matches!(lat_side, Some('E' | 'W')) || matches!(lon_side, Some('N' | 'S'));
-    if wrong_way || (lat.abs() > 90.0 && lon.abs() <= 90.0) {
-        return Err(format!("the latitude (north) comes first: {lon},{lat}"));
-    }
-    if lat.abs() > 90.0 || lon.abs() > 180.0 {
-        return Err(format!("a latitude is from -90 to 90 and a longitude from -180 to 180; {form}"));
-    }
-    Ok(Place { lat, lon })
-}
-
-/// `34.0086`, `34.0086 N`, `34.0086°N`, `-34.0`. None: no figure.
-fn figure(text: &str) -> Option<(f64, Option<char>)> {
-    let side = text.chars().last().map(|c| c.to_ascii_uppercase()).filter(|c| "NSEW".contains(*c));
-    let digits = if side.is_some() { &text[..text.len() - 1] } else { text };
-    let value: f64 = digits.trim_end().trim_end_matches('°').trim().parse().ok()?;
-    match side {
-        _ if !value.is_finite() => None,
-        Some('S' | 'W') if value >= 0.0 => Some((-value, side)),
-        // -34 S: which is it?
-        Some(_) if value < 0.0 => None,
-        Some(_) | None => Some((value, side)),
-    }
 }
 
 /// In metres.
@@ -93,16 +49,9 @@ pub fn near(client: &Client, screen: &Screen, args: &Near) -> Done {
     check_query::<UnitField>(&args.filters, None).map_err(|problems| Failure::usage(problems.join("\n")))?;
     let query: Vec<(&str, &str)> = args.filters.iter().map(|f| ("filter", f.as_str())).collect();
     let units = client.get_list::<UnitRow>("units", &query)?;
-    let here = (args.place.lat, args.place.lon);
-    let (mut rows, mut unplaced) = (Vec::new(), 0);
-    for row in units.value {
-        match row.position {
-            Some(there) => rows.push((distance_m(here, there), row)),
-            None => unplaced += 1,
-        }
-    }
+    let here = args.place;
+    let (mut rows, unplaced) = nearest_first(units.value, here, |row| row.position);
     rows.retain(|(distance, _)| args.within.is_none_or(|most| *distance <= most));
-    rows.sort_by(|(a, x), (b, y)| a.total_cmp(b).then_with(|| x.unit.cmp(&y.unit)));
     rows.truncate(args.limit as usize);
     let rows: Vec<NearRow> = rows
         .into_iter()
@@ -117,32 +66,6 @@ pub fn near(client: &Client, screen: &Screen, args: &Near) -> Done {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_place_is_read_as_maps_write_it() {
-        let peshawar = Place { lat: 34.0086, lon: 71.5743 };
-        for text in
-            ["34.0086,71.5743", " 34.0086 , 71.5743 ", "34.0086 N, 71.5743 E", "34.0086°N,71.5743°e", "34.0086;71.5743"]
-        {
-            assert_eq!(parse_place(text), Ok(peshawar), "{text}");
-        }
-        assert_eq!(parse_place("-34.5,-71"), Ok(Place { lat: -34.5, lon: -71.0 }));
-        assert_eq!(parse_place("34.5S,71W"), Ok(Place { lat: -34.5, lon: -71.0 }));
-        for (text, says) in [
-            ("71.5743E,34.0086N", "the latitude (north) comes first: 34.0086,71.5743"),
-            ("171.5,34.0", "the latitude (north) comes first: 34,171.5"),
-            ("34,0086,71,5743", "a comma parts the two figures"),
-            ("34.0086", "that is one figure"),
-            ("34°0'31\",71°34'", "is no latitude"),
-            ("100,200", "a latitude is from -90 to 90"),
-            ("-34 S,71", "is no latitude"),
-            ("NaN,71", "is no latitude"),
-            ("", "that is one figure"),
-        ] {
-            let error = parse_place(text).expect_err(text);
-            assert!(error.contains(says), "{text}: {error}");
-        }
-    }
 
     #[test]
     fn a_distance_has_its_unit() {

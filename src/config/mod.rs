@@ -9,6 +9,7 @@ mod document;
 mod duration;
 mod encoding;
 pub mod fleet;
+pub mod place;
 pub mod problem;
 pub mod query;
 pub mod rule_test;

@@ -212,6 +212,41 @@ fn what_is_wrong_is_said_on_a_page_to_people_and_as_a_problem_to_programs() {
 }
 
 #[test]
+fn what_is_broken_near_a_place_is_told_nearest_first() {
+    let at = |id: &str, readiness: &str, position| {
+        let mut row = unit(id, "Kabuli Gate", readiness, "tests passed");
+        row.position = position;
+        row
+    };
+    let fake = Fake::with_units(vec![
+        at("PSH-001", "silent", Some((34.0086, 71.5963))),
+        at("PSH-002", "silent", None),
+        at("PSH-003", "not-ready", Some((34.0186, 71.5743))),
+        at("PSH-004", "ready", Some((34.0086, 71.5743))),
+    ]);
+    let (_running, browser) = served(&fake);
+    let order = |page: &Page| {
+        page.body.split("data-unit=\"").skip(1).map(|rest| rest[..7].to_owned()).collect::<Vec<_>>().join(" ")
+    };
+    let near = browser.get("/units?near=34.0086%2C71.5743&readiness=silent&readiness=not-ready");
+    assert_eq!((near.status, order(&near).as_str()), (200, "PSH-003 PSH-001"), "{}", near.body);
+    assert!(near.body.contains("1.1 km north") && near.body.contains("2.0 km east"), "{}", near.body);
+    assert!(near.body.contains("1 button has no position"), "{}", near.body);
+    assert!(near.body.contains("name=\"near\" value=\"34.0086,71.5743\""), "sending the form keeps it");
+    let here = browser.get("/units?near=34.0086+N,71.5743+E");
+    assert!(here.body.contains("0 m"), "{}", here.body);
+    assert_eq!(order(&here), "PSH-004 PSH-003 PSH-001");
+    let wrong = browser.get("/units?near=171.5%2C34");
+    assert_eq!(wrong.status, 422);
+    assert!(wrong.body.contains("the latitude (north) comes first"), "{}", wrong.body);
+    assert_eq!(order(&wrong), "PSH-001 PSH-002 PSH-003 PSH-004");
+    // Without scripts the question leads to the form; the place is typed there.
+    let home = browser.get("/");
+    let link = home.body.split("data-here").next().unwrap().rsplit("href=\"").next().unwrap();
+    assert!(link.starts_with("/units?readiness=not-ready&amp;") && link.contains("#near\""), "{link}");
+}
+
+#[test]
 fn the_language_is_the_browsers_or_the_one_that_was_chosen() {
     let (_running, browser) = served(&Fake::new());
     assert!(browser.get("/").body.contains("<html lang=\"en\" dir=\"ltr\""));
@@ -384,7 +419,15 @@ fn a_hundred_thousand_units_make_no_larger_pages() {
     });
     let fake = Fake::with_units(units.collect());
     let (_running, browser) = served(&fake);
-    for path in ["/", "/?lang=ur", "/?city=City+7", "/?within=31,70,32,71", "/units", "/units?readiness=silent"] {
+    for path in [
+        "/",
+        "/?lang=ur",
+        "/?city=City+7",
+        "/?within=31,70,32,71",
+        "/units",
+        "/units?readiness=silent",
+        "/units?near=31,70",
+    ] {
         let page = browser.get(path);
         assert_eq!(page.status, 200, "{path}");
         assert!(page.body.len() <= 200_000, "{path}: {} bytes", page.body.len());

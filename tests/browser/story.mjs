@@ -78,6 +78,8 @@ async function story(browser, { unit, width, js, lang }) {
     await page.locator('[data-count="not-ready"] a').click();
     await page.waitForURL(/\/units\?.*readiness=not-ready|\/units\?.*filter=/);
     await fits(page, `${where}: units`);
+    // A phone shows what was asked for, not the form.
+    if (width < 500) await page.locator("#asked > summary").tap();
     await page.locator('input[name="filter"]').fill(`unit=${unit}`);
     await page.locator("form.filter button.primary").click();
     await page.waitForURL((url) => url.search.includes(unit));
@@ -116,6 +118,41 @@ async function story(browser, { unit, width, js, lang }) {
   } finally {
     await context.close();
   }
+}
+
+/** "What is broken near me?": one tap on a phone that says where it is, the form on one that does not. */
+async function near_me(browser) {
+  for (const [lang, may] of [["en", true], ["ur", true], ["en", false]]) {
+    const where = `near me ${lang}${may ? "" : ", not allowed"}`;
+    const geolocation = { latitude: 34.0086, longitude: 71.5743 };
+    const permissions = may ? ["geolocation"] : [];
+    const context = await browser.newContext({ viewport: { width: 360, height: 740 }, hasTouch: true, geolocation, permissions });
+    const page = await context.newPage();
+    page.on("pageerror", (error) => check(false, `${where}: ${error}`));
+    try {
+      await page.goto(`${base}/?lang=${lang}`);
+      await page.locator("a[data-here]").tap();
+      await page.waitForURL((url) => url.pathname === "/units" && url.searchParams.getAll("readiness").length === 3);
+      if (may) {
+        check(new URL(page.url()).searchParams.get("near") === "34.0086,71.5743", `${where}: ${page.url()}`);
+        const first = page.locator("#units > li").first();
+        check((await first.boundingBox()).y < 600, `${where}: the answer is not on the first screen`);
+        check(/\d/.test(await first.locator(".away").innerText()), `${where}: no distance`);
+        check((await first.locator(".row-why").innerText()).length > 5, `${where}: no reason`);
+      } else {
+        // The link to the field unfolds the form.
+        await page.locator("button[data-here]").tap();
+        await page.waitForFunction(() => document.getElementById("near-help").textContent.includes("does not say"));
+      }
+      await fits(page, where);
+      await shoot(page, `near-${lang}-${may ? "found" : "refused"}`);
+    } catch (error) {
+      check(false, `${where}: ${page.url()}: ${error.message.split("\n").slice(0, 4).join(" | ")}`);
+    } finally {
+      await context.close();
+    }
+  }
+  console.log("what is broken near me is found by phone");
 }
 
 const PAGES = ["/", "/units", "/units/PSH-001", "/orders", "/orders/1", "/incidents", "/alerts", "/rules", "/nowhere", "/public"];
@@ -168,6 +205,7 @@ try {
   const broken = Number(await wall.locator('[data-count="not-ready"] b').innerText());
   check(broken === STORIES.length, `${broken} units are not ready at the start`);
   await look_over(browser);
+  await near_me(browser);
   await Promise.all(STORIES.map((one) => story(browser, one)));
   await wall.waitForSelector('[data-count="not-ready"].none', { timeout: PATIENCE, state: "attached" })
     .catch(() => check(false, "the board on the wall did not see the repairs"));

@@ -40,9 +40,17 @@ pub struct Units<'a> {
     pub crews: &'a [CrewId],
     /// Why the filter cannot be read.
     pub mistakes: &'a [String],
+    /// Nearest to it first; of those that fit so many have no place and are not in the list. Err: why it cannot be read.
+    pub here: Option<Result<Here, String>>,
     /// Where the list begins and goes on.
     pub first: Option<String>,
     pub next: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Here {
+    pub place: (f64, f64),
+    pub unplaced: usize,
 }
 
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -57,10 +65,12 @@ pub struct AskedUnits {
     pub filter: String,
     /// `since`, `-since`; empty: by id.
     pub sort: String,
+    /// `34.0086,71.5743`; empty: nowhere.
+    pub near: String,
 }
 
 impl AskedUnits {
-    /// The same list's address, ordered so.
+    /// The same list's address, ordered so and not by nearness.
     pub fn address(&self, sort: &str, more: &[(&str, &str)]) -> String {
         let mut fields = vec![
             ("city", self.city.as_str()),
@@ -73,6 +83,14 @@ impl AskedUnits {
         fields.extend([("filter", self.filter.as_str()), ("sort", sort)]);
         fields.extend(more);
         link("/units", fields)
+    }
+
+    /// Each condition in a few words: what the form says while it is folded up.
+    fn told(&self, reader: &Reader) -> Vec<String> {
+        let readiness = self.readiness.iter().map(|r| reader.say(&format!("readiness-{r}")));
+        let near = (!self.near.is_empty()).then(|| format!("{} {}", reader.say("near"), self.near));
+        let all = [self.city.clone(), self.crew.clone()].into_iter().chain(readiness).chain([shown_filter(self)]);
+        all.chain(near).filter(|text| !text.is_empty()).collect()
     }
 }
 
@@ -296,6 +314,7 @@ impl Home<'_> {
             counts => counts.collect::<Vec<_>>(),
             cities => cities.collect::<Vec<_>>(),
             broken_href => broken_href,
+            near_href => link("/units", broken_fields) + "#near",
             map => Value::from_safe_string(map::svg(overview, self.part, reader)),
             incidents => incident_lines(self.incidents.iter().take(INCIDENTS_ON_THE_BOARD), reader),
         };
@@ -309,6 +328,13 @@ fn why(reader: &Reader, because: Option<&Reason>, text: &str) -> Value {
 
 fn unit_lines(rows: &[UnitRow], reader: &Reader) -> Vec<Value> {
     rows.iter().map(|u| context! { why => why(reader, u.because.as_ref(), &u.reason), ..data(u) }).collect()
+}
+
+/// And how far it is from there, in which direction.
+fn unit_lines_from(here: (f64, f64), rows: &[UnitRow], reader: &Reader) -> Vec<Value> {
+    let away = |u: &UnitRow| u.position.map(|there| reader.away(here, there));
+    let line = |u| context! { away => away(u), why => why(reader, u.because.as_ref(), &u.reason), ..data(u) };
+    rows.iter().map(line).collect()
 }
 
 fn alert_lines(rows: &[AlertRow], reader: &Reader) -> Vec<Value> {
@@ -351,20 +377,32 @@ fn names<T: ToString>(all: &[T]) -> Vec<String> {
 impl Units<'_> {
     fn drawn(&self, reader: &Reader) -> Drawn {
         let asked = self.asked;
+        let here = self.here.as_ref().and_then(|here| here.as_ref().ok());
+        let nearest = here.map(|_| {
+            context! { href => asked.address("", &[("near", &asked.near)]), label => "sort-near", is_here => true }
+        });
         let sorts = [("", "sort-name"), ("-since", "sort-since"), ("since", "sort-longest")].map(|(word, label)| {
-            context! { href => asked.address(word, &[]), label, is_here => asked.sort == word }
+            context! { href => asked.address(word, &[]), label, is_here => here.is_none() && asked.sort == word }
         });
         let readiness = WORST_FIRST.map(|r| context! { word => r.as_str(), is_asked => asked.readiness.contains(&r) });
         let values = context! {
-            units => unit_lines(self.rows, reader),
+            units => match here {
+                Some(here) => unit_lines_from(here.place, self.rows, reader),
+                None => unit_lines(self.rows, reader),
+            },
             total => self.total,
             asked => context! {
                 city => &*asked.city, crew => &*asked.crew, filter => shown_filter(asked), sort => &*asked.sort,
+                near => &*asked.near,
             },
+            told => asked.told(reader),
+            unplaced => here.map_or(0, |here| here.unplaced),
+            farther => here.map_or(0, |_| self.total.saturating_sub(self.rows.len())),
+            near_mistake => self.here.as_ref().and_then(|here| here.as_ref().err()),
             cities => names(&self.cities),
             crews => names(self.crews),
             readiness => readiness.to_vec(),
-            sorts => sorts.to_vec(),
+            sorts => nearest.into_iter().chain(sorts).collect::<Vec<_>>(),
             mistakes => self.mistakes.to_vec(),
             pages => pages(&self.first, &self.next),
         };
@@ -445,6 +483,7 @@ impl UnitPage<'_> {
             stretches_more => self.history.map_or(0, |h| h.stretches.len().saturating_sub(STRETCHES_MAX)),
             position => position.map(|(lat, lon)| format!("{lat:.5}, {lon:.5}")),
             near_href => position.map(near),
+            near_units_href => position.map(|(lat, lon)| link("/units", [("near", format!("{lat:.5},{lon:.5}").as_str())])),
             maintenance_seen => maintenance.map(|at| at.to_string()).unwrap_or_default(),
             commands => newest_first(self.commands).into_iter().take(COMMANDS_MAX).map(|c| {
                 context! { why => reader.command(c).map(Value::from_safe_string), ..data(c) }

@@ -11,6 +11,7 @@ use fluent_bundle::{FluentArgs, FluentValue};
 use minijinja::value::{Kwargs, Value, ValueKind};
 use minijinja::{Environment, Error};
 
+use crate::domain::position::{bearing_deg, compass, distance_m};
 use crate::domain::{Metric, Timestamp};
 use crate::render::mail::{LocalTime, escaped};
 
@@ -118,6 +119,18 @@ impl Reader {
             .map(|(_, (key, n))| self.say_with(key, &[("n", (*n).into())]))
             .collect();
         shown.join(" ")
+    }
+
+    /// `840 m north-east`, `2.4 km west`.
+    pub fn away(&self, here: (f64, f64), there: (f64, f64)) -> String {
+        let meters = distance_m(here, there);
+        let distance = match meters {
+            m if m < 1_000.0 => self.count("m", m.round() as usize),
+            m if m < 10_000.0 => self.say_with("km", &[("n", format!("{:.1}", m / 1_000.0).into())]),
+            m => self.count("km", (m / 1_000.0).round() as usize),
+        };
+        let direction = self.say(&format!("direction-{}", compass(bearing_deg(here, there))));
+        self.say_with("away", &[("distance", distance.into()), ("direction", direction.into())])
     }
 
     fn due(&self, at: Timestamp) -> String {

@@ -2,7 +2,7 @@
 // its <main> put in place of the old one. Without this script the pages work all the same.
 "use strict";
 (() => {
-  const POLL = 20000, SOON = 4000, AGES = 60000, NOT_SOONER = 1500, FOUND_SHOWN = 4000;
+  const POLL = 20000, SOON = 4000, AGES = 60000, NOT_SOONER = 1500, FOUND_SHOWN = 4000, LOCATE = 10000;
   const body = document.body, lost = document.getElementById("lost"), said = document.getElementById("said");
   const main = () => document.getElementById("main");
   let source = null, poll = 0, timer = 0, last = Date.now(), under_way = false, again = false, is_lost = false;
@@ -161,6 +161,33 @@
     // A command is on its way: how far it is, no commit tells.
     setInterval(() => { if (!document.hidden && main().dataset.live.split(" ").includes("soon")) look(); }, SOON);
     listen();
+  }
+
+  // Only the browser knows where it is, and tells it on a safe connection alone. Without it, the link leads to the form.
+  if (isSecureContext && navigator.geolocation) {
+    document.documentElement.classList.add("can-locate");
+    document.addEventListener("click", (event) => {
+      const asked = event.target.closest("[data-here]");
+      if (!asked || asked.ariaBusy === "true") return;
+      event.preventDefault();
+      asked.ariaBusy = "true";
+      navigator.geolocation.getCurrentPosition(({ coords }) => {
+        const near = `${coords.latitude.toFixed(4)},${coords.longitude.toFixed(4)}`;
+        if (asked.form) {
+          asked.form.elements.near.value = near;
+          asked.form.requestSubmit();
+          return;
+        }
+        const to = new URL(asked.href);
+        to.searchParams.set("near", near);
+        to.hash = "";
+        location.assign(to);
+      }, () => {
+        asked.ariaBusy = "false";
+        if (asked.form) document.getElementById("near-help").textContent = asked.dataset.sorry;
+        else location.assign(asked.href);
+      }, { timeout: LOCATE, maximumAge: AGES });
+    });
   }
 
   // One press of a button is one form.
