@@ -87,6 +87,12 @@ fn queries(c: &mut Criterion) {
         println!("{name}: {total} units, first page {} KiB", bytes.len() / 1024);
         group.bench_function(name, |b| b.iter(|| black_box(ask())));
     }
+    let near = || {
+        let query: Query<UnitField> = check_query(&["readiness!=ready"], None).expect("well formed");
+        let page = engine.unit_page(now, &Query { limit: Some(10), ..query }.near((33.2, 71.1)));
+        serde_json::to_vec(&page.items).expect("rows")
+    };
+    group.bench_function("the ten nearest that are not ready", |b| b.iter(|| black_box(near())));
     group.finish();
 }
 

@@ -62,6 +62,7 @@ impl Listed for UnitRow {
     fn more_named(name: &str) -> Option<String> {
         match check_field::<UnitField>(name).ok()? {
             field @ (UnitField::Reading(_) | UnitField::Vendor(_)) => Some(field.name().into_owned()),
+            UnitField::Distance { .. } => None,
             UnitField::Column(column) => {
                 let is_more = column == UnitColumn::Silent || column.is_on_request();
                 is_more.then(|| column.as_str().to_owned())
@@ -118,7 +119,7 @@ pub fn also(columns: &[String]) -> Vec<(&'static str, String)> {
         match check_field::<UnitField>(name) {
             Ok(UnitField::Column(column)) if column.is_on_request() => texts.push(name.as_str()),
             Ok(UnitField::Reading(_) | UnitField::Vendor(_)) => readings.push(name.as_str()),
-            Ok(UnitField::Column(_)) | Err(_) => {}
+            Ok(UnitField::Column(_) | UnitField::Distance { .. }) | Err(_) => {}
         }
     }
     let asked = [("readings", readings.join(",")), ("texts", texts.join(","))];

@@ -4,9 +4,10 @@ use clap::Args;
 
 use crate::config::place::parse_place;
 use crate::config::query::check_query;
-use crate::domain::position::{bearing_deg, nearest_first};
+use crate::domain::position::{bearing_deg, distance_m};
 use crate::domain::query::UnitField;
 use crate::domain::view::UnitRow;
+use crate::io::http::LIMIT_MAX;
 use crate::render::table::{self, NearRow};
 
 use super::ask::Done;
@@ -26,7 +27,7 @@ pub struct Near {
     #[arg(long, value_name = "DISTANCE", value_parser = parse_distance)]
     pub within: Option<f64>,
     /// At most so many
-    #[arg(long, value_name = "N", default_value = "10", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "N", default_value = "10", value_parser = clap::value_parser!(u32).range(1..=LIMIT_MAX as i64))]
     pub limit: u32,
 }
 
@@ -47,19 +48,21 @@ fn parse_distance(text: &str) -> Result<f64, String> {
 
 pub fn near(client: &Client, screen: &Screen, args: &Near) -> Done {
     check_query::<UnitField>(&args.filters, None).map_err(|problems| Failure::usage(problems.join("\n")))?;
-    let query: Vec<(&str, &str)> = args.filters.iter().map(|f| ("filter", f.as_str())).collect();
-    let units = client.get_list::<UnitRow>("units", &query)?;
     let here = args.place;
-    let (mut rows, unplaced) = nearest_first(units.value, here, |row| row.position);
-    rows.retain(|(distance, _)| args.within.is_none_or(|most| *distance <= most));
-    rows.truncate(args.limit as usize);
-    let rows: Vec<NearRow> = rows
-        .into_iter()
-        .map(|(distance, row)| {
-            let bearing = bearing_deg(here, row.position.unwrap_or(here));
-            NearRow::new(row, distance, bearing)
-        })
-        .collect();
+    let near = format!("{},{}", here.0, here.1);
+    let limit = args.limit.to_string();
+    let filters = || args.filters.iter().map(|f| ("filter", f.as_str()));
+    let query: Vec<(&str, &str)> = filters().chain([("near", near.as_str()), ("limit", limit.as_str())]).collect();
+    let (units, _) = client.get_first::<UnitRow>("units", &query)?;
+    let query: Vec<(&str, &str)> = filters().chain([("filter", "lat="), ("limit", "1")]).collect();
+    let (_, unplaced) = client.get_first::<UnitRow>("units", &query)?;
+    let is_within = |meters: &f64| args.within.is_none_or(|most| *meters <= most);
+    let seen = units.value.into_iter().filter_map(|row| {
+        let there = row.position?;
+        let meters = Some(distance_m(here, there)).filter(is_within)?;
+        Some(NearRow::new(row, meters, bearing_deg(here, there)))
+    });
+    let rows: Vec<NearRow> = seen.collect();
     screen.rows(&rows, || table::near(&rows, unplaced, &screen.look(units.now)))
 }
 

@@ -20,20 +20,6 @@ pub fn bearing_deg((lat_a, lon_a): (f64, f64), (lat_b, lon_b): (f64, f64)) -> f6
     x.atan2(y).to_degrees().rem_euclid(360.0)
 }
 
-/// With how far away each is, in metres. Those equally far keep their order. And how many have no place.
-pub fn nearest_first<T>(
-    all: Vec<T>,
-    here: (f64, f64),
-    place: impl Fn(&T) -> Option<(f64, f64)>,
-) -> (Vec<(f64, T)>, usize) {
-    let count = all.len();
-    let mut placed: Vec<(f64, T)> =
-        all.into_iter().filter_map(|one| place(&one).map(|there| (distance_m(here, there), one))).collect();
-    placed.sort_by(|(a, _), (b, _)| a.total_cmp(b));
-    let unplaced = count - placed.len();
-    (placed, unplaced)
-}
-
 pub fn compass(bearing_deg: f64) -> &'static str {
     const WORDS: [&str; 8] = ["north", "north-east", "east", "south-east", "south", "south-west", "west", "north-west"];
     let eighth = (bearing_deg.rem_euclid(360.0) / 45.0).round();
@@ -63,16 +49,6 @@ mod tests {
             }
         }
         assert_eq!(distance_m(QISSA_KHWANI, QISSA_KHWANI), 0.0);
-    }
-
-    #[test]
-    fn the_nearest_comes_first_and_nobody_is_sent_to_a_place_that_is_not_known() {
-        let places =
-            [("far", Some((34.1, 71.6))), ("nowhere", None), ("here", Some(QISSA_KHWANI)), ("too", Some(QISSA_KHWANI))];
-        let (found, unplaced) = nearest_first(places.to_vec(), QISSA_KHWANI, |(_, place)| *place);
-        let names: Vec<&str> = found.iter().map(|(_, (name, _))| *name).collect();
-        assert_eq!((names, unplaced), (vec!["here", "too", "far"], 1));
-        assert_eq!(found[0].0, 0.0);
     }
 
     #[test]

@@ -4,6 +4,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
+use crate::domain::position::distance_m;
 use crate::domain::query::{
     AlertField, Field, Fields, IncidentField, OrderField, Page, Query, UnitColumn, UnitField, Value,
 };
@@ -120,6 +121,7 @@ impl Fields<UnitField> for UnitLens<'_> {
                 let mut own = self.state().seldom().vendor.iter();
                 Value::number(own.find(|(n, _, _)| n == name).map(|(_, value, _)| *value))
             }
+            UnitField::Distance { from } => Value::number(self.unit.position.map(|there| distance_m(*from, there))),
         }
     }
     fn key(&self) -> String {

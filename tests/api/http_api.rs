@@ -284,6 +284,8 @@ fn a_list_that_is_asked_for_wrongly_is_refused_with_every_mistake() {
         ("texts=city", "in every row"),
         ("texts=battery.voltage", "write readings=battery.voltage"),
         ("texts=adress", "did you mean address?"),
+        ("near=171.5,34", "the latitude (north) comes first"),
+        ("near=34.0086,71.5743&sort=since", "near and sort are both given"),
         ("filters=x", "filter, sort, limit, after"),
     ] {
         let reply = get(running.at, &format!("/api/v1/units?{query}"));

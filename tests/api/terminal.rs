@@ -82,6 +82,8 @@ fn units_near_a_place_are_told_nearest_first() {
     let south =
         fine(&running.url(), &["fleet", "near", "-34.0,-71.5", "--limit", "1", "readiness!=ready", "-o", "csv"]);
     assert_eq!(south.lines().count(), 2, "{south}");
+    let limited = fine(&running.url(), &["fleet", "near", "34.0086,71.5743", "--limit", "1", "-o", "csv"]);
+    assert!(limited.lines().count() == 2 && limited.contains("PSH-001"), "the nearest one: {limited}");
     assert!(fails(&running.url(), &["fleet", "near", "171.5,34.0"], 2).contains("the latitude (north) comes first"));
     assert!(fails(&running.url(), &["fleet", "near", "34.0"], 2).contains("34.0086,71.5743"));
 }

@@ -12,7 +12,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use buttonwatch::domain::overview::{
     Bounds, Changed, CityCount, Counts, Overview, Part, Place, ROWS_MAX, RulesView, gather, is_overdue,
 };
-use buttonwatch::domain::query::{Field, Fields, Page, Query, Value as Said};
+use buttonwatch::domain::position::distance_m;
+use buttonwatch::domain::query::{Field, Fields, Page, Query, UnitField, Value as Said};
 use buttonwatch::domain::report::{Report, ReportPeriod, ReportSpan};
 use buttonwatch::domain::view::{Answer, Ask, AskError, ImportPlan, LinkUse, OrderView, UnitCard, UnitRow};
 use buttonwatch::domain::{OrderId, Timestamp, Token, Unit, UnitId};
@@ -36,6 +37,21 @@ impl<R: Record, F: Field> Fields<F> for Row<R> {
     }
     fn key(&self) -> String {
         self.0.values().join("\u{1}")
+    }
+}
+
+/// Also says how far away it is, as the engine does.
+struct PlacedRow(Row<UnitRow>);
+
+impl Fields<UnitField> for PlacedRow {
+    fn value(&self, field: &UnitField) -> Said<'_> {
+        match field {
+            UnitField::Distance { from } => Said::number(self.0.0.position.map(|there| distance_m(*from, there))),
+            UnitField::Column(_) | UnitField::Reading(_) | UnitField::Vendor(_) => self.0.value(field),
+        }
+    }
+    fn key(&self) -> String {
+        self.0.0.unit.to_string()
     }
 }
 
@@ -88,7 +104,10 @@ impl Fake {
                 "version": "0.1.0", "started_at": ago(3600), "hearing": true, "units": 3, "open_alerts": 1,
                 "open_orders": 1, "outbox_waiting": 0,
             }))),
-            Ask::Units(query) => Answer::Units(picked(self.units.clone(), &query)),
+            Ask::Units(query) => {
+                let rows = self.units.iter().cloned().map(|row| PlacedRow(Row(row)));
+                Answer::Units(query.pick(rows, ago(0)).map(|PlacedRow(Row(row))| row))
+            }
             Ask::Unit(unit) => match self.units.iter().find(|u| u.unit == unit) {
                 Some(_) => Answer::Unit(Box::new(card(&unit))),
                 None => return Err(AskError::NotFound(format!("There is no unit {unit}."))),

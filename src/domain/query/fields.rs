@@ -113,6 +113,10 @@ pub enum UnitField {
     Reading(Metric),
     /// A vendor's own reading, without the `x.`.
     Vendor(Box<str>),
+    /// How far it is from this place. Has no name to type: the place is said beside the conditions.
+    Distance {
+        from: (f64, f64),
+    },
 }
 
 impl Field for UnitField {
@@ -121,6 +125,7 @@ impl Field for UnitField {
             UnitField::Column(column) => column.name(),
             UnitField::Reading(metric) => Cow::Borrowed(metric.name()),
             UnitField::Vendor(name) => Cow::Owned(format!("x.{name}")),
+            UnitField::Distance { .. } => Cow::Borrowed("distance"),
         }
     }
     fn kind(&self) -> FieldKind {
@@ -128,6 +133,7 @@ impl Field for UnitField {
             UnitField::Column(column) => column.kind(),
             UnitField::Reading(metric) => FieldKind::Number { unit: metric.facts().unit },
             UnitField::Vendor(_) => COUNT,
+            UnitField::Distance { .. } => FieldKind::Number { unit: "m" },
         }
     }
     fn meaning(&self) -> &'static str {
@@ -135,6 +141,7 @@ impl Field for UnitField {
             UnitField::Column(column) => column.meaning(),
             UnitField::Reading(metric) => metric.facts().meaning,
             UnitField::Vendor(_) => "a vendor's own reading",
+            UnitField::Distance { .. } => "how far away it is",
         }
     }
     fn known() -> Vec<Self> {

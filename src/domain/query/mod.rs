@@ -184,6 +184,13 @@ pub struct Query<F> {
     pub after: Option<Cursor>,
 }
 
+impl Query<UnitField> {
+    /// The nearest first; units of which nobody knows where they stand come last.
+    pub fn near(self, place: (f64, f64)) -> Self {
+        Query { sort: Some(Sort { field: UnitField::Distance { from: place }, falling: false }), ..self }
+    }
+}
+
 impl<F> Default for Query<F> {
     fn default() -> Self {
         Query { clauses: Vec::new(), sort: None, also: Vec::new(), limit: None, after: None }

@@ -259,7 +259,10 @@ pub(super) async fn units(State(api): State<Api>, asked: Asked) -> Result<Respon
     let mut question = Question::of(&asked.uri)?;
     let mut query = check_list(&mut question)?;
     query.also = check_also(&mut question)?;
-    question.end(&[&list::PARAMETERS[..], &["readings", "texts"]].concat())?;
+    if let Some(place) = list::check_near(&mut question, query.sort.is_some())? {
+        query = query.near(place);
+    }
+    question.end(&[&list::PARAMETERS[..], &["near", "readings", "texts"]].concat())?;
     Ok(ask_list(api, Ask::Units(query), PATHS, &asked).await)
 }
 pub(super) async fn unit(State(api): State<Api>, path: OnePath, uri: Uri) -> Result<Response, Problem> {

@@ -8,6 +8,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
+use crate::config::place::parse_place;
 use crate::config::query::{check_field, check_query};
 use crate::domain::query::{Cursor, Field, Page, Query, UnitField};
 
@@ -45,6 +46,17 @@ pub fn check_list<F: Field>(question: &mut Question) -> Result<Query<F>, Problem
     query.limit = Some(limit(question)?);
     query.after = question.take("after").map(|text| cursor(&text)).transpose()?;
     Ok(query)
+}
+
+/// `near=34.0086,71.5743`: an order of its own.
+pub fn check_near(question: &mut Question, is_sorted: bool) -> Result<Option<(f64, f64)>, Problem> {
+    let Some(text) = question.take("near") else { return Ok(None) };
+    let invalid = |what: String, remedy: &str| Err(Problem::new(Kind::BadRequest, what, remedy));
+    match parse_place(&text) {
+        Ok(_) if is_sorted => invalid("near and sort are both given.".to_owned(), "Leave one of them out."),
+        Ok(place) => Ok(Some(place)),
+        Err(why) => invalid(format!("near: {why}."), "Write latitude and longitude in degrees: near=34.0086,71.5743"),
+    }
 }
 
 /// `readings=battery.voltage,link.rssi`, `texts=address,firmware`: what the rows of units should also tell.

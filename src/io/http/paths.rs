@@ -30,6 +30,7 @@ pub fn all() -> Vec<Endpoint> {
         look("/health", "The service in figures", get(api::health)).answers::<Health>(),
         look("/units", "Units", get(api::units))
             .lists::<UnitRow>()
+            .with("near", Form::Text, "Nearest to this place first: 34.0086,71.5743; then without sort")
             .with("readings", Form::Text, "Each row has these readings, too: battery.voltage,link.rssi")
             .with("texts", Form::Text, "Each row has these texts, too: district,address,firmware,alert"),
         look("/units/{unit}", "One unit, whole", get(api::unit)).answers::<UnitCard>(),

@@ -31,8 +31,8 @@ use crate::domain::component::words;
 use crate::render::mail::escaped;
 
 pub use pages::{
-    Alerts, AskedAlerts, AskedOrders, AskedUnits, Here, Home, Incidents, Kept, OnePage, OrderPage, Orders, Problem,
-    Rules, Said, SignIn, Trouble, UnitPage, Units, condition, newest_command,
+    Alerts, AskedAlerts, AskedOrders, AskedUnits, Home, Incidents, Kept, OnePage, OrderPage, Orders, Problem, Rules,
+    Said, SignIn, Trouble, UnitPage, Units, condition, newest_command,
 };
 pub use reader::{Reader, has_chart, link};
 pub use words::{Language, Words, WordsProblem};

@@ -40,17 +40,11 @@ pub struct Units<'a> {
     pub crews: &'a [CrewId],
     /// Why the filter cannot be read.
     pub mistakes: &'a [String],
-    /// Nearest to it first; of those that fit so many have no place and are not in the list. Err: why it cannot be read.
-    pub here: Option<Result<Here, String>>,
+    /// The nearest to it come first. Err: why it cannot be read.
+    pub here: Option<Result<(f64, f64), String>>,
     /// Where the list begins and goes on.
     pub first: Option<String>,
     pub next: Option<String>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Here {
-    pub place: (f64, f64),
-    pub unplaced: usize,
 }
 
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -330,7 +324,7 @@ fn unit_lines(rows: &[UnitRow], reader: &Reader) -> Vec<Value> {
     rows.iter().map(|u| context! { why => why(reader, u.because.as_ref(), &u.reason), ..data(u) }).collect()
 }
 
-/// And how far it is from there, in which direction.
+/// And how far it is from there, in which direction, where that is known.
 fn unit_lines_from(here: (f64, f64), rows: &[UnitRow], reader: &Reader) -> Vec<Value> {
     let away = |u: &UnitRow| u.position.map(|there| reader.away(here, there));
     let line = |u| context! { away => away(u), why => why(reader, u.because.as_ref(), &u.reason), ..data(u) };
@@ -377,7 +371,7 @@ fn names<T: ToString>(all: &[T]) -> Vec<String> {
 impl Units<'_> {
     fn drawn(&self, reader: &Reader) -> Drawn {
         let asked = self.asked;
-        let here = self.here.as_ref().and_then(|here| here.as_ref().ok());
+        let here = self.here.as_ref().and_then(|here| here.as_ref().ok()).copied();
         let nearest = here.map(|_| {
             context! { href => asked.address("", &[("near", &asked.near)]), label => "sort-near", is_here => true }
         });
@@ -387,7 +381,7 @@ impl Units<'_> {
         let readiness = WORST_FIRST.map(|r| context! { word => r.as_str(), is_asked => asked.readiness.contains(&r) });
         let values = context! {
             units => match here {
-                Some(here) => unit_lines_from(here.place, self.rows, reader),
+                Some(here) => unit_lines_from(here, self.rows, reader),
                 None => unit_lines(self.rows, reader),
             },
             total => self.total,
@@ -396,8 +390,6 @@ impl Units<'_> {
                 near => &*asked.near,
             },
             told => asked.told(reader),
-            unplaced => here.map_or(0, |here| here.unplaced),
-            farther => here.map_or(0, |_| self.total.saturating_sub(self.rows.len())),
             near_mistake => self.here.as_ref().and_then(|here| here.as_ref().err()),
             cities => names(&self.cities),
             crews => names(self.crews),

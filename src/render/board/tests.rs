@@ -257,7 +257,7 @@ fn all_pages(language: &str, name: &str) -> Vec<(&'static str, String)> {
                 cities: Vec::new(),
                 crews: &[],
                 mistakes: &[],
-                here: Some(Ok(Here { place: (34.03, 71.55), unplaced: 2 })),
+                here: Some(Ok((34.03, 71.55))),
                 first: None,
                 next: None,
             }),

@@ -7,13 +7,12 @@ use axum::response::Response;
 
 use crate::config::place::parse_place;
 use crate::config::query::check_query;
-use crate::domain::position::nearest_first;
 use crate::domain::query::{Cursor, Field, Page, Query};
-use crate::domain::view::{Answer, Ask, UnitRow};
+use crate::domain::view::{Answer, Ask};
 use crate::domain::{OrderState, Readiness};
 use crate::io::http::list::{cursor, cursor_text};
 use crate::render::board::{
-    Alerts, AskedAlerts, AskedOrders, AskedUnits, Here, Incidents, OnePage, Orders, Units, View, condition, link,
+    Alerts, AskedAlerts, AskedOrders, AskedUnits, Incidents, OnePage, Orders, Units, View, condition, link,
 };
 
 use super::visit::Visit;
@@ -75,15 +74,12 @@ pub async fn units(State(hall): State<Hall>, visit: Visit) -> Response {
         let readiness = asked.readiness.iter().map(|r| condition("readiness", r.as_str()));
         let fields: Vec<String> = places.chain(readiness).collect();
         let here = Some(asked.near.as_str()).filter(|near| !near.trim().is_empty()).map(parse_place);
-        let is_near = matches!(here, Some(Ok(_)));
-        let sort = Some(asked.sort.as_str()).filter(|s| !s.is_empty() && !is_near);
+        let sort = Some(asked.sort.as_str()).filter(|s| !s.is_empty());
         let (mut query, mistakes) = query(&fields, &asked.filter, sort, &visit);
-        if is_near {
-            // Which are near is not known before all are looked at.
-            (query.limit, query.after) = (None, None);
+        if let Some(Ok(place)) = here {
+            query = query.near(place);
         }
-        let Answer::Units(mut list) = hall.ask(Ask::Units(query)).await? else { return Err(other_answer()) };
-        let here = here.map(|here| here.map(|place| nearest(&mut list, place)));
+        let Answer::Units(list) = hall.ask(Ask::Units(query)).await? else { return Err(other_answer()) };
         let names = hall.names().await?;
         let OnePage { total, first, next } = one_page(&visit, &list);
         let view = View::Units(Units {
@@ -101,14 +97,6 @@ pub async fn units(State(hall): State<Hall>, visit: Visit) -> Response {
         Ok(hall.page(&visit, status, &view, None))
     };
     hall.or_refuse(&visit, page.await)
-}
-
-/// One page of them, nearest first.
-fn nearest(list: &mut Page<UnitRow>, place: (f64, f64)) -> Here {
-    let (placed, unplaced) = nearest_first(std::mem::take(&mut list.items), place, |row| row.position);
-    list.total = placed.len();
-    list.items = placed.into_iter().map(|(_, row)| row).take(ROWS).collect();
-    Here { place, unplaced }
 }
 
 pub async fn orders(State(hall): State<Hall>, visit: Visit) -> Response {

@@ -244,7 +244,6 @@ near-here = buttons near here
 broken-near-me = What is broken near me?
 where-i-am = Where I am
 where-unknown = This browser does not say where you are. Allow it to, or write latitude and longitude.
-n-farther = { $n } are farther away.
 away = { $distance } { $direction }
 direction-north = north
 direction-north-east = north-east

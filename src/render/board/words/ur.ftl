@@ -230,7 +230,6 @@ near-here = اس کے قریب کے بٹن
 broken-near-me = میرے قریب کیا خراب ہے؟
 where-i-am = جہاں میں ہوں
 where-unknown = یہ براؤزر آپ کا مقام نہیں بتاتا۔ اسے اجازت دیں، یا عرض بلد اور طول بلد لکھیں۔
-n-farther = { $n } اس سے دور ہیں۔
 away = { $distance } { $direction }
 direction-north = شمال میں
 direction-north-east = شمال مشرق میں
