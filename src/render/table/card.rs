@@ -207,7 +207,7 @@ fn last_day(page: &mut Page<'_>, card: &UnitCard, days: &[SeriesView]) {
             (Some(reading), _) => reading.text.clone(),
             (None, SeriesName::Heartbeats) => {
                 let beats: u64 = day.points.iter().map(|p| u64::from(p.count)).sum();
-                format!("{beats} a day")
+                format!("{beats} in 24 h")
             }
             (None, SeriesName::Metric(_) | SeriesName::Vendor(_)) => String::new(),
         };
