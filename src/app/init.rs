@@ -30,6 +30,8 @@ pub struct Answers {
     /// The city, or what the fleet is called. Stands in the sender's name.
     pub name: String,
     pub time_zone: Tz,
+    /// Where the store is kept. None: in a folder beside the settings.
+    pub data: Option<PathBuf>,
     /// Where units connect.
     pub listen: SocketAddr,
     pub tls: Option<TlsServer>,
@@ -126,6 +128,7 @@ impl Default for Answers {
         Answers {
             name: "Peshawar".to_owned(),
             time_zone: usual.time_zone,
+            data: None,
             listen: usual.gateway.expect("by default, units connect to us").listen,
             tls: None,
             passwords: false,
@@ -208,7 +211,8 @@ pub fn settings(answers: &Answers, place: &Path) -> String {
         false => line("# The service may be started in any folder: the names below are whole."),
     }
     line("");
-    line(&format!("data = {}  # the store; mails, too, while no mail server is set", at("buttonwatch-data")));
+    let data = answers.data.as_deref().map_or_else(|| at("buttonwatch-data"), quoted_path);
+    line(&format!("data = {data}  # the store; mails, too, while no mail server is set"));
     line(&format!("rules = {}  # what counts as a fault, and what is ordered then", at(RULES_FILE)));
     if answers.example {
         line(&format!(

@@ -29,6 +29,9 @@ pub struct Init {
     /// Write the files into this folder [default: the folder where you are]
     #[arg(long, value_name = "FOLDER")]
     pub dir: Option<PathBuf>,
+    /// The service keeps its store in this folder [default: buttonwatch-data, beside the settings]
+    #[arg(long, value_name = "FOLDER")]
+    pub data: Option<PathBuf>,
     /// Ask nothing: take the default of what is not said
     #[arg(long, short)]
     pub yes: bool,
@@ -218,6 +221,7 @@ fn said(args: &Init, place: &Path) -> Result<Answers, Failure> {
     Ok(Answers {
         name: args.name.clone().unwrap_or(usual.name),
         time_zone: args.time_zone.unwrap_or(usual.time_zone),
+        data: args.data.as_ref().map(path),
         listen,
         tls,
         passwords: args.passwords || !listen.ip().is_loopback(),

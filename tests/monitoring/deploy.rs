@@ -174,8 +174,9 @@ const EXPOSURE_AT_MOST: &str = "--threshold=15";
 #[test]
 fn systemd_finds_no_fault_in_the_unit_and_little_that_it_could_do_harm_with() {
     let dir = tempfile::tempdir().expect("scratch folder");
-    let unit =
-        text("deploy/buttonwatch.service").replace("/usr/local/bin/buttonwatch", env!("CARGO_BIN_EXE_buttonwatch"));
+    let exec = format!("ExecStart={} ", env!("CARGO_BIN_EXE_buttonwatch"));
+    let unit = text("deploy/buttonwatch.service").replace("ExecStart=buttonwatch ", &exec);
+    assert!(unit.contains(&exec), "{unit}");
     std::fs::write(dir.path().join("buttonwatch.service"), unit).expect("our own folder");
     let how = "apt-get install systemd";
     for args in [
@@ -185,6 +186,38 @@ fn systemd_finds_no_fault_in_the_unit_and_little_that_it_could_do_harm_with() {
         let Some(output) = run(dir.path(), "systemd-analyze", args, how) else { return };
         assert!(output.status.success(), "systemd-analyze {args:?}:\n{}", said(&output));
         assert!(args[0] != "verify" || said(&output).trim().is_empty(), "{}", said(&output));
+    }
+}
+
+/// The package itself is made by `deploy/package`, which needs cargo-deb and a release build.
+#[test]
+fn what_the_package_ships_is_there_and_its_script_can_be_read() {
+    let manifest: toml::Table = text("Cargo.toml").parse().expect("TOML");
+    let deb = &manifest["package"]["metadata"]["deb"];
+    let assets = deb["assets"].as_array().expect("assets").iter().map(|a| a[0].as_str().expect("a path"));
+    // What the program makes is made by deploy/package.
+    let ours = assets.filter(|path| !path.starts_with("target/"));
+    let lacking: Vec<&str> = ours.filter(|path| !is_there(path)).collect();
+    assert!(lacking.is_empty(), "[package.metadata.deb] names what is not there: {lacking:?}");
+
+    let script = deb["maintainer-scripts"].as_str().expect("a folder").to_owned() + "/postinst";
+    assert!(text(&script).contains("\n#DEBHELPER#\n"), "{script}: the lines for systemd have no place");
+    let checked = Command::new("sh").arg("-n").arg(root().join(&script)).output().expect("sh");
+    assert!(checked.status.success(), "{}", said(&checked));
+    let first_step = "runuser -u buttonwatch -- buttonwatch init --dir /etc/buttonwatch --data /var/lib/buttonwatch";
+    for file in [script.as_str(), "docs/install.md"] {
+        assert!(text(file).contains(first_step), "{file}: {first_step}");
+    }
+}
+
+/// `docs/*.md`: a file with that end in that folder.
+fn is_there(path: &str) -> bool {
+    match path.split_once('*') {
+        None => root().join(path).is_file(),
+        Some((folder, end)) => std::fs::read_dir(root().join(folder)).is_ok_and(|mut entries| {
+            entries
+                .any(|e| e.is_ok_and(|e| e.file_name().to_string_lossy().ends_with(end.trim_start_matches(['*', '/']))))
+        }),
     }
 }
 

@@ -41,7 +41,7 @@ fn meant(answers: &Answers, place: &Path) -> ServiceConfig {
         },
     };
     ServiceConfig {
-        data: at("buttonwatch-data"),
+        data: answers.data.clone().unwrap_or_else(|| at("buttonwatch-data")),
         fleet: answers.example.then(|| at(FLEET_FILE)),
         rules: Some(at(RULES_FILE)),
         time_zone: answers.time_zone,
@@ -160,13 +160,17 @@ fn answers() -> impl Strategy<Value = Answers> {
         Just((Some("duty@example.org".to_owned()), None)),
         smtp().prop_map(|s| (Some("duty+night@example.org".to_owned()), Some(s))),
     ];
-    let rest = (web, zone, mails, proptest::option::of(influx()), proptest::option::of(broker()), any::<bool>());
+    let data = prop_oneof![Just(None), Just(Some(PathBuf::from("/var/lib/it's \"data\"")))];
+    let rest =
+        (web, (zone, data), mails, proptest::option::of(influx()), proptest::option::of(broker()), any::<bool>());
     ("[^\\p{C}]{0,20}", listen, tls, any::<bool>(), rest)
-        .prop_map(|(name, listen, tls, passwords, (web, time_zone, (operator, smtp), influx, broker, example))| {
-            let listen: SocketAddr = listen.parse().expect("an address");
-            let passwords = broker.is_none() && (passwords || !listen.ip().is_loopback());
-            Answers { name, time_zone, listen, tls, passwords, broker, operator, smtp, influx, web, example }
-        })
+        .prop_map(
+            |(name, listen, tls, passwords, (web, (time_zone, data), (operator, smtp), influx, broker, example))| {
+                let listen: SocketAddr = listen.parse().expect("an address");
+                let passwords = broker.is_none() && (passwords || !listen.ip().is_loopback());
+                Answers { name, time_zone, data, listen, tls, passwords, broker, operator, smtp, influx, web, example }
+            },
+        )
         .prop_filter("two listeners never share an address", |a| a.listen.port() != a.web.listen().port())
 }
 
