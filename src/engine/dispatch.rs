@@ -96,10 +96,10 @@ impl Batch {
 }
 
 impl Desk {
-    /// When something is to be written.
-    fn deadlines(&self) -> impl Iterator<Item = Timestamp> + use<> {
-        let settled = self.settling.values().copied().min();
-        [self.night.due, self.folded.due, self.digest_due, settled].into_iter().flatten()
+    /// When something is to be written. Each of them: nothing else asks for the second end that settles.
+    fn deadlines(&self) -> impl Iterator<Item = Timestamp> {
+        let dues = [self.night.due, self.folded.due, self.digest_due].into_iter().flatten();
+        dues.chain(self.settling.values().copied())
     }
     fn forget(&mut self, id: OrderId) {
         self.settling.remove(&id);

@@ -342,6 +342,28 @@ fn what_comes_and_goes_all_day_is_a_few_mails_and_its_end_is_told_when_it_lasts(
 }
 
 #[test]
+fn each_end_that_is_not_believed_yet_is_told_at_its_time_after_a_restart_too() {
+    let mut p = Post::new(fleet(), plan());
+    for hour in [8 * HOUR, 9 * HOUR] {
+        p.break_camera(hour, "A1");
+        p.break_camera(hour + 600, "A2");
+        p.camera(hour + 1800, "A1", Outcome::Pass);
+        p.camera(hour + 2400, "A2", Outcome::Pass);
+    }
+    p.said();
+    let saved = p.engine.save();
+    let settings = Settings { notices: NoticePlans { usual: plan(), ..NoticePlans::default() }, ..settings() };
+    p.engine = Engine::restore(few_rules(), fleet(), settings, &saved).expect("just saved");
+    // The second ends were at 9:30 and 9:40, each believed after two hours.
+    let mut told = Vec::new();
+    for at in [11 * HOUR + 1799, 11 * HOUR + 1800, 11 * HOUR + 2399, 11 * HOUR + 2400] {
+        p.to(at);
+        told.push(p.said().matches("order-closed to saddar of").count());
+    }
+    assert_eq!(told, [0, 1, 0, 1]);
+}
+
+#[test]
 fn an_end_that_waits_for_the_morning_outlives_the_time_for_a_relapse() {
     let night = Night { from: time("22:00"), until: time("06:00"), at_once: Priority::P1 };
     let notices = NoticePlans { usual: NoticePlan { night: Some(night), ..plan() }, ..NoticePlans::default() };
