@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 use crate::domain::notice::{IncidentNews, NoticeKind, NoticeReason};
 use crate::domain::notice_plan::{FOLD_WAIT, FOLD_WITHIN, NoticePlan};
 use crate::domain::order::Change;
-use crate::domain::{MessageId, Order, OrderId, OrderState, Priority, Reason, Recipient, Timestamp};
+use crate::domain::{MessageId, Order, OrderId, OrderState, Priority, Reason, Recipient, Timestamp, UnitIx};
 
 use super::Engine;
 use super::timer::Timer;
@@ -474,6 +474,16 @@ impl Engine {
     pub(super) fn arm_nudge(&mut self, at: Timestamp, id: OrderId) {
         if let Some(next) = self.nudges(id).into_iter().map(|(due, _)| due.max(at)).min() {
             self.timers.arm(next, Timer::Nudge(id));
+        }
+    }
+
+    /// [`Engine::arm_nudge`] for the orders about any of these.
+    pub(super) fn arm_nudges_of(&mut self, at: Timestamp, units: &[UnitIx]) {
+        let open = self.orders.iter().filter(|(_, r)| r.order.state.is_open()).map(|(id, _)| *id);
+        let theirs = |id: &OrderId| self.ordered_units(*id).iter().any(|unit| units.contains(unit));
+        let orders: Vec<OrderId> = open.filter(theirs).collect();
+        for id in orders {
+            self.arm_nudge(at, id);
         }
     }
 

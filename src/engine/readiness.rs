@@ -148,13 +148,15 @@ impl Engine {
             if self.maintenance.remove(&scope).is_some() {
                 self.leave_maintenance(at, &scope);
             }
-            return;
+        } else {
+            self.maintenance.insert(scope.clone(), until);
+            self.timers.arm(until, Timer::MaintenanceEnd);
+            for unit in self.units_in(&scope) {
+                self.judge_readiness(at, unit, None);
+            }
         }
-        self.maintenance.insert(scope.clone(), until);
-        self.timers.arm(until, Timer::MaintenanceEnd);
-        for unit in self.units_in(&scope) {
-            self.judge_readiness(at, unit, None);
-        }
+        // What waited for its end may have less to wait for.
+        self.arm_nudges_of(at, &self.units_in(&scope));
     }
 
     pub(super) fn end_maintenance(&mut self, at: Timestamp) {

@@ -342,6 +342,28 @@ fn what_comes_and_goes_all_day_is_a_few_mails_and_its_end_is_told_when_it_lasts(
 }
 
 #[test]
+fn who_waits_for_the_end_of_maintenance_hears_of_an_earlier_end() {
+    // Nobody takes the order within 6 hours, and somebody works there from the fifth to the twentieth.
+    for until in [8 * HOUR, 9 * HOUR] {
+        let mut p = Post::new(fleet(), plan());
+        let maintain = |p: &mut Post, at: i64, until: i64| {
+            let scope = MaintenanceScope::Unit(UnitId::parse("A1").expect("valid"));
+            let action = Action::Maintenance { scope, until: t(until) };
+            let effects = p.engine.handle(t(at), Event::Do { action, by: "crew".into() });
+            p.take(effects);
+        };
+        p.break_camera(HOUR, "A1");
+        maintain(&mut p, 5 * HOUR, 20 * HOUR);
+        p.to(8 * HOUR - 1);
+        maintain(&mut p, 8 * HOUR, until);
+        p.to(until - 1);
+        assert!(until == 8 * HOUR || !p.said().contains("escalated"), "they were there");
+        p.to(until);
+        assert!(p.said().contains("order-escalated"), "at {until} s, not at the end that was planned");
+    }
+}
+
+#[test]
 fn each_end_that_is_not_believed_yet_is_told_at_its_time_after_a_restart_too() {
     let mut p = Post::new(fleet(), plan());
     for hour in [8 * HOUR, 9 * HOUR] {
