@@ -7,6 +7,8 @@
 mod influx_front;
 #[path = "../tests/servers/influxdb.rs"]
 mod influxdb;
+#[path = "../tests/servers/program.rs"]
+mod program;
 #[path = "../tests/servers/victoria.rs"]
 mod victoria;
 

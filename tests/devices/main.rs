@@ -9,6 +9,8 @@ mod mosquitto;
 #[path = "../service/process.rs"]
 #[allow(dead_code, reason = "each test program uses a part of it")]
 mod process;
+#[path = "../servers/program.rs"]
+mod program;
 mod story;
 
 use std::path::PathBuf;

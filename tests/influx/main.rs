@@ -10,6 +10,8 @@ mod mosquitto;
 #[allow(dead_code, reason = "each test program uses a part of it")]
 #[path = "../service/process.rs"]
 mod process;
+#[path = "../servers/program.rs"]
+mod program;
 mod setup;
 mod sink;
 #[path = "../servers/victoria.rs"]

@@ -11,6 +11,8 @@ mod postfix;
 #[allow(dead_code, reason = "each test program uses a part of it")]
 #[path = "../service/process.rs"]
 mod process;
+#[path = "../servers/program.rs"]
+mod program;
 mod server;
 #[path = "../servers/smtp_faults.rs"]
 mod smtp_faults;

@@ -12,6 +12,8 @@ mod mosquitto;
 #[allow(dead_code, reason = "each test program uses a part of it")]
 #[path = "../service/process.rs"]
 mod process;
+#[path = "../servers/program.rs"]
+mod program;
 #[allow(dead_code, reason = "each test program uses a part of it")]
 #[path = "../servers/prometheus.rs"]
 mod prometheus;

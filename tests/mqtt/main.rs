@@ -5,3 +5,5 @@ mod external;
 mod gateway;
 #[path = "../servers/mosquitto.rs"]
 mod mosquitto;
+#[path = "../servers/program.rs"]
+mod program;

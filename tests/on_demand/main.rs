@@ -9,6 +9,8 @@ mod mosquitto;
 #[path = "../service/process.rs"]
 #[allow(dead_code, reason = "this program uses a part of it")]
 mod process;
+#[path = "../servers/program.rs"]
+mod program;
 mod unit;
 
 use std::net::SocketAddr;

@@ -5,20 +5,16 @@
 
 use std::fs;
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
-use std::thread::sleep;
-use std::time::{Duration, Instant};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::time::Duration;
 
-const STARTS_WITHIN: Duration = Duration::from_secs(20);
+use crate::program::{Program, free_ports, log_to};
 
 /// Nobody is paged: the test asks for the alerts itself.
 const CONFIG: &str = "route: { receiver: nobody }\nreceivers: [{ name: nobody }]\n";
 
 pub struct Alertmanager {
-    child: Option<Child>,
-    program: PathBuf,
+    program: Program,
     folder: tempfile::TempDir,
     pub address: SocketAddr,
 }
@@ -26,11 +22,11 @@ pub struct Alertmanager {
 impl Alertmanager {
     /// None: it is not installed, and a line says so.
     pub fn start() -> Option<Alertmanager> {
-        let program = find("prometheus-alertmanager")?;
+        let program = Program::find("prometheus-alertmanager", "prometheus-alertmanager")?;
         let folder = tempfile::tempdir().expect("a folder for Alertmanager");
         fs::write(folder.path().join("alertmanager.yml"), CONFIG).expect("our own folder");
         let address = free_address();
-        let mut server = Alertmanager { child: None, program, folder, address };
+        let mut server = Alertmanager { program, folder, address };
         // Another program can take the port between our look and its start.
         for _ in 0..5 {
             if server.try_run() {
@@ -47,17 +43,12 @@ impl Alertmanager {
 
     /// SIGKILL, as a power cut would. It forgets all alerts.
     pub fn kill(&mut self) {
-        if let Some(mut child) = self.child.take() {
-            let _ = child.kill();
-            let _ = child.wait();
-        }
+        self.program.kill();
     }
 
     /// Stands still, connections open, until it is killed.
     pub fn pause(&self) {
-        let child = self.child.as_ref().expect("Alertmanager runs");
-        let status = Command::new("kill").args(["-STOP", &child.id().to_string()]).status().expect("kill runs");
-        assert!(status.success(), "kill -STOP: {status}");
+        self.program.pause();
     }
 
     /// Again, on the same port. Panics if it does not come up.
@@ -68,18 +59,7 @@ impl Alertmanager {
 
     /// `GET /api/v2/alerts`, those that are not over. Null: it did not answer.
     pub fn alerts(&self) -> serde_json::Value {
-        self.get("/api/v2/alerts").and_then(|body| serde_json::from_str(&body).ok()).unwrap_or_default()
-    }
-
-    fn get(&self, path: &str) -> Option<String> {
-        let mut socket = TcpStream::connect(self.address).ok()?;
-        socket.set_read_timeout(Some(Duration::from_secs(5))).ok()?;
-        // HTTP/1.0: the answer comes in one piece.
-        write!(socket, "GET {path} HTTP/1.0\r\nHost: {}\r\n\r\n", self.address).ok()?;
-        let mut text = String::new();
-        socket.read_to_string(&mut text).ok()?;
-        let (head, body) = text.split_once("\r\n\r\n")?;
-        head.contains(" 200 ").then(|| body.to_owned())
+        get(self.address, "/api/v2/alerts").and_then(|body| serde_json::from_str(&body).ok()).unwrap_or_default()
     }
 
     fn log(&self) -> String {
@@ -87,52 +67,32 @@ impl Alertmanager {
     }
 
     fn try_run(&mut self) -> bool {
-        let dir = self.folder.path();
-        let log = fs::OpenOptions::new().create(true).append(true).open(dir.join("log")).expect("our own folder");
-        let child = Command::new(&self.program)
-            .arg(format!("--config.file={}", dir.join("alertmanager.yml").display()))
-            .arg(format!("--storage.path={}", dir.join("data").display()))
-            .arg(format!("--web.listen-address={}", self.address))
-            .arg("--cluster.listen-address=")
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(log)
-            .spawn()
-            .expect("Alertmanager runs");
-        self.child = Some(child);
-        let give_up = Instant::now() + STARTS_WITHIN;
-        while Instant::now() < give_up {
-            if self.child.as_mut().is_some_and(|c| c.try_wait().expect("its state is known").is_some()) {
-                return false;
-            }
-            if self.get("/-/ready").is_some() {
-                return true;
-            }
-            // Nothing tells when another process listens.
-            sleep(Duration::from_millis(20));
-        }
-        false
+        let (dir, address) = (self.folder.path(), self.address);
+        let tell = |command: &mut std::process::Command| {
+            command
+                .arg(format!("--config.file={}", dir.join("alertmanager.yml").display()))
+                .arg(format!("--storage.path={}", dir.join("data").display()))
+                .arg(format!("--web.listen-address={address}"))
+                .arg("--cluster.listen-address=")
+                .stderr(log_to(&dir.join("log")));
+        };
+        self.program.run(tell, || get(address, "/-/ready").is_some())
     }
 }
 
-impl Drop for Alertmanager {
-    fn drop(&mut self) {
-        self.kill();
-    }
+/// The body of a page. None: it does not answer, or not with 200.
+fn get(address: SocketAddr, path: &str) -> Option<String> {
+    let mut socket = TcpStream::connect(address).ok()?;
+    socket.set_read_timeout(Some(Duration::from_secs(5))).ok()?;
+    // HTTP/1.0: the answer comes in one piece.
+    write!(socket, "GET {path} HTTP/1.0\r\nHost: {address}\r\n\r\n").ok()?;
+    let mut text = String::new();
+    socket.read_to_string(&mut text).ok()?;
+    let (head, body) = text.split_once("\r\n\r\n")?;
+    head.contains(" 200 ").then(|| body.to_owned())
 }
 
 fn free_address() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).expect("a free port")
-}
-
-fn find(program: &str) -> Option<PathBuf> {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let folders = std::env::split_paths(&path).chain(["/usr/bin", "/usr/local/bin"].map(PathBuf::from));
-    let found = folders.map(|folder| folder.join(program)).find(|candidate| candidate.is_file());
-    if found.is_none() {
-        let say = format!("{program} is not installed: apt-get install prometheus-alertmanager");
-        assert!(std::env::var("CI").as_deref() != Ok("true"), "{say}");
-        println!("skipped: {say}");
-    }
-    found
+    let [port] = free_ports();
+    (Ipv4Addr::LOCALHOST, port).into()
 }

@@ -6,15 +6,12 @@
 #![allow(dead_code, reason = "each test program uses a part of it")]
 
 use std::fs;
-use std::net::TcpListener;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::thread::sleep;
-use std::time::{Duration, Instant};
+use std::path::PathBuf;
+use std::time::Duration;
 
 use serde_json::Value;
 
-const STARTS_WITHIN: Duration = Duration::from_secs(30);
+use crate::program::{Program, free_ports, log_to};
 
 /// As `buttonwatch influx setup` makes them, but for ever.
 pub const FOR_EVER: &[(&str, &str)] = &[("raw", "INF"), ("5m", "INF"), ("1h", "INF"), ("events", "INF")];
@@ -23,25 +20,24 @@ pub const FOR_EVER: &[(&str, &str)] = &[("raw", "INF"), ("5m", "INF"), ("1h", "I
 pub const AS_SET_UP: &[(&str, &str)] = &[("raw", "30d"), ("5m", "180d"), ("1h", "1095d"), ("events", "730d")];
 
 pub struct InfluxDb {
-    child: Option<Child>,
+    program: Program,
     port: u16,
     rpc_port: u16,
     folder: tempfile::TempDir,
-    program: PathBuf,
     agent: ureq::Agent,
 }
 
 impl InfluxDb {
     /// None: it is not installed, and a line says so. There is no database in it yet.
     pub fn start() -> Option<InfluxDb> {
-        let program = find("influxd")?;
+        let program = Program::find("influxd", "influxdb")?;
         let folder = tempfile::tempdir().expect("a folder for InfluxDB");
         let agent =
             ureq::Agent::config_builder().http_status_as_error(false).timeout_global(Some(Duration::from_secs(120)));
-        let mut server = InfluxDb { child: None, port: 0, rpc_port: 0, folder, program, agent: agent.build().into() };
+        let mut server = InfluxDb { program, port: 0, rpc_port: 0, folder, agent: agent.build().into() };
         // Another program can take a port between our look and InfluxDB's start.
         for _ in 0..5 {
-            (server.port, server.rpc_port) = free_ports();
+            [server.port, server.rpc_port] = free_ports();
             server.write_config();
             if server.try_run() {
                 return Some(server);
@@ -128,21 +124,12 @@ impl InfluxDb {
 
     /// SIGKILL, as a power cut would.
     pub fn kill(&mut self) {
-        if let Some(mut child) = self.child.take() {
-            let _ = child.kill();
-            let _ = child.wait();
-        }
+        self.program.kill();
     }
 
     /// SIGTERM: it ends in order.
     pub fn stop(&mut self) {
-        if let Some(mut child) = self.child.take() {
-            let asked = Command::new("kill").arg(child.id().to_string()).status();
-            if !asked.is_ok_and(|status| status.success()) {
-                let _ = child.kill();
-            }
-            let _ = child.wait();
-        }
+        self.program.stop();
     }
 
     /// Runs it again, on the same ports and folder: what it had is there. Panics if it does not come up.
@@ -190,60 +177,18 @@ level = "warn"
     }
 
     fn try_run(&mut self) -> bool {
-        let log = |path: &Path| fs::OpenOptions::new().create(true).append(true).open(path).expect("its log");
-        let path = self.folder.path().join("log");
-        let child = Command::new(&self.program)
-            .arg("-config")
-            .arg(self.config())
-            .env_remove("INFLUXDB_CONFIG_PATH")
-            .stdin(Stdio::null())
-            .stdout(log(&path))
-            .stderr(log(&path))
-            .spawn()
-            .expect("InfluxDB runs");
-        let child = self.child.insert(child);
-        let deadline = Instant::now() + STARTS_WITHIN;
+        let (config, log) = (self.config(), self.folder.path().join("log"));
+        let tell = |command: &mut std::process::Command| {
+            command.arg("-config").arg(config).env_remove("INFLUXDB_CONFIG_PATH");
+            command.stdout(log_to(&log)).stderr(log_to(&log));
+        };
         let url = format!("http://127.0.0.1:{}/ping", self.port);
-        while Instant::now() < deadline {
-            if child.try_wait().expect("its state is known").is_some() {
-                return false;
-            }
-            if self.agent.get(&url).call().is_ok_and(|answer| answer.status().as_u16() == 204) {
-                return true;
-            }
-            // Nothing tells when another process listens.
-            sleep(Duration::from_millis(20));
-        }
-        false
-    }
-}
-
-impl Drop for InfluxDb {
-    fn drop(&mut self) {
-        self.kill();
+        let is_up = || self.agent.get(&url).call().is_ok_and(|answer| answer.status().as_u16() == 204);
+        self.program.run(tell, is_up)
     }
 }
 
 /// A name in InfluxQL: `"5m"` would be a time span without its quotes.
 pub fn quoted(name: &str) -> String {
     format!("\"{}\"", name.replace('\\', "\\\\").replace('"', "\\\""))
-}
-
-/// Both at once, so that they differ.
-fn free_ports() -> (u16, u16) {
-    let probe = || TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
-    let (a, b) = (probe(), probe());
-    (a.local_addr().expect("bound").port(), b.local_addr().expect("bound").port())
-}
-
-fn find(program: &str) -> Option<PathBuf> {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let folders = std::env::split_paths(&path).chain(["/usr/sbin", "/usr/bin", "/usr/local/bin"].map(PathBuf::from));
-    let found = folders.map(|folder| folder.join(program)).find(|candidate| candidate.is_file());
-    if found.is_none() {
-        let say = format!("{program} is not installed: apt-get install influxdb");
-        assert!(std::env::var("CI").as_deref() != Ok("true"), "{say}");
-        println!("skipped: {say}");
-    }
-    found
 }

@@ -6,13 +6,13 @@
 
 use std::fs;
 use std::io::Write;
-use std::net::{TcpListener, TcpStream};
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::thread::sleep;
-use std::time::{Duration, Instant};
+use std::net::TcpStream;
+use std::path::Path;
+use std::process::{Command, Stdio};
 
-const STARTS_WITHIN: Duration = Duration::from_secs(20);
+use crate::program::{Program, find, free_ports};
+
+const PACKAGES: &str = "mosquitto mosquitto-clients";
 
 /// What stands in mosquitto.conf besides the listener.
 #[derive(Default)]
@@ -61,30 +61,29 @@ impl Setup {
 }
 
 pub struct Mosquitto {
-    child: Option<Child>,
+    program: Program,
     port: u16,
     folder: tempfile::TempDir,
-    program: PathBuf,
 }
 
 impl Mosquitto {
     /// None: Mosquitto is not installed, and a line says so.
     pub fn start(setup: Setup) -> Option<Mosquitto> {
-        let program = find("mosquitto")?;
-        find("mosquitto_pub")?;
+        let program = Program::find("mosquitto", PACKAGES)?;
+        find("mosquitto_pub", PACKAGES)?;
         let folder = tempfile::tempdir().expect("a folder for Mosquitto");
         for (name, content) in &setup.files {
             fs::write(folder.path().join(name), content).expect("a file for Mosquitto");
         }
         if folder.path().join("passwords").exists() {
-            let hashed = Command::new(find("mosquitto_passwd")?)
+            let hashed = Command::new(find("mosquitto_passwd", PACKAGES)?)
                 .arg("-U")
                 .arg(folder.path().join("passwords"))
                 .status()
                 .expect("mosquitto_passwd runs");
             assert!(hashed.success(), "mosquitto_passwd: {hashed}");
         }
-        let mut broker = Mosquitto { child: None, port: 0, folder, program };
+        let mut broker = Mosquitto { program, port: 0, folder };
         // Another program can take the port between our look and Mosquitto's start.
         for _ in 0..5 {
             broker.port = free_port();
@@ -111,36 +110,21 @@ impl Mosquitto {
 
     /// SIGKILL, as a power cut would.
     pub fn kill(&mut self) {
-        if let Some(mut child) = self.child.take() {
-            let _ = child.kill();
-            let _ = child.wait();
-        }
+        self.program.kill();
     }
 
     /// SIGTERM: it writes its sessions to disk, if it was told to keep them.
     pub fn stop(&mut self) {
-        if let Some(mut child) = self.child.take() {
-            let asked = Command::new("kill").arg(child.id().to_string()).status();
-            if !asked.is_ok_and(|status| status.success()) {
-                let _ = child.kill();
-            }
-            let _ = child.wait();
-        }
+        self.program.stop();
     }
 
     /// Stands still, connections open, as behind a dead link. Until [`Mosquitto::resume`], or killed.
     pub fn pause(&self) {
-        self.signal("-STOP");
+        self.program.pause();
     }
 
     pub fn resume(&self) {
-        self.signal("-CONT");
-    }
-
-    fn signal(&self, signal: &str) {
-        let child = self.child.as_ref().expect("Mosquitto runs");
-        let status = Command::new("kill").arg(signal).arg(child.id().to_string()).status().expect("kill runs");
-        assert!(status.success(), "kill {signal}: {status}");
+        self.program.resume();
     }
 
     /// Runs it again, on the same port and folder. Panics if it does not come up.
@@ -176,7 +160,7 @@ impl Mosquitto {
 
     /// `mosquitto_pub` or `mosquitto_sub`, told where this broker is.
     pub fn client(&self, program: &str) -> Command {
-        let mut command = Command::new(find(program).expect("it came with Mosquitto's clients"));
+        let mut command = Command::new(find(program, PACKAGES).expect("it came with Mosquitto's clients"));
         command.args(["-h", "127.0.0.1", "-p", &self.port.to_string()]).stdin(Stdio::null());
         command
     }
@@ -203,49 +187,15 @@ impl Mosquitto {
     }
 
     fn try_run(&mut self) -> bool {
-        let child = Command::new(&self.program)
-            .arg("-c")
-            .arg(self.folder.path().join("mosquitto.conf"))
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("Mosquitto runs");
-        let child = self.child.insert(child);
-        let deadline = Instant::now() + STARTS_WITHIN;
-        while Instant::now() < deadline {
-            if child.try_wait().expect("its state is known").is_some() {
-                return false;
-            }
-            if TcpStream::connect(("127.0.0.1", self.port)).is_ok() {
-                return true;
-            }
-            // Nothing tells when another process listens.
-            sleep(Duration::from_millis(20));
-        }
-        false
-    }
-}
-
-impl Drop for Mosquitto {
-    fn drop(&mut self) {
-        self.kill();
+        let config = self.folder.path().join("mosquitto.conf");
+        let tell = |command: &mut Command| {
+            command.arg("-c").arg(config);
+        };
+        self.program.run(tell, || TcpStream::connect(("127.0.0.1", self.port)).is_ok())
     }
 }
 
 pub fn free_port() -> u16 {
-    let probe = TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
-    probe.local_addr().expect("it is bound").port()
-}
-
-fn find(program: &str) -> Option<PathBuf> {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let folders = std::env::split_paths(&path).chain(["/usr/sbin", "/usr/bin", "/usr/local/sbin"].map(PathBuf::from));
-    let found = folders.map(|folder| folder.join(program)).find(|candidate| candidate.is_file());
-    if found.is_none() {
-        let say = format!("{program} is not installed: apt-get install mosquitto mosquitto-clients");
-        assert!(std::env::var("CI").as_deref() != Ok("true"), "{say}");
-        println!("skipped: {say}");
-    }
-    found
+    let [port] = free_ports();
+    port
 }

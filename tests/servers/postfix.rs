@@ -14,6 +14,9 @@ use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+use crate::program::{find, free_ports, missing};
+
+const PACKAGES: &str = "postfix sasl2-bin libsasl2-modules";
 const PATIENCE: Duration = Duration::from_secs(30);
 pub const USER: &str = "buttonwatch";
 pub const PASSWORD: &str = "a password with spaces";
@@ -91,7 +94,7 @@ pub struct Postfix {
 impl Postfix {
     /// None: it cannot run here, and a line says why.
     pub fn start(boxes: &[&str]) -> Option<Postfix> {
-        let (program, saslpasswd) = (find("postfix")?, find("saslpasswd2")?);
+        let (program, saslpasswd) = (find("postfix", PACKAGES)?, find("saslpasswd2", PACKAGES)?);
         if !is_root() {
             return missing("Postfix starts as root only: run these tests as root, as in a container");
         }
@@ -118,7 +121,7 @@ impl Postfix {
         let mut last_log = String::new();
         // Another program can take a port between our look and Postfix's start.
         for _ in 0..5 {
-            let (starttls, implicit) = free_ports();
+            let [starttls, implicit] = free_ports();
             write_config(dir, starttls, implicit);
             let mut child = run(&program, dir);
             if is_up(&mut child, [starttls, implicit]) {
@@ -154,7 +157,7 @@ impl Postfix {
 
 impl Drop for Postfix {
     fn drop(&mut self) {
-        if let Some(program) = find("postfix") {
+        if let Some(program) = find("postfix", PACKAGES) {
             stop(&program, self.folder.path(), &mut self.child);
         }
     }
@@ -241,31 +244,7 @@ fn user_of(name: &str) -> u32 {
     line.split(':').nth(2).and_then(|id| id.parse().ok()).expect("a user's line has a number")
 }
 
-/// Both at once, so that they differ.
-fn free_ports() -> (u16, u16) {
-    let probe = || std::net::TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
-    let (a, b) = (probe(), probe());
-    (a.local_addr().expect("bound").port(), b.local_addr().expect("bound").port())
-}
-
 fn is_root() -> bool {
     let output = Command::new("id").arg("-u").output().expect("every Unix has it");
     output.stdout.trim_ascii() == b"0"
-}
-
-fn find(program: &str) -> Option<PathBuf> {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let folders = std::env::split_paths(&path).chain(["/usr/sbin", "/usr/local/sbin"].map(PathBuf::from));
-    let found = folders.map(|folder| folder.join(program)).find(|candidate| candidate.is_file());
-    if found.is_none() {
-        let how = "apt-get install postfix sasl2-bin libsasl2-modules";
-        return missing(&format!("{program} is not installed: {how}"));
-    }
-    found
-}
-
-fn missing<T>(what: &str) -> Option<T> {
-    assert!(std::env::var("CI").as_deref() != Ok("true"), "{what}");
-    println!("skipped: {what}");
-    None
 }

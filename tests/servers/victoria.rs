@@ -6,35 +6,31 @@
 #![allow(dead_code, reason = "each test program uses a part of it")]
 
 use std::fs;
-use std::net::TcpListener;
-use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
-use std::thread::sleep;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::Value;
 
-const STARTS_WITHIN: Duration = Duration::from_secs(30);
+use crate::program::{Program, free_ports, log_to};
 
 pub struct Victoria {
-    child: Option<Child>,
+    program: Program,
     port: u16,
     folder: tempfile::TempDir,
-    program: PathBuf,
     agent: ureq::Agent,
 }
 
 impl Victoria {
     /// None: it is not installed, and a line says so.
     pub fn start() -> Option<Victoria> {
-        let program = find("victoria-metrics")?;
+        let program = Program::find("victoria-metrics", "victoria-metrics")?;
         let folder = tempfile::tempdir().expect("a folder for VictoriaMetrics");
-        let agent = ureq::Agent::config_builder().http_status_as_error(false).timeout_global(Some(STARTS_WITHIN));
+        let agent =
+            ureq::Agent::config_builder().http_status_as_error(false).timeout_global(Some(Duration::from_secs(30)));
         let agent = agent.build().into();
-        let mut server = Victoria { child: None, port: 0, folder, program, agent };
+        let mut server = Victoria { program, port: 0, folder, agent };
         // Another program can take the port between our look and its start.
         for _ in 0..5 {
-            server.port = TcpListener::bind(("127.0.0.1", 0)).and_then(|l| l.local_addr()).expect("a free port").port();
+            [server.port] = free_ports();
             if server.try_run() {
                 return Some(server);
             }
@@ -69,10 +65,7 @@ impl Victoria {
 
     /// SIGKILL, as a power cut would.
     pub fn kill(&mut self) {
-        if let Some(mut child) = self.child.take() {
-            let _ = child.kill();
-            let _ = child.wait();
-        }
+        self.program.kill();
     }
 
     /// Runs it again, on the same port and folder. Panics if it does not come up.
@@ -82,49 +75,18 @@ impl Victoria {
     }
 
     fn try_run(&mut self) -> bool {
-        let path = self.folder.path().join("log");
-        let log = || fs::OpenOptions::new().create(true).append(true).open(&path).expect("its log");
-        let child = Command::new(&self.program)
-            .arg(format!("-httpListenAddr=127.0.0.1:{}", self.port))
-            .arg(format!("-storageDataPath={}", self.folder.path().join("data").display()))
-            .arg("-retentionPeriod=100y")
-            .arg("-search.latencyOffset=0s")
-            .stdin(Stdio::null())
-            .stdout(log())
-            .stderr(log())
-            .spawn()
-            .expect("VictoriaMetrics runs");
-        let child = self.child.insert(child);
-        let deadline = Instant::now() + STARTS_WITHIN;
+        let dir = self.folder.path();
+        let tell = |command: &mut std::process::Command| {
+            command
+                .arg(format!("-httpListenAddr=127.0.0.1:{}", self.port))
+                .arg(format!("-storageDataPath={}", dir.join("data").display()))
+                .arg("-retentionPeriod=100y")
+                .arg("-search.latencyOffset=0s")
+                .stdout(log_to(&dir.join("log")))
+                .stderr(log_to(&dir.join("log")));
+        };
         let url = format!("http://127.0.0.1:{}/health", self.port);
-        while Instant::now() < deadline {
-            if child.try_wait().expect("its state is known").is_some() {
-                return false;
-            }
-            if self.agent.get(&url).call().is_ok_and(|answer| answer.status().as_u16() == 200) {
-                return true;
-            }
-            // Nothing tells when another process listens.
-            sleep(Duration::from_millis(20));
-        }
-        false
+        let is_up = || self.agent.get(&url).call().is_ok_and(|answer| answer.status().as_u16() == 200);
+        self.program.run(tell, is_up)
     }
-}
-
-impl Drop for Victoria {
-    fn drop(&mut self) {
-        self.kill();
-    }
-}
-
-fn find(program: &str) -> Option<PathBuf> {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let folders = std::env::split_paths(&path).chain(["/usr/sbin", "/usr/bin", "/usr/local/bin"].map(PathBuf::from));
-    let found = folders.map(|folder| folder.join(program)).find(|candidate| candidate.is_file());
-    if found.is_none() {
-        let say = format!("{program} is not installed: apt-get install victoria-metrics");
-        assert!(std::env::var("CI").as_deref() != Ok("true"), "{say}");
-        println!("skipped: {say}");
-    }
-    found
 }

@@ -10,6 +10,8 @@ mod first_hours;
 #[path = "../servers/mosquitto.rs"]
 mod mosquitto;
 mod process;
+#[path = "../servers/program.rs"]
+mod program;
 mod record;
 
 use std::path::Path;
